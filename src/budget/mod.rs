@@ -1,0 +1,1 @@
+//! Reserving, settling and denying. Owns scopes, limits and balances; knows no upstream.

@@ -1,0 +1,1 @@
+//! Where settings and files come from: folders, environment names, user files.

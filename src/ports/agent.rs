@@ -1,0 +1,1 @@
+//! What carries out agents, as the executor sees it.

@@ -1,0 +1,5 @@
+//! The few traits between decisions and the outside, with the plain data they carry.
+//! Owns no behaviour.
+
+pub mod agent;
+pub mod script;

@@ -1,0 +1,1 @@
+//! Prices of models over time. Owns rates, tiers, periods, aliases and fees; knows no run.

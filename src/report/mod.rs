@@ -1,0 +1,1 @@
+//! Turns plans, runs and events into text, JSON and Markdown. Computes no money.
