@@ -1,4 +1,7 @@
 //! Planning: a seeded Monte Carlo over a workflow script.
 //! Pure: no clock, no environment, no threads; cannot spend, since it sees no backend or ledger.
 
+pub mod assume;
 pub mod report;
+pub mod synth;
+pub mod widths;
