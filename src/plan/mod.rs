@@ -1,6 +1,7 @@
 //! Planning: a seeded Monte Carlo over a workflow script.
 //! Pure: no clock, no environment, no threads; cannot spend, since it sees no backend or ledger.
 
+pub mod advice;
 pub mod assemble;
 pub mod assume;
 pub mod ceiling;
