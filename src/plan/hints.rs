@@ -55,7 +55,7 @@ pub fn gather(
     found.extend(phase_models(facts, frame));
     found.extend(unpriced(frame, priced));
     found.extend(notes_of_routes(priced));
-    let unused = setup.synthesizer.assumptions().unused();
+    let unused = setup.assumptions.unused();
     found.extend(unused.into_iter().map(|flag| {
         Diagnostic::new(
             Severity::Warning,

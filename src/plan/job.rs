@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::effort::Effort;
+use crate::plan::widths::TreeCounts;
 use crate::ports::script::Start;
 use crate::pricing::PriceFile;
 
@@ -50,8 +51,8 @@ pub struct PlanJob {
     pub on: Date,
     /// `--assume KEY=VALUE`.
     pub assumptions: Vec<String>,
-    /// `--result LABEL=` with the JSON text of the value.
-    pub results: Vec<(String, String)>,
+    /// `--result LABEL=JSON`; files that were named are read in already.
+    pub results: Vec<String>,
     /// `--done LABEL`.
     pub done: Vec<String>,
     /// What was counted in the working tree.
@@ -65,21 +66,4 @@ pub struct NamedText {
     pub name: String,
     /// Its content.
     pub text: String,
-}
-
-/// Counts of a working tree, the source of widths that results would have.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TreeCounts {
-    /// The folder, as given.
-    pub scope: String,
-    /// Files that are not ignored.
-    pub files: Option<u64>,
-    /// Files of source code among them.
-    pub source_files: Option<u64>,
-    /// Files that differ from the main branch or the index.
-    pub changed_files: Option<u64>,
-    /// Folders that hold source files.
-    pub modules: Option<u64>,
-    /// Whether counting stopped at its limit, so that counts are lower bounds.
-    pub truncated: bool,
 }

@@ -3,7 +3,6 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::amount::Amount;
 use crate::band::{self, Band};
 use crate::gate::Gate;
 use crate::money::Picodollars;
@@ -84,14 +83,10 @@ pub fn plan(
         hashes: hashes(&setup),
         suggested_budget_usd,
         totals,
-        ceiling: name_stages(ceiling),
+        ceiling,
     };
     report.plan_id = plan_id(&report);
     Ok(report)
-}
-
-fn name_stages(ceiling: Ceiling) -> Ceiling {
-    ceiling
 }
 
 fn suggested_budget(dollars: Option<&[Picodollars]>, completes: &[bool]) -> Option<Picodollars> {
@@ -255,7 +250,7 @@ fn hashes(setup: &Setup) -> Hashes {
     let tree = format!("{:?}", job.tree);
     Hashes {
         script: job.script_hash.clone(),
-        args: hash(&[&args, &setup.synthesizer_assumptions(), &tree]),
+        args: hash(&[&args, &setup.assumptions.canonical(), &tree]),
         policy: hash(&[&job.policy.text]),
         prices: setup.table.hash().to_owned(),
         usage: hash(&[&job.usage_text, &job.results_text]),
@@ -283,13 +278,5 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    })
-}
-
-/// Budgets as written on the command line and in the policy, parsed.
-pub fn parse_amount(flag: &str, text: &str) -> Result<Amount, PlanError> {
-    text.parse().map_err(|error: crate::amount::AmountError| PlanError::Flag {
-        flag: flag.to_owned(),
-        message: error.to_string(),
     })
 }

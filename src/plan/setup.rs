@@ -4,28 +4,42 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::amount::{Amount, AmountError};
 use crate::effort::Effort;
+use crate::plan::PlanError;
+use crate::plan::assume::{AssumptionTexts, Assumptions};
 use crate::plan::job::PlanJob;
 use crate::plan::stage::StageIdentity;
-use crate::plan::synth::Synthesizer;
+use crate::plan::synth::{Synthesizer, SynthesizerInput};
+use crate::plan::widths::{Cap, ProseCap};
+use crate::policy::{BudgetScope, Policy};
+use crate::ports::script::ScriptArgs;
 use crate::pricing::{Mode, Model, Price, PriceTable};
 use crate::role::Role;
-use crate::usage::{AgentTraits, StageKind, UsageModel};
+use crate::usage::{AgentTraits, Pins, StageKind, UsageModel};
+use crate::workflow::WorkflowFacts;
 
 /// A parsed plan job.
 pub struct Setup {
     /// As it came.
     pub job: PlanJob,
     /// Prices and models.
-    pub table: PriceTable,
+    pub table: Arc<PriceTable>,
     /// The usage model.
-    pub usage: UsageModel,
+    pub usage: Arc<UsageModel>,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// What the user pinned.
+    pub assumptions: Arc<Assumptions>,
     /// Makes results.
     pub synthesizer: Synthesizer,
     /// What earlier trials say of roles and sizes.
     pub guess: Guess,
     /// The session's model.
     pub session: Model,
+    /// Labels as the script writes them, with `*` for what varies, by line of their call.
+    pub label_templates: Arc<BTreeMap<u32, String>>,
+    caps: Arc<[ProseCap]>,
 }
 
 /// What trials take for granted about roles and sizes, from the trials before them.
@@ -104,6 +118,82 @@ impl StageTraits {
 }
 
 impl Setup {
+    /// Parses a job's texts. `facts` are what is known of the script without running it.
+    pub fn new(job: PlanJob, facts: &WorkflowFacts) -> Result<Self, PlanError> {
+        let table = PriceTable::parse(&job.price_files).map_err(|error| bad("prices", &error))?;
+        let usage =
+            UsageModel::parse(&job.usage_text).map_err(|error| bad("usage model", &error))?;
+        let policy = Policy::parse(&job.policy.name, &job.policy.text)
+            .map_err(|error| bad("policy", &error))?;
+        let session = table
+            .resolve(&job.session_model, &job.provider, job.on)
+            .map_err(|unknown| PlanError::Flag {
+                flag: "--model".to_owned(),
+                message: unknown.to_string(),
+            })?
+            .clone();
+        let caps: Arc<[ProseCap]> = facts.caps_in_prose.iter().map(prose_cap).collect();
+        let assumptions = parse_assumptions(&job)?;
+        let synthesizer = synthesizer(&job, &assumptions, &caps)?;
+        Ok(Self {
+            table: Arc::new(table),
+            usage: Arc::new(usage),
+            policy: Arc::new(policy),
+            assumptions,
+            synthesizer,
+            guess: Guess::default(),
+            session,
+            label_templates: Arc::new(label_templates(facts)),
+            caps,
+            job,
+        })
+    }
+
+    /// The same with one more `--assume`, as an intervention makes it.
+    pub fn with_assumption(&self, assumption: String) -> Result<Self, PlanError> {
+        let mut job = self.job.clone();
+        job.assumptions.push(assumption);
+        let assumptions = parse_assumptions(&job)?;
+        let synthesizer = synthesizer(&job, &assumptions, &self.caps)?;
+        Ok(Self {
+            table: Arc::clone(&self.table),
+            usage: Arc::clone(&self.usage),
+            policy: Arc::clone(&self.policy),
+            assumptions,
+            synthesizer,
+            guess: self.guess.clone(),
+            session: self.session.clone(),
+            label_templates: Arc::clone(&self.label_templates),
+            caps: Arc::clone(&self.caps),
+            job,
+        })
+    }
+
+    /// Token use that the user pinned for a stage.
+    pub fn pins(&self, stage_name: &str) -> Pins {
+        let pinned = self.assumptions.usage_pins(stage_name);
+        Pins {
+            requests: pinned.requests,
+            output_per_request: pinned.output_per_request,
+            first_context: pinned.first_context,
+            growth: pinned.growth,
+        }
+    }
+
+    /// The budgets of a run: the one asked for, else the policy's.
+    pub fn budgets(&self) -> Result<Vec<Amount>, PlanError> {
+        match &self.job.budget {
+            Some(text) => Ok(vec![parse_amount("--budget", text)?]),
+            None => Ok(self
+                .policy
+                .budgets()
+                .iter()
+                .filter(|limit| limit.scope == BudgetScope::Run)
+                .map(|limit| limit.amount)
+                .collect()),
+        }
+    }
+
     /// The model a stage asks for, as the client would resolve it; the session's where it asks
     /// for none. An unknown name is an error with its reason.
     pub fn written_model(&self, requested: Option<&str>) -> Result<&Model, String> {
@@ -144,6 +234,65 @@ impl Setup {
             prefix_group: prefix_group(identity, model.id.0.as_str(), effort),
         }
     }
+}
+
+/// An amount as typed.
+pub fn parse_amount(flag: &str, text: &str) -> Result<Amount, PlanError> {
+    text.parse().map_err(|error: AmountError| PlanError::Flag {
+        flag: flag.to_owned(),
+        message: error.to_string(),
+    })
+}
+
+fn label_templates(facts: &WorkflowFacts) -> BTreeMap<u32, String> {
+    let sites = facts.agent_sites.iter();
+    sites.filter_map(|site| Some((site.place.line, site.label.clone()?))).collect()
+}
+
+fn prose_cap(found: &crate::workflow::ProseCap) -> ProseCap {
+    let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    ProseCap {
+        property: Some(found.noun.as_str().into()),
+        cap: Cap {
+            low: found.min.map_or(0, narrow),
+            high: narrow(found.max),
+            exact: found.min == Some(found.max),
+        },
+        line: found.place.line,
+    }
+}
+
+fn bad(what: &str, error: &dyn std::error::Error) -> PlanError {
+    PlanError::Input { what: what.to_owned(), message: error.to_string(), diagnostics: Vec::new() }
+}
+
+fn parse_assumptions(job: &PlanJob) -> Result<Arc<Assumptions>, PlanError> {
+    let texts =
+        AssumptionTexts { assume: &job.assumptions, result: &job.results, done: &job.done };
+    let mut no_files = |path: &str| Err(format!("{path} was not read in"));
+    Assumptions::parse(texts, &mut no_files).map(Arc::new).map_err(|error| PlanError::Flag {
+        flag: "--assume, --result or --done".to_owned(),
+        message: error.to_string(),
+    })
+}
+
+fn synthesizer(
+    job: &PlanJob,
+    assumptions: &Arc<Assumptions>,
+    caps: &[ProseCap],
+) -> Result<Synthesizer, PlanError> {
+    let args = match &job.start.args {
+        ScriptArgs::Json(text) | ScriptArgs::Text(text) => serde_json::from_str(text).ok(),
+        ScriptArgs::Absent => None,
+    };
+    let input = SynthesizerInput {
+        results_toml: &job.results_text,
+        args: args.as_ref(),
+        assumptions,
+        caps,
+        tree: job.tree,
+    };
+    Synthesizer::new(input).map_err(|error| bad("results", &error))
 }
 
 /// Agents share a cache prefix where model, effort, agent type and output schema agree; a working

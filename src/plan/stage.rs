@@ -36,6 +36,7 @@ pub struct StageIdentity {
 /// Finds the stage of each call of one execution, and the call's own key.
 #[derive(Debug, Default)]
 pub struct StageIndex {
+    templates: Arc<BTreeMap<u32, String>>,
     stages: Vec<StageIdentity>,
     by_parts: BTreeMap<[u64; 5], usize>,
     labels_seen: BTreeMap<[u64; 2], u32>,
@@ -54,6 +55,12 @@ pub struct Placement {
 }
 
 impl StageIndex {
+    /// An index for one execution. `templates` are labels as the script writes them, with
+    /// interpolations as `*`, by the line of their call.
+    pub fn new(templates: Arc<BTreeMap<u32, String>>) -> Self {
+        Self { templates, ..Self::default() }
+    }
+
     /// The stages met so far, in first-call order.
     pub fn stages(&self) -> &[StageIdentity] {
         &self.stages
@@ -66,7 +73,12 @@ impl StageIndex {
 
     /// Places the next call.
     pub fn place(&mut self, call: &AgentCall) -> Placement {
-        let skeleton = call.label.as_deref().map_or_else(String::new, label_skeleton);
+        let template = call.line.and_then(|line| self.templates.get(&line));
+        let skeleton = match (template, call.label.as_deref()) {
+            (_, None) => String::new(),
+            (Some(template), Some(label)) if fits(template, label) => label_skeleton(template),
+            (_, Some(label)) => label_skeleton(label),
+        };
         let text = |part: &Option<Arc<str>>| part.as_deref().map_or(0, key_of);
         let parts = [
             text(&call.phase),
@@ -111,6 +123,13 @@ impl StageIndex {
         self.by_parts.insert(parts, stage);
         stage
     }
+}
+
+/// Whether `label` can come from `template`, which says more than that anything may stand there.
+fn fits(template: &str, label: &str) -> bool {
+    let fixed = template.split('*').next().unwrap_or("");
+    let letters = template.chars().filter(|letter| letter.is_alphabetic()).count();
+    letters >= 2 && label.starts_with(fixed)
 }
 
 /// A label with its varying part as `*`: what follows the first separator, and digits elsewhere.

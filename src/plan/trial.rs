@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use crate::plan::setup::{Setup, StageTraits};
-use crate::plan::stage::{StageIdentity, StageIndex};
+use crate::plan::stage::{Placement, StageIdentity, StageIndex};
 use crate::plan::synth::{Extremes, SampleState, SynthCall};
 use crate::ports::script::{
     AgentCall, EngineError, Execution, ExecutionNotes, Finish, Outcome, ScriptArgs, ScriptProgram,
@@ -22,7 +22,7 @@ pub struct TrialSpec {
     pub sample: u32,
     /// What is special about it.
     pub mode: TrialMode,
-    /// Whether to keep prompts for counting and to look for quoted results; for the first trials.
+    /// Whether to keep prompts for counting; for the first trials.
     pub inspect: bool,
 }
 
@@ -52,9 +52,9 @@ pub struct CallRecord {
     pub started: u64,
     /// When it ended, virtual milliseconds.
     pub ended: u64,
-    /// Of how many earlier agents its prompt quotes results; 0 unless inspected.
+    /// Of how many earlier agents its prompt quotes results.
     pub quotes: u16,
-    /// Whether `--done` marks it as already paid.
+    /// Whether it costs nothing: marked by `--done`, or refused by the turn's token budget.
     pub done: bool,
 }
 
@@ -119,8 +119,10 @@ pub fn run(
         execution,
         seed,
         run_draws: RunDraws::new(seed),
-        synth: setup.synthesizer.sample(seed, extremes_of(&spec.mode)),
-        index: StageIndex::default(),
+        synth: SampleState::new(seed),
+        delivered: Vec::new(),
+        unbounded: Vec::new(),
+        index: StageIndex::new(Arc::clone(&setup.label_templates)),
         traits: Vec::new(),
         stage_draws: Vec::new(),
         calls: Vec::new(),
@@ -129,7 +131,6 @@ pub fn run(
         ends: BinaryHeap::new(),
         warm: BTreeMap::new(),
         factors: BTreeMap::new(),
-        markers: BTreeMap::new(),
         prompts: Vec::new(),
         clock: 0,
         running: 0,
@@ -140,17 +141,21 @@ pub fn run(
     Ok(simulation.into_trial(finish))
 }
 
-fn extremes_of(mode: &TrialMode) -> Option<&Extremes> {
-    match mode {
-        TrialMode::Extreme(extremes) => Some(extremes),
-        TrialMode::Natural | TrialMode::NullStage(_) | TrialMode::ArgsAsText => None,
-    }
+/// A call, where it stands, and what it will be answered once it has a slot.
+struct OpenCall {
+    call: AgentCall,
+    placement: Placement,
+    delivered: u32,
+    work: Option<Work>,
 }
 
 /// An agent at work, and what it will answer.
 struct Work {
     outcome: Outcome,
     output_tokens: u64,
+    /// Virtual milliseconds.
+    duration: u64,
+    paid: bool,
 }
 
 struct Simulation<'a> {
@@ -165,15 +170,16 @@ struct Simulation<'a> {
     traits: Vec<StageTraits>,
     /// By stage.
     stage_draws: Vec<StageDraws>,
-    calls: Vec<(AgentCall, Option<Work>)>,
+    calls: Vec<OpenCall>,
     records: Vec<CallRecord>,
     queue: VecDeque<usize>,
     ends: BinaryHeap<Reverse<(u64, usize)>>,
     /// When the shared prefix of a group can be read.
     warm: BTreeMap<u64, u64>,
     factors: BTreeMap<(Arc<str>, Arc<str>), (f64, u32)>,
-    /// Which call made a unique string; filled only if inspected.
-    markers: BTreeMap<u64, usize>,
+    /// By stage: results the script was given.
+    delivered: Vec<u32>,
+    unbounded: Vec<Arc<str>>,
     prompts: Vec<(u32, String)>,
     clock: u64,
     running: u32,
@@ -187,7 +193,7 @@ impl Simulation<'_> {
             self.take_calls();
             while self.running < self.setup.job.concurrency {
                 let Some(position) = self.queue.pop_front() else { break };
-                self.begin(position);
+                self.begin(position)?;
             }
             let (open, timer) = match self.execution.status() {
                 Status::Finished(finish) => {
@@ -219,6 +225,7 @@ impl Simulation<'_> {
             {
                 self.traits.push(self.setup.stage_traits(identity, &call.prompt));
                 self.stage_draws.push(StageDraws::new(self.seed, identity.key.0));
+                self.delivered.push(0);
             }
             let position = self.records.len();
             let stage = u32::try_from(placement.stage).unwrap_or(u32::MAX);
@@ -232,14 +239,15 @@ impl Simulation<'_> {
                 done: false,
             });
             if self.spec.inspect {
-                self.inspect(position, stage, &call.prompt);
+                self.keep_prompt(stage, &call.prompt);
             }
-            self.calls.push((call, None));
+            let delivered = self.delivered.get(placement.stage).copied().unwrap_or(0);
+            self.calls.push(OpenCall { call, placement, delivered, work: None });
             self.queue.push_back(position);
         }
     }
 
-    fn inspect(&mut self, position: usize, stage: u32, prompt: &str) {
+    fn keep_prompt(&mut self, stage: u32, prompt: &str) {
         let kept = self.prompts.iter().filter(|(of, _)| *of == stage).count();
         if kept < PROMPTS_KEPT_PER_STAGE {
             let mut end = prompt.len().min(PROMPT_BYTES_KEPT);
@@ -248,95 +256,100 @@ impl Simulation<'_> {
             }
             self.prompts.push((stage, prompt.get(..end).unwrap_or("").to_owned()));
         }
-        let mut quoted: Vec<usize> = crate::plan::synth::markers_in(prompt)
-            .filter_map(|marker| self.markers.get(&marker).copied())
-            .collect();
-        quoted.sort_unstable();
-        quoted.dedup();
-        if let Some(record) = self.records.get_mut(position) {
-            record.quotes = u16::try_from(quoted.len()).unwrap_or(u16::MAX);
-        }
     }
 
     /// Gives a queued call its slot.
-    fn begin(&mut self, position: usize) {
-        let Some((call, work)) = self.calls.get_mut(position) else { return };
-        let Some(record) = self.records.get_mut(position) else { return };
-        let stage = record.stage as usize;
-        let (Some(identity), Some(traits), Some(stage_draws)) =
-            (self.index.stages().get(stage), self.traits.get(stage), self.stage_draws.get(stage))
-        else {
-            return;
-        };
+    fn begin(&mut self, position: usize) -> Result<(), EngineError> {
         self.running += 1;
         self.peak = self.peak.max(self.running);
-        record.started = self.clock;
-        if let Some(total) = self.setup.job.start.budget_total_tokens
-            && self.spent_tokens >= total
-        {
+        let work = match self.setup.job.start.budget_total_tokens {
             // The client checks again when a queued call gets its slot.
-            *work = Some(Work {
+            Some(total) if self.spent_tokens >= total => Work {
                 outcome: budget_exceeded(self.spent_tokens, total),
                 output_tokens: 0,
-            });
-            record.done = true;
-            record.ended = self.clock;
-            self.ends.push(Reverse((self.clock, position)));
-            return;
+                duration: 0,
+                paid: false,
+            },
+            _ => self.work(position)?,
+        };
+        let held = self.hold_for_prefix(position, work.duration);
+        let end = self.clock.saturating_add(held).saturating_add(work.duration);
+        if let Some(record) = self.records.get_mut(position) {
+            record.started = self.clock;
+            record.ended = end;
+            record.done = !work.paid;
         }
-        let agent_draws = AgentDraws::new(self.seed, record.identity);
-        let draws = Draws { run: &self.run_draws, stage: stage_draws, agent: &agent_draws };
+        if let Some(open) = self.calls.get_mut(position) {
+            open.work = Some(work);
+        }
+        self.ends.push(Reverse((end, position)));
+        Ok(())
+    }
+
+    /// What the agent does and answers.
+    fn work(&mut self, position: usize) -> Result<Work, EngineError> {
+        let missing = || EngineError::Internal("a call without a stage".into());
+        let open = self.calls.get(position).ok_or_else(missing)?;
+        let stage = open.placement.stage;
+        let identity = self.index.stages().get(stage).ok_or_else(missing)?;
+        let traits = self.traits.get(stage).ok_or_else(missing)?;
+        let draws = Draws {
+            run: &self.run_draws,
+            stage: self.stage_draws.get(stage).ok_or_else(missing)?,
+            agent: &AgentDraws::new(self.seed, open.placement.identity),
+        };
         // Pins of token use apply to costs only, so that pinning one leaves order and results as
         // they were.
+        let prompt_tokens = open.call.prompt.len() as u64 / 4;
         let agent = self.setup.usage.agent(
-            &traits.agent(u64::from(record.prompt_bytes) / 4, self.setup.guess.run_agents),
+            &traits.agent(prompt_tokens, self.setup.guess.run_agents),
             &draws,
             &Pins::default(),
         );
-        record.done = self.setup.synthesizer.is_done(call.label.as_deref(), &identity.name);
-        let answer = self.setup.synthesizer.answer(
-            &mut self.synth,
-            &SynthCall {
-                stage: identity.key,
-                stage_name: &identity.name,
-                identity: record.identity,
-                ordinal: u32::try_from(position).unwrap_or(u32::MAX),
-                label: call.label.as_deref(),
-                prompt: &call.prompt,
-                schema: call.schema.as_ref(),
-                text_tokens: agent.final_output_tokens,
-            },
-        );
-        for factor in answer.factors {
-            let sum = self
-                .factors
-                .entry((Arc::clone(&identity.name), factor.property))
-                .or_insert((0.0, 0));
-            sum.0 += factor.value;
-            sum.1 += 1;
-        }
-        if self.spec.inspect {
-            for marker in answer.markers {
-                self.markers.insert(marker, position);
-            }
-        }
-        let fails = matches!(&self.spec.mode, TrialMode::NullStage(name) if *name == identity.name);
-        let (outcome, output_tokens, duration) = if fails {
-            (Outcome::Null, agent.output_tokens, agent.duration_milliseconds)
-        } else if record.done {
-            (answer.outcome, 0, 0)
-        } else {
-            (answer.outcome, agent.output_tokens, agent.duration_milliseconds)
+        let call = SynthCall {
+            stage: identity.key,
+            stage_name: &identity.name,
+            identity: open.placement.identity,
+            ordinal: open.placement.ordinal,
+            delivered: open.delivered,
+            label: open.call.label.as_deref(),
+            prompt: &open.call.prompt,
+            schema: open.call.schema.as_ref(),
+            text_tokens: agent.final_text_tokens,
         };
-        let held = self.hold_for_prefix(position, duration);
-        let end = self.clock.saturating_add(held).saturating_add(duration);
-        if let Some(record) = self.records.get_mut(position) {
-            record.ended = end;
+        let synthesizer = &self.setup.synthesizer;
+        let outcome = match &self.spec.mode {
+            TrialMode::NullStage(name) if *name == identity.name => Outcome::Null,
+            TrialMode::Extreme(extremes) => {
+                let probe = synthesizer.probe(&mut self.synth, &call, extremes);
+                self.unbounded.extend(probe.unbounded);
+                probe.outcome
+            }
+            _ => {
+                let answer = synthesizer
+                    .answer(&mut self.synth, &call)
+                    .map_err(|error| EngineError::Unanswerable(error.to_string()))?;
+                for factor in answer.factors {
+                    let key = (Arc::clone(&identity.name), factor.key.1);
+                    let sum = self.factors.entry(key).or_insert((0.0, 0));
+                    sum.0 += factor.value;
+                    sum.1 += 1;
+                }
+                if let Some(record) = self.records.get_mut(position) {
+                    record.quotes = u16::try_from(answer.quoted_calls).unwrap_or(u16::MAX);
+                }
+                answer.outcome
+            }
+        };
+        if self.setup.assumptions.is_done(call.label, &identity.name) {
+            return Ok(Work { outcome, output_tokens: 0, duration: 0, paid: false });
         }
-        if let Some((_, work)) = self.calls.get_mut(position) {
-            *work = Some(Work { outcome, output_tokens });
-        }
-        self.ends.push(Reverse((end, position)));
+        Ok(Work {
+            outcome,
+            output_tokens: agent.output_tokens,
+            duration: agent.duration_milliseconds,
+            paid: true,
+        })
     }
 
     /// Siblings that share a prefix wait until the first one's response begins, at most the
@@ -345,7 +358,7 @@ impl Simulation<'_> {
         let stagger = self.setup.job.prefix_stagger_milliseconds;
         let stage = self.records.get(position).map_or(0, |record| record.stage as usize);
         let Some(traits) = self.traits.get(stage) else { return 0 };
-        if stagger == 0 || traits.worktree {
+        if stagger == 0 || duration == 0 || traits.worktree {
             return 0;
         }
         let begins = self.clock.saturating_add(stagger.min(duration / 8));
@@ -357,10 +370,13 @@ impl Simulation<'_> {
         let Some(Reverse((end, position))) = self.ends.pop() else { return Ok(()) };
         self.clock = end;
         self.running -= 1;
-        let Some((call, work)) = self.calls.get_mut(position) else { return Ok(()) };
-        let Some(work) = work.take() else { return Ok(()) };
+        let Some(open) = self.calls.get_mut(position) else { return Ok(()) };
+        let Some(work) = open.work.take() else { return Ok(()) };
+        if let Some(delivered) = self.delivered.get_mut(open.placement.stage) {
+            *delivered += 1;
+        }
         self.spent_tokens = self.spent_tokens.saturating_add(work.output_tokens);
-        self.execution.deliver(call.id, work.outcome, work.output_tokens)
+        self.execution.deliver(open.call.id, work.outcome, work.output_tokens)
     }
 
     fn pass_time(&mut self, due: u64) -> Result<(), EngineError> {
@@ -399,7 +415,7 @@ impl Simulation<'_> {
             wall_milliseconds: last.saturating_sub(first),
             peak: self.peak,
             prompts: self.prompts,
-            unbounded: self.synth.into_unbounded(),
+            unbounded: self.unbounded,
         }
     }
 }

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Counts of the working tree, within the scope that the user gave. `None` where not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeCounts {
     /// Files that version control would list.
     pub files: Option<u64>,

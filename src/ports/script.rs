@@ -238,6 +238,9 @@ pub enum EngineError {
     /// A call was answered that is not open.
     #[error("call {0} is not open")]
     NotOpen(u32),
+    /// A call cannot be answered as the user pinned it.
+    #[error("{0}")]
+    Unanswerable(String),
     /// A bug of ours, or a broken child process.
     #[error("the script engine failed: {0}")]
     Internal(String),
