@@ -2,7 +2,6 @@
 //! runs no script.
 
 use crate::band::{self, Band};
-use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::assemble::{dollars, dollars_of};
@@ -36,13 +35,12 @@ pub fn savings(
     let session = routing::on_session(setup, frame);
     let suggestion = match &setup.job.suggested_policy {
         Some(text) if same(&written, &priced.choices()) => {
-            let policy = Policy::parse(&text.name, &text.text).map_err(|error| {
-                PlanError::Input {
+            let policy =
+                Policy::parse(&text.name, &text.text).map_err(|error| PlanError::Input {
                     what: format!("policy {}", text.name),
                     message: error.to_string(),
                     diagnostics: Vec::new(),
-                }
-            })?;
+                })?;
             let other = evaluation::price(setup, frame, &policy, names);
             dollars(&other)
                 .as_deref()
@@ -93,7 +91,9 @@ pub fn to_fit(
 fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOption> {
     let mut dearest: Vec<(usize, Picodollars)> = (0..frame.stages.len())
         .map(|index| {
-            let of = |sample: &SampleCost| sample.stages.get(index).map_or(Picodollars::ZERO, |c| c.cost);
+            let of = |sample: &SampleCost| {
+                sample.stages.get(index).map_or(Picodollars::ZERO, |c| c.cost)
+            };
             (index, priced.costs.iter().map(of).sum())
         })
         .collect();
@@ -131,28 +131,14 @@ fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOptio
         .collect()
 }
 
-/// What `--fit` did to the routes.
-#[derive(Clone, Debug, Default)]
-pub struct FitOutcome {
-    /// What follows for the plan.
-    pub gate: Gate,
-    /// What to say of it.
-    pub reasons: Vec<String>,
-}
-
 /// What the numbers rest on, most influential first.
-pub fn assumptions(setup: &Setup, frame: &Frame, ranked: &[Candidate]) -> Vec<Assumption> {
+pub fn assumptions(ranked: &[Candidate]) -> Vec<Assumption> {
     let mut list = vec![Assumption {
         text: "no history of this project or script: token use is the shipped prior".to_owned(),
         pin: None,
     }];
-    for (stage, property, text) in setup.synthesizer.explanations(frame_names(frame)) {
-        list.push(Assumption {
-            pin: Some(format!("--assume {stage}.{property}=")),
-            text: format!("{stage}: {property}: {text}"),
-        });
-    }
-    for candidate in ranked.iter().filter(|candidate| candidate.measure == Measure::Requests).take(1)
+    for candidate in
+        ranked.iter().filter(|candidate| candidate.measure == Measure::Requests).take(1)
     {
         list.push(Assumption {
             text: format!(
@@ -166,8 +152,4 @@ pub fn assumptions(setup: &Setup, frame: &Frame, ranked: &[Candidate]) -> Vec<As
     }
     list.push(Assumption { text: "failed agents: none".to_owned(), pin: None });
     list
-}
-
-fn frame_names(frame: &Frame) -> Vec<std::sync::Arc<str>> {
-    frame.stages.iter().map(|stage| std::sync::Arc::clone(&stage.identity.name)).collect()
 }

@@ -11,7 +11,8 @@ use crate::plan::report::{PhasePlan, Quantities, StagePlan};
 
 /// Bands of the whole run.
 pub fn totals(frame: &Frame, priced: &Priced) -> Quantities {
-    let costs: Vec<StageCost> = priced.costs.iter().map(super::costing::SampleCost::total).collect();
+    let costs: Vec<StageCost> =
+        priced.costs.iter().map(super::costing::SampleCost::total).collect();
     let walls: Vec<u64> =
         frame.samples.iter().map(|sample| sample.wall_milliseconds.div_ceil(1000)).collect();
     quantities(&costs, &walls)

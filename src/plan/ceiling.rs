@@ -37,7 +37,8 @@ pub fn probe(
     let slices = facts.slices.iter().map(|slice| slice.limit).filter(|limit| *limit <= SLICE_MAX);
     let longest = slices.max().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
     let length = LIST_LENGTH_MIN.max(longest + 3);
-    let extremes = |list_length, booleans, enum_index| Extremes { list_length, booleans, enum_index };
+    let extremes =
+        |list_length, booleans, enum_index| Extremes { list_length, booleans, enum_index };
     let tries = vec![
         extremes(length, Booleans::MoreWork, 0),
         extremes(length, Booleans::True, 0),
@@ -119,11 +120,8 @@ fn reasons(
     let place_of = |name: &str| {
         facts.array_properties.iter().find(|property| property.name == name).map(|p| p.place.line)
     };
-    let mut named: Vec<Arc<str>> = trial
-        .unbounded
-        .iter()
-        .map(|path| path.rsplit('.').next().unwrap_or(path).into())
-        .collect();
+    let mut named: Vec<Arc<str>> =
+        trial.unbounded.iter().map(|path| path.rsplit('.').next().unwrap_or(path).into()).collect();
     named.sort();
     named.dedup();
     if open {

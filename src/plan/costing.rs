@@ -181,11 +181,8 @@ fn cost_sample(
         let stage_draw = stage_draws
             .entry(stage)
             .or_insert_with(|| StageDraws::new(seed, sample.stage_key(stage)));
-        let draws = Draws {
-            run: &run,
-            stage: stage_draw,
-            agent: &AgentDraws::new(seed, call.identity),
-        };
+        let draws =
+            Draws { run: &run, stage: stage_draw, agent: &AgentDraws::new(seed, call.identity) };
         let prompt = (f64::from(call.prompt_bytes) * lane.tokens_per_byte) as u64;
         let agent = setup.usage.agent(&lane.traits.agent(prompt, run_agents), &draws, lane.pins);
         let prefix = prefix_of(&lane.traits, call.started, call.ended, keep, &mut warm_until);

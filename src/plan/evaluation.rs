@@ -26,8 +26,7 @@ pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, Pla
     let scouted_trials = workers.trials(setup, &scouts)?;
     let (scouted, guess) = scout(&scouted_trials, workers);
     setup.guess = guess;
-    let specs: Vec<TrialSpec> =
-        (0..setup.job.samples).map(|sample| spec(sample, false)).collect();
+    let specs: Vec<TrialSpec> = (0..setup.job.samples).map(|sample| spec(sample, false)).collect();
     let trials = workers.trials(setup, &specs)?;
     Ok(Frame::join(setup, trials, &scouted))
 }

@@ -109,7 +109,8 @@ impl Frame {
         let mut counts: Vec<Vec<u64>> = vec![vec![0; self.samples.len()]; self.stages.len()];
         for (position, sample) in self.samples.iter().enumerate() {
             for call in &sample.calls {
-                let slot = counts.get_mut(call.stage as usize).and_then(|row| row.get_mut(position));
+                let slot =
+                    counts.get_mut(call.stage as usize).and_then(|row| row.get_mut(position));
                 if let Some(count) = slot {
                     *count += 1;
                 }

@@ -25,7 +25,7 @@ pub fn gather(
     priced: &Priced,
     workers: &mut dyn Workers,
 ) -> Result<Vec<Diagnostic>, PlanError> {
-    let mut found = facts.diagnostics.clone();
+    let mut found = facts.warnings.clone();
     let names: Vec<Arc<str>> = distinct_names(frame);
     let mut specs = vec![TrialSpec { sample: 0, mode: TrialMode::Natural, inspect: false }];
     specs.extend(names.iter().take(NULL_PASSES_MAX).map(|name| TrialSpec {
@@ -71,7 +71,11 @@ pub fn gather(
 fn dedup(found: &mut Vec<Diagnostic>) {
     let mut seen = BTreeSet::new();
     found.retain(|diagnostic| {
-        seen.insert((diagnostic.code.clone(), diagnostic.message.clone(), diagnostic.place.map(|p| p.offset)))
+        seen.insert((
+            diagnostic.code.clone(),
+            diagnostic.message.clone(),
+            diagnostic.place.map(|p| p.offset),
+        ))
     });
     found.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
 }
@@ -226,7 +230,7 @@ fn phase_models(facts: &WorkflowFacts, frame: &Frame) -> Vec<Diagnostic> {
                 ),
             )
             .with_help("meta.phases[].model is only displayed; set `model` on each agent()"),
-            phase.place,
+            Some(phase.place),
         ));
     }
     found

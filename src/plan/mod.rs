@@ -9,7 +9,6 @@ pub mod costing;
 pub mod drivers;
 pub mod endings;
 pub mod evaluation;
-pub mod fit;
 pub mod frame;
 pub mod hints;
 pub mod job;

@@ -6,9 +6,11 @@ use sha2::{Digest, Sha256};
 use crate::band::{self, Band};
 use crate::gate::Gate;
 use crate::money::Picodollars;
+use crate::plan::PlanError;
 use crate::plan::advice;
 use crate::plan::assemble;
 use crate::plan::ceiling;
+use crate::plan::costing::{SampleCost, StageCost};
 use crate::plan::drivers::{self, Candidate, Measure};
 use crate::plan::endings;
 use crate::plan::evaluation::{self, Priced};
@@ -16,14 +18,15 @@ use crate::plan::frame::Frame;
 use crate::plan::hints;
 use crate::plan::job::PlanJob;
 use crate::plan::report::{
-    Ceiling, Driver, DriverPoint, Hashes, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport,
-    Verdict, VerdictOutcome,
+    Driver, DriverPoint, Hashes, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanInputs, PlanReport,
+    Quantities, Verdict, VerdictOutcome,
 };
 use crate::plan::routing;
 use crate::plan::setup::Setup;
 use crate::plan::verdict::{self, Outcomes};
 use crate::plan::workers::Workers;
-use crate::plan::PlanError;
+use crate::policy::PlanMeasures;
+use crate::ports::script::ScriptArgs;
 use crate::workflow::WorkflowFacts;
 
 /// How many drivers are answered by intervention, and how many are listed.
@@ -39,17 +42,16 @@ pub fn plan(
     let mut setup = Setup::new(job, facts)?;
     let frame = evaluation::sample(&mut setup, workers)?;
     let names = evaluation::unique_names(&frame);
-    let mut priced = evaluation::price(&setup, &frame, &setup.policy, &names);
-    let fit = advice::apply_fit(&setup, &frame, &mut priced)?;
+    let priced = evaluation::price(&setup, &frame, &setup.policy, &names);
     let mut totals = assemble::totals(&frame, &priced);
     let dollars = assemble::dollars(&priced);
     let agents: Vec<u64> =
         priced.costs.iter().map(|sample| u64::from(sample.total().agents)).collect();
     let (ending_plans, completes) = endings::group(&frame, dollars.as_deref(), &agents);
     let suggested_budget_usd = suggested_budget(dollars.as_deref(), &completes);
-    let verdict = judge(&setup, &priced, dollars.as_deref(), &agents, &fit)?;
     let prices = assemble::agent_prices(&frame, &priced);
     let ceiling = ceiling::probe(&setup, facts, workers, prices.as_ref())?;
+    let verdict = judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
     totals.agents.ceiling = ceiling.agents;
     if let Some(cost) = &mut totals.cost_usd {
         cost.ceiling = ceiling.cost_usd;
@@ -58,8 +60,8 @@ pub fn plan(
     let drivers = answer_drivers(&setup, &frame, &priced, &ranked, &names, workers)?;
     let diagnostics = hints::gather(&setup, facts, &frame, &priced, workers)?;
     let stages = assemble::stages(&frame, &priced, &names);
-    let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd)?;
-    let assumptions = advice::assumptions(&setup, &frame, &ranked, &names);
+    let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
+    let assumptions = advice::assumptions(&ranked);
     let mut report = PlanReport {
         version: PLAN_SCHEMA_VERSION,
         plan_id: String::new(),
@@ -70,7 +72,7 @@ pub fn plan(
         stages,
         endings: ending_plans,
         drivers,
-        savings: advice::savings(&setup, &frame, &priced, &names),
+        savings: advice::savings(&setup, &frame, &priced, &names)?,
         to_fit,
         assumptions,
         diagnostics,
@@ -80,6 +82,7 @@ pub fn plan(
         prices_on: setup.job.on.to_string(),
         seed: setup.job.seed,
         samples: setup.job.samples,
+        inputs: inputs(&setup),
         hashes: hashes(&setup),
         suggested_budget_usd,
         totals,
@@ -111,54 +114,51 @@ fn peak(setup: &Setup, frame: &Frame) -> PeakConcurrency {
 fn judge(
     setup: &Setup,
     priced: &Priced,
-    dollars: Option<&[Picodollars]>,
-    agents: &[u64],
-    fit: &advice::FitOutcome,
+    totals: &Quantities,
+    bounded: bool,
 ) -> Result<Verdict, PlanError> {
-    let read = |of: fn(&super::costing::StageCost) -> u64| -> Vec<u64> {
-        priced.costs.iter().map(|sample| of(&sample.total())).collect()
-    };
-    let (billed, output) = (read(|cost| cost.billed_tokens), read(|cost| cost.output_tokens));
+    let sums: Vec<StageCost> = priced.costs.iter().map(SampleCost::total).collect();
+    let read = |of: fn(&StageCost) -> u64| sums.iter().map(of).collect::<Vec<u64>>();
+    let dollars = assemble::dollars(priced);
     let outcomes = Outcomes {
-        cost: dollars,
-        billed_tokens: &billed,
-        output_tokens: &output,
-        agents,
+        cost: dollars.as_deref(),
+        billed_tokens: &read(|cost| cost.billed_tokens),
+        output_tokens: &read(|cost| cost.output_tokens),
+        agents: &read(|cost| u64::from(cost.agents)),
     };
-    let mut verdict = Verdict {
-        gate: Gate::Allow,
-        outcome: VerdictOutcome::NoBudget,
-        reasons: fit.reasons.clone(),
-        budgets: Vec::new(),
-    };
-    let mut worst = 0;
+    let tolerated = setup.policy.thresholds().ask.exceed_per_mille.unwrap_or(1000);
+    let mut reasons = Vec::new();
+    let mut budgets = Vec::new();
     for amount in setup.budgets()? {
-        let Some(held) = verdict::hold(amount, &outcomes, setup.tolerated_per_mille()) else {
-            verdict.reasons.push(format!("{amount} cannot be held against a forecast"));
-            continue;
-        };
-        let (outcome, gate) = verdict::judge(&held);
-        verdict.gate = verdict.gate.max(gate);
-        if verdict.budgets.is_empty() || held.exceeded_per_mille > worst {
-            worst = held.exceeded_per_mille;
-            verdict.outcome = outcome;
-        }
-        verdict.budgets.push(held);
-    }
-    for routed in &priced.routes {
-        if routed.plan.gate > Gate::Allow {
-            verdict.reasons.push(format!("rule {}: {:?}", routed.plan.rule, routed.plan.gate));
+        match verdict::hold(amount, &outcomes, tolerated) {
+            Some(held) => budgets.push(held),
+            None => reasons.push(format!("{amount} cannot be held against a forecast")),
         }
     }
-    verdict.gate = verdict.gate.max(routing::gate_of(&priced.routes)).max(fit.gate);
-    if dollars.is_none() {
-        verdict.outcome = VerdictOutcome::Unpriced;
-        verdict.gate = Gate::Deny;
-    } else if agents.iter().all(|count| *count == 0) {
-        verdict.outcome = VerdictOutcome::NoAgents;
-        verdict.gate = verdict.gate.max(Gate::Ask);
-    }
-    Ok(verdict)
+    let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();
+    let judgement = setup.policy.judge(&PlanMeasures {
+        exceeded_per_mille,
+        agents_p90: totals.agents.p90,
+        cost_p90: totals.cost_usd.map(|band| band.p90),
+        wall_seconds_p90: totals.wall_seconds.p90,
+        bounded,
+    });
+    reasons.extend(judgement.reasons);
+    reasons.extend(priced.routes.iter().filter_map(|routed| routed.gate_reason.clone()));
+    let gate = judgement.gate.max(setup.policy.answer(routing::gate_of(&priced.routes)));
+    let outcome = if dollars.is_none() {
+        VerdictOutcome::Unpriced
+    } else if sums.iter().all(|cost| cost.agents == 0) {
+        VerdictOutcome::NoAgents
+    } else {
+        verdict::word_for(exceeded_per_mille, tolerated)
+    };
+    let gate = match outcome {
+        VerdictOutcome::Unpriced => Gate::Deny,
+        VerdictOutcome::NoAgents => gate.max(Gate::Ask),
+        _ => gate,
+    };
+    Ok(Verdict { gate, outcome, reasons, budgets })
 }
 
 /// The strongest drivers; the first three with the cost measured at three pins, by the same
@@ -181,7 +181,15 @@ fn answer_drivers(
             values.dedup();
             for value in values {
                 let pin = format!("{}={value}", candidate.key());
-                response.push(intervene(setup, frame, candidate.measure, pin, value, names, workers)?);
+                response.push(intervene(
+                    setup,
+                    frame,
+                    candidate.measure,
+                    pin,
+                    value,
+                    names,
+                    workers,
+                )?);
             }
         }
         drivers.push(Driver {
@@ -236,7 +244,32 @@ fn in_words(candidate: &Candidate) -> String {
     }
 }
 
-fn hashes(setup: &Setup) -> Hashes {
+fn inputs(setup: &Setup) -> PlanInputs {
+    let job = &setup.job;
+    let (args_json, args_text) = match &job.start.args {
+        ScriptArgs::Absent => (None, None),
+        ScriptArgs::Json(text) => (Some(text.clone()), None),
+        ScriptArgs::Text(text) => (None, Some(text.clone())),
+    };
+    PlanInputs {
+        args_json,
+        args_text,
+        model: job.session_model.clone(),
+        effort: job.session_effort,
+        provider: job.provider.clone(),
+        policy: job.policy.name.clone(),
+        budget: job.budget.clone(),
+        turn_budget_tokens: job.start.budget_total_tokens,
+        concurrency: job.concurrency,
+        cache_one_hour: job.cache_one_hour,
+        assumptions: job.assumptions.clone(),
+        results: job.results.clone(),
+        done: job.done.clone(),
+    }
+}
+
+/// SHA-256 of everything the plan of `setup` is a function of.
+pub fn hashes(setup: &Setup) -> Hashes {
     let hash = |parts: &[&str]| {
         let mut digest = Sha256::new();
         for part in parts {

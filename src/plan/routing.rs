@@ -22,6 +22,8 @@ pub struct Routed {
     pub plan: RoutePlan,
     /// What the policy did on the way, for `policy explain`.
     pub trace: Vec<crate::policy::RuleTrace>,
+    /// Why the stage is asked about or denied.
+    pub gate_reason: Option<String>,
     /// Notes of the policy, such as a lowered effort.
     pub notes: Vec<String>,
 }
@@ -158,8 +160,14 @@ fn settle(
         },
         choice,
         trace: routing.trace.clone(),
+        gate_reason: routing.gate_reason.clone(),
         notes: routing.notes.clone(),
     }
+}
+
+/// Whether a model is one to route to: current, not limited to chosen customers.
+pub fn is_current(model: &Model) -> bool {
+    model.status == crate::pricing::Lifecycle::Active
 }
 
 /// Whether any route asks or denies.
@@ -179,14 +187,10 @@ impl Desk<'_> {
     /// P90 of one agent's final context and the mean cost of the stage per sample.
     fn measure(&self, choice: &Choice) -> (u64, Option<Picodollars>) {
         let mut contexts = Vec::new();
-        let costs = cost_stage(
-            self.setup,
-            self.frame,
-            self.index,
-            choice,
-            self.pins,
-            &mut |agent| contexts.push(agent.context_tokens),
-        );
+        let costs =
+            cost_stage(self.setup, self.frame, self.index, choice, self.pins, &mut |agent| {
+                contexts.push(agent.context_tokens)
+            });
         contexts.sort_unstable();
         let priced = costs.iter().all(|cost| !cost.unpriced);
         let total: Picodollars = costs.iter().map(|cost| cost.cost).sum();
@@ -196,14 +200,7 @@ impl Desk<'_> {
 
     /// P99 of output tokens per request, taken as the stage's mean times the spread of requests.
     fn output_per_request_p99(&self, choice: &Choice) -> u64 {
-        let costs = cost_stage(
-            self.setup,
-            self.frame,
-            self.index,
-            choice,
-            self.pins,
-            &mut |_| {},
-        );
+        let costs = cost_stage(self.setup, self.frame, self.index, choice, self.pins, &mut |_| {});
         let mut means: Vec<u64> = costs
             .iter()
             .filter(|cost| cost.requests > 0)

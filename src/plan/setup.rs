@@ -267,8 +267,7 @@ fn bad(what: &str, error: &dyn std::error::Error) -> PlanError {
 }
 
 fn parse_assumptions(job: &PlanJob) -> Result<Arc<Assumptions>, PlanError> {
-    let texts =
-        AssumptionTexts { assume: &job.assumptions, result: &job.results, done: &job.done };
+    let texts = AssumptionTexts { assume: &job.assumptions, result: &job.results, done: &job.done };
     let mut no_files = |path: &str| Err(format!("{path} was not read in"));
     Assumptions::parse(texts, &mut no_files).map(Arc::new).map_err(|error| PlanError::Flag {
         flag: "--assume, --result or --done".to_owned(),

@@ -10,7 +10,7 @@ use crate::plan::stage::{Placement, StageIdentity, StageIndex};
 use crate::plan::synth::{Extremes, SampleState, SynthCall};
 use crate::ports::script::{
     AgentCall, EngineError, Execution, ExecutionNotes, Finish, Outcome, ScriptArgs, ScriptProgram,
-    Status, budget_exceeded,
+    Status,
 };
 use crate::seed::Seed;
 use crate::usage::{AgentDraws, Draws, Pins, RunDraws, StageDraws};
@@ -265,7 +265,7 @@ impl Simulation<'_> {
         let work = match self.setup.job.start.budget_total_tokens {
             // The client checks again when a queued call gets its slot.
             Some(total) if self.spent_tokens >= total => Work {
-                outcome: budget_exceeded(self.spent_tokens, total),
+                outcome: Outcome::budget_exceeded(self.spent_tokens, total),
                 output_tokens: 0,
                 duration: 0,
                 paid: false,

@@ -1,7 +1,6 @@
 //! Whether a plan is within its budget, and how sure that is.
 
 use crate::amount::Amount;
-use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::plan::endings::per_mille;
 use crate::plan::report::{BudgetVerdict, VerdictOutcome};
@@ -54,13 +53,12 @@ pub fn error_per_mille(part: usize, whole: usize) -> u32 {
     (half * 1000.0).ceil() as u32
 }
 
-/// The word and the gate for a budget.
-pub fn judge(held: &BudgetVerdict) -> (VerdictOutcome, Gate) {
-    if held.exceeded_per_mille > 500 {
-        (VerdictOutcome::Over, Gate::Deny)
-    } else if held.exceeded_per_mille > held.tolerated_per_mille {
-        (VerdictOutcome::AtRisk, Gate::Ask)
-    } else {
-        (VerdictOutcome::Within, Gate::Allow)
+/// The word for the worst of the budgets; see `hold`.
+pub fn word_for(exceeded_per_mille: Option<u32>, tolerated_per_mille: u32) -> VerdictOutcome {
+    match exceeded_per_mille {
+        None => VerdictOutcome::NoBudget,
+        Some(exceeded) if exceeded > 500 => VerdictOutcome::Over,
+        Some(exceeded) if exceeded > tolerated_per_mille => VerdictOutcome::AtRisk,
+        Some(_) => VerdictOutcome::Within,
     }
 }

@@ -207,9 +207,28 @@ enum Noun<'p> {
 /// What is counted: the first known noun within reach.
 fn noun_after<'p>(after: &str, properties: &[&'p str]) -> Noun<'p> {
     const SIZES: [&str; 22] = [
-        "word", "words", "char", "chars", "character", "characters", "line", "lines", "token",
-        "tokens", "second", "seconds", "minute", "minutes", "hour", "hours", "sentence",
-        "sentences", "paragraph", "paragraphs", "times", "percent",
+        "word",
+        "words",
+        "char",
+        "chars",
+        "character",
+        "characters",
+        "line",
+        "lines",
+        "token",
+        "tokens",
+        "second",
+        "seconds",
+        "minute",
+        "minutes",
+        "hour",
+        "hours",
+        "sentence",
+        "sentences",
+        "paragraph",
+        "paragraphs",
+        "times",
+        "percent",
     ];
     let sentence = after.split(['.', ';', '\n', '`']).next().unwrap_or("");
     let words = sentence

@@ -145,6 +145,27 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What an agent call is told once `budget.total` output tokens are spent: at the call, and
+    /// again when a queued call gets its slot.
+    pub fn budget_exceeded(spent_tokens: u64, total_tokens: u64) -> Self {
+        Self::Rejected {
+            name: "WorkflowBudgetExceededError".to_owned(),
+            message: format!(
+                "Workflow token budget exceeded ({} / {} output tokens). Stopping further agent() \
+                 calls. In-flight agents will complete; their results are preserved.",
+                grouped(spent_tokens),
+                grouped(total_tokens)
+            ),
+        }
+    }
+}
+
+/// With thousands separators, as the client writes it.
+fn grouped(number: u64) -> String {
+    crate::money::Picodollars::from_usd(i64::try_from(number).unwrap_or(i64::MAX)).to_rounded(0)
+}
+
 /// What an execution is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
