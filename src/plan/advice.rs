@@ -41,7 +41,7 @@ pub fn savings(
                     message: error.to_string(),
                     diagnostics: Vec::new(),
                 })?;
-            let other = evaluation::price(setup, frame, &policy, names);
+            let other = evaluation::price(setup, frame, &policy, names)?;
             dollars(&other)
                 .as_deref()
                 .and_then(median)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::band;
 use crate::plan::PlanError;
 use crate::plan::costing::{AgentCost, Choice, SampleCost, cost_samples};
+use crate::plan::fitting::{self, FitOutcome};
 use crate::plan::frame::{Frame, Scouted, role_of};
 use crate::plan::routing::{self, Routed};
 use crate::plan::setup::{Guess, Setup};
@@ -90,6 +91,8 @@ pub struct Priced {
     pub costs: Vec<SampleCost>,
     /// Every paid agent as routed.
     pub agents: Vec<AgentCost>,
+    /// What `--fit` did to the routes.
+    pub fit: FitOutcome,
 }
 
 impl Priced {
@@ -99,15 +102,21 @@ impl Priced {
     }
 }
 
-/// Routes the stages of `frame` by `policy` and prices every sample.
-pub fn price(setup: &Setup, frame: &Frame, policy: &Policy, names: &[String]) -> Priced {
+/// Routes the stages of `frame` by `policy` and `--fit`, and prices every sample.
+pub fn price(
+    setup: &Setup,
+    frame: &Frame,
+    policy: &Policy,
+    names: &[String],
+) -> Result<Priced, PlanError> {
     let pins = pins(setup, frame);
     let written = routing::as_written(setup, frame);
-    let routes = routing::route(setup, frame, policy, &written, &pins, names);
+    let mut routes = routing::route(setup, frame, policy, &written, &pins, names);
+    let fit = fitting::apply(setup, frame, &mut routes, &pins)?;
     let mut agents = Vec::new();
     let choices: Vec<Choice> = routes.iter().map(|routed| routed.choice.clone()).collect();
     let costs = cost_samples(setup, frame, &choices, &pins, &mut |agent| agents.push(agent));
-    Priced { written, routes, costs, agents }
+    Ok(Priced { written, routes, costs, agents, fit })
 }
 
 /// The pinned token use of each stage.

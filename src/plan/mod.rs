@@ -9,6 +9,8 @@ pub mod costing;
 pub mod drivers;
 pub mod endings;
 pub mod evaluation;
+pub mod fit;
+pub mod fitting;
 pub mod frame;
 pub mod hints;
 pub mod job;

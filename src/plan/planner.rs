@@ -42,7 +42,7 @@ pub fn plan(
     let mut setup = Setup::new(job, facts)?;
     let frame = evaluation::sample(&mut setup, workers)?;
     let names = evaluation::unique_names(&frame);
-    let priced = evaluation::price(&setup, &frame, &setup.policy, &names);
+    let priced = evaluation::price(&setup, &frame, &setup.policy, &names)?;
     let mut totals = assemble::totals(&frame, &priced);
     let dollars = assemble::dollars(&priced);
     let agents: Vec<u64> =
@@ -127,7 +127,7 @@ fn judge(
         agents: &read(|cost| u64::from(cost.agents)),
     };
     let tolerated = setup.policy.thresholds().ask.exceed_per_mille.unwrap_or(1000);
-    let mut reasons = Vec::new();
+    let mut reasons = priced.fit.reasons.clone();
     let mut budgets = Vec::new();
     for amount in setup.budgets()? {
         match verdict::hold(amount, &outcomes, tolerated) {
@@ -145,7 +145,7 @@ fn judge(
     });
     reasons.extend(judgement.reasons);
     reasons.extend(priced.routes.iter().filter_map(|routed| routed.gate_reason.clone()));
-    let gate = judgement.gate.max(setup.policy.answer(routing::gate_of(&priced.routes)));
+    let gate = judgement.gate.max(priced.fit.gate()).max(setup.policy.answer(routing::gate_of(&priced.routes)));
     let outcome = if dollars.is_none() {
         VerdictOutcome::Unpriced
     } else if sums.iter().all(|cost| cost.agents == 0) {
@@ -223,7 +223,7 @@ fn intervene(
         let names = evaluation::unique_names(&resampled);
         (&resampled, names)
     };
-    let priced = evaluation::price(&pinned, frame, &pinned.policy, &names);
+    let priced = evaluation::price(&pinned, frame, &pinned.policy, &names)?;
     let totals = assemble::totals(frame, &priced);
     Ok(DriverPoint {
         value,
