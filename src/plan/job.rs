@@ -35,8 +35,8 @@ pub struct PlanJob {
     pub provider: String,
     /// Whether agents write their cache for an hour instead of five minutes.
     pub cache_one_hour: bool,
-    /// The budget to hold the plan against, as written.
-    pub budget: Option<String>,
+    /// The budgets to hold the plan against, as written; empty for the policy's.
+    pub budgets: Vec<String>,
     /// The amount to search a routing for, as written.
     pub fit: Option<String>,
     /// How many samples, at least 1.

@@ -18,7 +18,7 @@ use crate::plan::frame::Frame;
 use crate::plan::hints;
 use crate::plan::job::PlanJob;
 use crate::plan::report::{
-    Driver, DriverPoint, Hashes, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanInputs, PlanReport,
+    Driver, DriverPoint, Hashes, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanRequest, PlanReport,
     Quantities, Verdict, VerdictOutcome,
 };
 use crate::plan::routing;
@@ -82,7 +82,7 @@ pub fn plan(
         prices_on: setup.job.on.to_string(),
         seed: setup.job.seed,
         samples: setup.job.samples,
-        inputs: inputs(&setup),
+        request: request(&setup),
         hashes: hashes(&setup),
         suggested_budget_usd,
         totals,
@@ -244,21 +244,21 @@ fn in_words(candidate: &Candidate) -> String {
     }
 }
 
-fn inputs(setup: &Setup) -> PlanInputs {
+fn request(setup: &Setup) -> PlanRequest {
     let job = &setup.job;
     let (args_json, args_text) = match &job.start.args {
         ScriptArgs::Absent => (None, None),
         ScriptArgs::Json(text) => (Some(text.clone()), None),
         ScriptArgs::Text(text) => (None, Some(text.clone())),
     };
-    PlanInputs {
+    PlanRequest {
         args_json,
         args_text,
         model: job.session_model.clone(),
         effort: job.session_effort,
         provider: job.provider.clone(),
         policy: job.policy.name.clone(),
-        budget: job.budget.clone(),
+        budgets: job.budgets.clone(),
         turn_budget_tokens: job.start.budget_total_tokens,
         concurrency: job.concurrency,
         cache_one_hour: job.cache_one_hour,

@@ -61,7 +61,7 @@ pub struct PlanReport {
     /// How many samples.
     pub samples: u32,
     /// What was asked for, so that the plan can be executed as it was made.
-    pub inputs: PlanInputs,
+    pub request: PlanRequest,
     /// What the plan is a function of.
     pub hashes: Hashes,
     /// P90 cost of the runs that complete: the budget to set if none is.
@@ -330,7 +330,7 @@ pub struct PeakConcurrency {
 
 /// What a plan was asked for, as given on the command line or by defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PlanInputs {
+pub struct PlanRequest {
     /// `args` as JSON text; null where there are none or they are a string.
     pub args_json: Option<String>,
     /// `args` as a string, where they are one.
@@ -344,7 +344,7 @@ pub struct PlanInputs {
     /// The policy: a shipped name or a file.
     pub policy: String,
     /// `--budget`.
-    pub budget: Option<String>,
+    pub budgets: Vec<String>,
     /// `budget.total` of the script, in output tokens.
     pub turn_budget_tokens: Option<u64>,
     /// Agents at work at once.

@@ -180,18 +180,17 @@ impl Setup {
         }
     }
 
-    /// The budgets of a run: the one asked for, else the policy's.
+    /// The budgets of a run: those asked for, else the policy's.
     pub fn budgets(&self) -> Result<Vec<Amount>, PlanError> {
-        match &self.job.budget {
-            Some(text) => Ok(vec![parse_amount("--budget", text)?]),
-            None => Ok(self
-                .policy
-                .budgets()
-                .iter()
-                .filter(|limit| limit.scope == BudgetScope::Run)
-                .map(|limit| limit.amount)
-                .collect()),
+        if !self.job.budgets.is_empty() {
+            let budgets = self.job.budgets.iter();
+            return budgets.map(|text| parse_amount("--budget", text)).collect();
         }
+        let budgets = self.policy.budgets().iter();
+        Ok(budgets
+            .filter(|limit| limit.scope == BudgetScope::Run)
+            .map(|limit| limit.amount)
+            .collect())
     }
 
     /// The model a stage asks for, as the client would resolve it; the session's where it asks
