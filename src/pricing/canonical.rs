@@ -35,7 +35,11 @@ fn write_table(out: &mut Hasher, table: &PriceTable) -> fmt::Result {
     }
     for alias in table.aliases() {
         let (name, target, providers) = (&alias.name, &alias.target, &alias.providers);
-        writeln!(out, "alias {name:?} {target:?} {providers:?} {:?} {:?}", alias.from, alias.until)?;
+        writeln!(
+            out,
+            "alias {name:?} {target:?} {providers:?} {:?} {:?}",
+            alias.from, alias.until
+        )?;
     }
     let mut lines: Vec<String> = Vec::new();
     for prefix in table.prefixes() {
@@ -46,7 +50,8 @@ fn write_table(out: &mut Hasher, table: &PriceTable) -> fmt::Result {
     }
     for fee in table.fees() {
         let usd = fee.usd.to_decimal();
-        lines.push(format!("fee {:?} {:?} {} {usd} {}", fee.provider, fee.id, fee.per, fee.metered));
+        lines
+            .push(format!("fee {:?} {:?} {} {usd} {}", fee.provider, fee.id, fee.per, fee.metered));
     }
     lines.sort_unstable();
     lines.iter().try_for_each(|line| writeln!(out, "{line}"))

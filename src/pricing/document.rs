@@ -69,7 +69,11 @@ impl<'d, 'i> Section<'d, 'i> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known here: {}", known.join(", ")),
                 };
-                return Err(section.error(key.span(), format!("unknown key `{name}` in {title}"), help));
+                return Err(section.error(
+                    key.span(),
+                    format!("unknown key `{name}` in {title}"),
+                    help,
+                ));
             }
         }
         Ok(section)
@@ -85,7 +89,11 @@ impl<'d, 'i> Section<'d, 'i> {
     }
 
     /// An error about the section as a whole.
-    pub(super) fn fault(&self, problem: impl Into<String>, help: impl Into<String>) -> PricingError {
+    pub(super) fn fault(
+        &self,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) -> PricingError {
         self.error(self.span.clone(), problem, help)
     }
 
@@ -112,7 +120,13 @@ impl<'d, 'i> Section<'d, 'i> {
         self.fault(format!("{} has no `{key}`", self.title), format!("add {key} = {example}"))
     }
 
-    fn wrong_kind(&self, key: &str, value: Value<'_, '_>, wanted: &str, example: &str) -> PricingError {
+    fn wrong_kind(
+        &self,
+        key: &str,
+        value: Value<'_, '_>,
+        wanted: &str,
+        example: &str,
+    ) -> PricingError {
         let found = value.get_ref().type_str();
         let problem = format!("`{key}` must be {wanted}, found {found}");
         self.error(value.span(), problem, format!("write {key} = {example}"))
@@ -207,7 +221,8 @@ impl<'d, 'i> Section<'d, 'i> {
     pub(super) fn dollars(&self, key: &str) -> Result<Option<Picodollars>, PricingError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let text = value.get_ref().as_str();
-        let text = text.ok_or_else(|| self.wrong_kind(key, value, "dollars as quoted text", "\"0.10\""))?;
+        let text =
+            text.ok_or_else(|| self.wrong_kind(key, value, "dollars as quoted text", "\"0.10\""))?;
         let amount: Result<Picodollars, _> = text.parse();
         match amount {
             Ok(amount) if amount >= Picodollars::ZERO => Ok(Some(amount)),
@@ -233,7 +248,8 @@ impl<'d, 'i> Section<'d, 'i> {
     pub(super) fn multiplier(&self, key: &str) -> Result<Option<Multiplier>, PricingError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let text = value.get_ref().as_str();
-        let text = text.ok_or_else(|| self.wrong_kind(key, value, "a factor as quoted text", "\"1.1\""))?;
+        let text =
+            text.ok_or_else(|| self.wrong_kind(key, value, "a factor as quoted text", "\"1.1\""))?;
         Multiplier::from_decimal(text).map(Some).ok_or_else(|| {
             let problem = format!("`{text}` is not a factor above 0 and up to 1000");
             self.error(value.span(), problem, "write a decimal in quotes, like \"0.5\" or \"1.1\"")

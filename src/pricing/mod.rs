@@ -33,4 +33,6 @@ pub use period::{DatedMultiplier, Period, PriceStatus, Tier};
 pub use plan::{PlanWindows, SubscriptionPlan};
 pub use price::{CacheTtl, Mode, Price, PriceStep, Unpriced};
 pub use rates::{Rates, TokenClass};
-pub use table::{PriceFile, PriceTable, Resolved, Source, UnknownModel, UnknownReason, shipped_files};
+pub use table::{
+    PriceFile, PriceTable, Resolved, Source, UnknownModel, UnknownReason, shipped_files,
+};

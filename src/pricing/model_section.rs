@@ -12,17 +12,41 @@ use crate::pricing::{
 use crate::tokens::Tokenizer;
 
 pub(super) const MODEL_KEYS: &[&str] = &[
-    "id", "line", "rank", "status", "released", "retires", "retires_not_before", "tokenizer",
-    "context", "max_output", "min_cache", "efforts", "default_effort", "us_multiplier", "ids",
+    "id",
+    "line",
+    "rank",
+    "status",
+    "released",
+    "retires",
+    "retires_not_before",
+    "tokenizer",
+    "context",
+    "max_output",
+    "min_cache",
+    "efforts",
+    "default_effort",
+    "us_multiplier",
+    "ids",
     "price",
 ];
 const PERIOD_KEYS: &[&str] = &[
-    "from", "until", "status", "basis", "sources", "checked", "input", "output", "cache_write_5m",
-    "cache_write_1h", "cache_read", "batch", "fast", "tier",
+    "from",
+    "until",
+    "status",
+    "basis",
+    "sources",
+    "checked",
+    "input",
+    "output",
+    "cache_write_5m",
+    "cache_write_1h",
+    "cache_read",
+    "batch",
+    "fast",
+    "tier",
 ];
-const TIER_KEYS: &[&str] = &[
-    "prompt_tokens_gt", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read",
-];
+const TIER_KEYS: &[&str] =
+    &["prompt_tokens_gt", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read"];
 const FACTOR_KEYS: &[&str] = &["multiplier", "from", "until"];
 const TOKENIZERS: &[(Tokenizer, &str)] = &[
     (Tokenizer::ClaudeOld, "claude-old"),
@@ -186,7 +210,11 @@ fn read_tiers(row: &Section) -> Result<Vec<Tier>, PricingError> {
 fn read_factor(row: &Section, key: &'static str) -> Result<Option<DatedMultiplier>, PricingError> {
     if row.get(key).is_none_or(|value| !value.get_ref().is_table()) {
         let factor = row.multiplier(key)?;
-        return Ok(factor.map(|multiplier| DatedMultiplier { multiplier, from: None, until: None }));
+        return Ok(factor.map(|multiplier| DatedMultiplier {
+            multiplier,
+            from: None,
+            until: None,
+        }));
     }
     let Some(table) = row.section(key, key, Some(FACTOR_KEYS))? else { return Ok(None) };
     let multiplier = table.multiplier("multiplier")?;

@@ -43,8 +43,12 @@ pub(super) fn spellings(name: &str, prefixes: &[NamePrefix]) -> Vec<(String, Mul
 /// `[1m]` asks for a window size; it changes no price.
 fn without_context_size(name: &str) -> Option<&str> {
     let open = name.rfind('[')?;
-    let size = name.get(open + 1..)?.strip_suffix("m]").or_else(|| name.get(open + 1..)?.strip_suffix("M]"))?;
-    (!size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit())).then(|| name.get(..open))?
+    let size = name
+        .get(open + 1..)?
+        .strip_suffix("m]")
+        .or_else(|| name.get(open + 1..)?.strip_suffix("M]"))?;
+    (!size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| name.get(..open))?
 }
 
 /// `@default` or `@20251001`, as on Vertex.

@@ -83,7 +83,9 @@ pub enum Unpriced {
         from: Date,
     },
     /// No period covers the day.
-    #[error("{model} has no price on {on}: add a [[model.price]] that covers it to your price file")]
+    #[error(
+        "{model} has no price on {on}: add a [[model.price]] that covers it to your price file"
+    )]
     NoPeriod {
         /// The model.
         model: ModelId,
@@ -201,12 +203,13 @@ impl Price {
         let mut step = Some(self.0.first);
         while let Some(rates) = step {
             let next = tiers.peek().map(|(above, _)| *above);
-            let prompt_tokens = next.map_or(prompt_tokens_max, |above| prompt_tokens_max.min(above));
+            let prompt_tokens =
+                next.map_or(prompt_tokens_max, |above| prompt_tokens_max.min(above));
             let dearest = self.dearest_prompt_rate(&rates, write)?;
             most = most.max(dearest.of(prompt_tokens) + rates.output.of(output_tokens_max));
-            step = tiers.next().and_then(|(above, rates)| {
-                (prompt_tokens_max > *above).then_some(*rates)
-            });
+            step = tiers
+                .next()
+                .and_then(|(above, rates)| (prompt_tokens_max > *above).then_some(*rates));
         }
         Ok(most)
     }

@@ -105,9 +105,7 @@ impl Rates {
     /// The class whose product is not a whole number of picodollars per token.
     pub fn times(&self, multiplier: Multiplier) -> Result<Self, TokenClass> {
         Self::try_from_classes(
-            |class| {
-                self.get(class).map(|rate| multiplier.of(rate).ok_or(class)).transpose()
-            },
+            |class| self.get(class).map(|rate| multiplier.of(rate).ok_or(class)).transpose(),
             |class| class,
         )
     }

@@ -11,22 +11,32 @@ use crate::pricing::{
 };
 
 const SCHEMA: u64 = 1;
-const ROOT_KEYS: &[&str] = &[
-    "schema", "provider", "source", "model", "fee", "alias", "prefix", "reserved", "plan",
-];
+const ROOT_KEYS: &[&str] =
+    &["schema", "provider", "source", "model", "fee", "alias", "prefix", "reserved", "plan"];
 const SOURCE_KEYS: &[&str] = &["id", "url", "licence", "retrieved"];
 const FEE_KEYS: &[&str] = &["id", "unit", "per", "usd", "metered", "note", "sources"];
 const ALIAS_KEYS: &[&str] = &["name", "target", "providers", "from", "until", "note"];
 const PREFIX_KEYS: &[&str] = &["text", "multiplier"];
 const RESERVED_KEYS: &[&str] = &["name", "reason"];
 const PLAN_KEYS: &[&str] = &[
-    "provider", "id", "name", "formerly", "usd_per_month", "usd_per_month_annual",
-    "session_multiple", "weekly_multiple", "windows", "api_credit_usd", "note", "sources",
+    "provider",
+    "id",
+    "name",
+    "formerly",
+    "usd_per_month",
+    "usd_per_month_annual",
+    "session_multiple",
+    "weekly_multiple",
+    "windows",
+    "api_credit_usd",
+    "note",
+    "sources",
 ];
 
 /// The table of `files`, without its hash.
 pub(super) fn build(files: &[PriceFile]) -> Result<PriceTable, PricingError> {
-    let documents: Result<Vec<Document>, PricingError> = files.iter().map(Document::parse).collect();
+    let documents: Result<Vec<Document>, PricingError> =
+        files.iter().map(Document::parse).collect();
     let documents = documents?;
     let mut builder = Builder::default();
     for document in &documents {
