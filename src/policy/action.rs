@@ -11,6 +11,9 @@ use crate::gate::Gate;
 /// In `model`, stands for the policy's ladder.
 pub(super) const LADDER: &str = "ladder";
 
+/// As `then`: the stages stay as written.
+const KEEP: &str = "keep";
+
 /// Below this many tokens, answers and thinking are cut often enough to break agents.
 const OUTPUT_CAP_LOW_TOKENS: u64 = 4_000;
 
@@ -92,8 +95,7 @@ impl Action {
         problems: &mut Problems<'_>,
     ) -> Option<Self> {
         if value.get_ref().is_str() {
-            let text = text(value, "then", problems)?;
-            return choice(&text, "then", &[("keep", ())], problems).map(|()| Self::default());
+            return Self::read_word(value, problems);
         }
         let then = table(value, "then", problems)?;
         let fields = Fields::open(then, "`then`", &THEN_KEYS, problems);
@@ -128,6 +130,18 @@ impl Action {
             action.reason = text(value, "reason", problems).map(|reason| reason.text);
         }
         Some(action)
+    }
+
+    /// The one word that `then` may be.
+    fn read_word(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Self> {
+        let word = text(value, "then", problems)?;
+        if word.text == KEEP {
+            return Some(Self::default());
+        }
+        let message = format!("`{}` is not something a rule can do", word.text);
+        let help = format!("write then = \"{KEEP}\", or a table: then = {{ model = \"haiku\" }}");
+        problems.error("policy::unknown-word", word.span, message, Some(help));
+        None
     }
 
     /// What is stronger than what is only known from the ladder.

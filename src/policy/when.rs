@@ -100,6 +100,11 @@ fn schema(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Condition> {
     if value.get_ref().is_bool() {
         return boolean(value, "schema", problems).map(Condition::HasSchema);
     }
+    if !value.get_ref().is_str() && !value.get_ref().is_array() {
+        let message = "`schema` must be true, false, or the name of one of its properties";
+        problems.error("policy::wrong-type", value.span(), message, None);
+        return None;
+    }
     patterns(value, "schema", problems).map(Condition::SchemaProperty)
 }
 

@@ -1,0 +1,7 @@
+//! Policies: the file format, matching, routing, and what ships.
+
+mod format;
+mod matching;
+mod routes;
+mod shipped;
+mod stand;
