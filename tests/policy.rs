@@ -2,6 +2,7 @@
 
 mod format;
 mod matching;
+mod reports;
 mod routes;
 mod shipped;
 mod stand;

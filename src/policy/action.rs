@@ -1,5 +1,7 @@
 //! What a rule does to the stages it matches.
 
+use std::fmt;
+
 use super::candidate::SESSION;
 use super::error::Problems;
 use super::number_range::number;
@@ -161,6 +163,35 @@ impl Action {
                         the ladder says which model is stronger"
                 .to_owned();
             problems.error("policy::raise", value.span(), message, Some(help));
+        }
+    }
+}
+
+/// In words: `model haiku, then sonnet; effort at most medium`.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let bound = if self.raise { "at least" } else { "at most" };
+        if !self.models.is_empty() {
+            let names: Vec<&str> = self.models.iter().map(|model| model.name.as_str()).collect();
+            let word = if self.raise { "model at least" } else { "model" };
+            parts.push(format!("{word} {}", names.join(", then ")));
+        }
+        if let Some(effort) = self.effort {
+            parts.push(format!("effort {bound} {}", effort.name()));
+        }
+        if let Some(cap) = self.output_cap_tokens {
+            parts.push(format!("output cap {cap} tokens"));
+        }
+        if let Some(gate) = self.gate {
+            let word = if gate == Gate::Deny { "deny" } else { "ask" };
+            let reason = self.reason.as_deref().map_or_else(String::new, |why| format!(": {why}"));
+            parts.push(format!("{word}{reason}"));
+        }
+        if parts.is_empty() {
+            f.write_str("keep as written")
+        } else {
+            f.write_str(&parts.join("; "))
         }
     }
 }

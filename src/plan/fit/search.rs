@@ -220,11 +220,10 @@ fn may_improve(walk: &mut Walk<'_>, relaxations: &Relaxations) -> bool {
         return false;
     }
     match relaxations.bound(depth, &walk.chosen, capability) {
-        None => false,
         Some(bound) if bound > walk.best.capability => true,
         // As capable at most: then it must be cheaper.
         Some(bound) if bound == walk.best.capability => walk.quantile_floor() < walk.best.quantile,
-        Some(_) => false,
+        Some(_) | None => false,
     }
 }
 
