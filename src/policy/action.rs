@@ -1,5 +1,7 @@
 //! What a rule does to the stages it matches.
 
+use std::fmt;
+
 use super::candidate::SESSION;
 use super::error::Problems;
 use super::number_range::number;
@@ -10,6 +12,9 @@ use crate::gate::Gate;
 
 /// In `model`, stands for the policy's ladder.
 pub(super) const LADDER: &str = "ladder";
+
+/// As `then`: the stages stay as written.
+const KEEP: &str = "keep";
 
 /// Below this many tokens, answers and thinking are cut often enough to break agents.
 const OUTPUT_CAP_LOW_TOKENS: u64 = 4_000;
@@ -92,8 +97,7 @@ impl Action {
         problems: &mut Problems<'_>,
     ) -> Option<Self> {
         if value.get_ref().is_str() {
-            let text = text(value, "then", problems)?;
-            return choice(&text, "then", &[("keep", ())], problems).map(|()| Self::default());
+            return Self::read_word(value, problems);
         }
         let then = table(value, "then", problems)?;
         let fields = Fields::open(then, "`then`", &THEN_KEYS, problems);
@@ -130,6 +134,18 @@ impl Action {
         Some(action)
     }
 
+    /// The one word that `then` may be.
+    fn read_word(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Self> {
+        let word = text(value, "then", problems)?;
+        if word.text == KEEP {
+            return Some(Self::default());
+        }
+        let message = format!("`{}` is not something a rule can do", word.text);
+        let help = format!("write then = \"{KEEP}\", or a table: then = {{ model = \"haiku\" }}");
+        problems.error("policy::unknown-word", word.span, message, Some(help));
+        None
+    }
+
     /// What is stronger than what is only known from the ladder.
     fn check_raise(&self, value: &Value<'_>, ladder: &[ModelName], problems: &mut Problems<'_>) {
         if !self.raise {
@@ -147,6 +163,35 @@ impl Action {
                         the ladder says which model is stronger"
                 .to_owned();
             problems.error("policy::raise", value.span(), message, Some(help));
+        }
+    }
+}
+
+/// In words: `model haiku, then sonnet; effort at most medium`.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let bound = if self.raise { "at least" } else { "at most" };
+        if !self.models.is_empty() {
+            let names: Vec<&str> = self.models.iter().map(|model| model.name.as_str()).collect();
+            let word = if self.raise { "model at least" } else { "model" };
+            parts.push(format!("{word} {}", names.join(", then ")));
+        }
+        if let Some(effort) = self.effort {
+            parts.push(format!("effort {bound} {}", effort.name()));
+        }
+        if let Some(cap) = self.output_cap_tokens {
+            parts.push(format!("output cap {cap} tokens"));
+        }
+        if let Some(gate) = self.gate {
+            let word = if gate == Gate::Deny { "deny" } else { "ask" };
+            let reason = self.reason.as_deref().map_or_else(String::new, |why| format!(": {why}"));
+            parts.push(format!("{word}{reason}"));
+        }
+        if parts.is_empty() {
+            f.write_str("keep as written")
+        } else {
+            f.write_str(&parts.join("; "))
         }
     }
 }

@@ -35,7 +35,7 @@ impl PolicyError {
     }
 }
 
-/// `team.toml:12:3: unknown key `modle``; says how many more there are.
+/// Place and message of the first problem, and how many more there are.
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;

@@ -34,6 +34,9 @@ pub use routing::{
 pub use rule::Rule;
 pub use thresholds::{Judgement, PlanLimits, PlanMeasures, Thresholds};
 
+/// The shipped policy in force where nobody names one.
+pub const POLICY_DEFAULT: &str = "as-written";
+
 /// The largest policy file that is read, bytes.
 pub const POLICY_BYTES_MAX: usize = 256 * 1024;
 

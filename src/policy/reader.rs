@@ -129,7 +129,10 @@ pub(super) fn as_whole(value: &Value<'_>) -> Option<u64> {
 
 pub(super) fn whole(value: &Value<'_>, key: &str, problems: &mut Problems<'_>) -> Option<u64> {
     let number = as_whole(value);
-    if number.is_none() {
+    if number.is_none() && value.get_ref().is_integer() {
+        let message = format!("`{key}` must be zero or more, and this is out of range");
+        problems.error("policy::range", value.span(), message, None);
+    } else if number.is_none() {
         wrong_type(value, key, "a whole number, zero or more", problems);
     }
     number

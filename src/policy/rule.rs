@@ -33,6 +33,13 @@ impl Rule {
         self.place
     }
 
+    /// Its conditions as sentence parts, such as `role is fan-out`; empty where every stage
+    /// matches.
+    pub fn conditions(&self) -> Vec<String> {
+        let all = self.when.all.iter().map(ToString::to_string);
+        all.chain(self.when.none.iter().map(|condition| format!("not: {condition}"))).collect()
+    }
+
     /// What it does.
     pub fn action(&self) -> &Action {
         &self.then
@@ -57,15 +64,14 @@ impl Rule {
         let rule = table(value, "rule", problems)?;
         let fields = Fields::open(rule, "[[rule]]", &RULE_KEYS, problems);
         let when = fields.get("when").map(|when| when::conditions(when, problems));
-        let then = match fields.get("then") {
-            Some(then) => Action::read(then, ladder, problems),
-            None => {
-                let message = "this rule does nothing: it has no `then`";
-                let help = "write then = { model = \"haiku\" }, or then = \"keep\" to leave its \
-                            stages as written";
-                problems.error("policy::no-action", value.span(), message, Some(help.to_owned()));
-                None
-            }
+        let then = if let Some(then) = fields.get("then") {
+            Action::read(then, ladder, problems)
+        } else {
+            let message = "this rule does nothing: it has no `then`";
+            let help = "write then = { model = \"haiku\" }, or then = \"keep\" to leave its \
+                        stages as written";
+            problems.error("policy::no-action", value.span(), message, Some(help.to_owned()));
+            None
         };
         let pinned = fields.get("pinned").and_then(|value| Pinned::read(value, problems));
         let Some(name) = fields.get("name") else {

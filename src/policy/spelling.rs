@@ -24,7 +24,7 @@ fn edits(from: &[char], to: &[char]) -> usize {
         for (column, b) in to.iter().enumerate() {
             let at =
                 |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX / 2);
-            let mut least = (at(&last, column) + usize::from(a != b))
+            let mut fewest = (at(&last, column) + usize::from(a != b))
                 .min(at(&last, column + 1) + 1)
                 .min(at(&current, column) + 1);
             let swapped = row > 0
@@ -32,9 +32,9 @@ fn edits(from: &[char], to: &[char]) -> usize {
                 && from.get(row - 1) == Some(b)
                 && to.get(column - 1) == Some(a);
             if swapped {
-                least = least.min(at(&before_last, column - 1) + 1);
+                fewest = fewest.min(at(&before_last, column - 1) + 1);
             }
-            current.push(least);
+            current.push(fewest);
         }
         before_last = std::mem::replace(&mut last, current);
     }

@@ -100,6 +100,11 @@ fn schema(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Condition> {
     if value.get_ref().is_bool() {
         return boolean(value, "schema", problems).map(Condition::HasSchema);
     }
+    if !value.get_ref().is_str() && !value.get_ref().is_array() {
+        let message = "`schema` must be true, false, or the name of one of its properties";
+        problems.error("policy::wrong-type", value.span(), message, None);
+        return None;
+    }
     patterns(value, "schema", problems).map(Condition::SchemaProperty)
 }
 
@@ -146,15 +151,15 @@ fn effort(text: &Text, set: &mut EffortSet, problems: &mut Problems<'_>) -> Opti
         [(">=", Effort::ge), ("<=", Effort::le), (">", Effort::gt), ("<", Effort::lt)];
     let trimmed = text.text.trim();
     let signed = SIGNS.iter().find_map(|(sign, test)| Some((trimmed.strip_prefix(sign)?, *test)));
-    let (word, test) = signed.unwrap_or((trimmed, Effort::eq as Test));
+    let (level, test) = signed.unwrap_or((trimmed, Effort::eq as Test));
     let mut options: Vec<(&str, Option<Effort>)> =
         Effort::ALL.iter().map(|effort| (effort.name(), Some(*effort))).collect();
     if signed.is_none() {
         options.push((super::candidate::SESSION, None));
     }
-    let word = Text { text: word.trim().to_owned(), span: text.span.clone() };
-    match choice(&word, "effort", &options, problems)? {
-        Some(level) => set.levels.extend(Effort::ALL.iter().filter(|e| test(e, &level))),
+    let level = Text { text: level.trim().to_owned(), span: text.span.clone() };
+    match choice(&level, "effort", &options, problems)? {
+        Some(bound) => set.levels.extend(Effort::ALL.iter().filter(|e| test(e, &bound))),
         None => set.session = true,
     }
     Some(())

@@ -1,0 +1,8 @@
+//! Policies: the file format, matching, routing, and what ships.
+
+mod format;
+mod matching;
+mod reports;
+mod routes;
+mod shipped;
+mod stand;
