@@ -1,1 +1,5 @@
 //! Every test of the crate, in one binary.
+
+mod amount;
+mod money;
+mod pricing;
