@@ -32,7 +32,7 @@ fn realistic() -> String {
     let mut stream = Seed::new(1).stream(0);
     let mut text = String::with_capacity(BYTES + 256);
     while text.len() < BYTES {
-        text.extend(stream.pick(&LINES));
+        text.extend(stream.pick(&LINES).copied());
         text.push_str(&stream.below(100_000).to_string());
         text.push(' ');
     }
