@@ -1,2 +1,3 @@
 //! Every test of the crate, in one binary.
 mod tokens;
+mod usage;
