@@ -1,5 +1,6 @@
 //! Counting tokens: ours against tiktoken-rs on the same megabyte, in one run. The last line is the
 //! ratio; below 1.5 the proxy is not worth its dependency.
+#![allow(clippy::print_stdout, reason = "a benchmark reports on stdout")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

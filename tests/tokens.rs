@@ -1,4 +1,13 @@
 //! Token counts: equal to the reference on all text that occurs, bounded on all that can.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "a test may panic, and compares small whole numbers"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -114,7 +123,7 @@ fn a_cut_moves_the_count_by_a_few_tokens_at_most() {
 }
 
 #[test]
-fn four_megabytes_of_any_one_character_are_counted() {
+fn megabytes_of_any_one_character_are_counted() {
     let counter = TokenCounter::load();
     let odd = [
         '\u{301}',
@@ -129,8 +138,10 @@ fn four_megabytes_of_any_one_character_are_counted() {
         '😀',
         '\u{10ffff}',
     ];
-    for character in ('\0'..='\u{ff}').chain(odd) {
-        let length = 4 << 20;
+    let trouble = "-=*#/ \t\n\ra0'".chars().chain(odd);
+    let any = ('\0'..='\u{ff}').step_by(3);
+    let cases = trouble.map(|it| (it, 4 << 20)).chain(any.map(|it| (it, 1 << 20)));
+    for (character, length) in cases {
         let text = character.to_string().repeat(length / character.len_utf8());
         let count = counter.count(&text);
         assert!(count > 0 && count <= text.len() as u64, "{character:?}: {count}");
@@ -157,24 +168,28 @@ fn megabytes_of_mixed_trouble_are_counted() {
 }
 
 #[test]
-fn rulers_cost_no_more_than_a_few_times_as_much_as_text() {
-    let counter = TokenCounter::load();
-    let time = |text: &str| {
-        let best = |_| {
-            let begin = Instant::now();
-            counter.count(text);
-            begin.elapsed()
-        };
-        (0..3).map(best).min().unwrap_or(Duration::ZERO)
-    };
+fn rulers_do_not_stall_the_counter() {
     let mut rulers = String::new();
     let mut stream = Seed::new(9).stream(0);
     while rulers.len() < 1 << 18 {
         rulers.push_str(&"-".repeat(stream.below(9_000) as usize));
         rulers.push('=');
     }
-    // Backtracking alone is about 25 times as slow here.
-    assert!(time(&rulers) < time(&realistic(1, 1 << 18)) * 16);
+    let (counter, vocabulary) = (TokenCounter::load(), bpe_openai::o200k_base());
+    let guarded = fastest(&|| counter.count(&rulers));
+    let unguarded = fastest(&|| vocabulary.count(rulers.as_str()) as u64);
+    // About five times as fast; the same text in the same test, so load cancels out.
+    assert!(guarded * 2 < unguarded, "{guarded:?} against {unguarded:?}");
+}
+
+/// The least disturbed of three runs.
+fn fastest(count: &dyn Fn() -> u64) -> Duration {
+    let time = |_| {
+        let begin = Instant::now();
+        std::hint::black_box(count());
+        begin.elapsed()
+    };
+    (0..3).map(time).min().unwrap()
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub struct TokenizersPrior {
     /// Claude models from 4.7 on.
     #[serde(rename = "claude-4.7")]
     pub claude_47: TokenizerPrior,
-    /// OpenAI's vocabulary.
+    /// The `o200k` vocabulary itself.
     pub o200k: TokenizerPrior,
     /// Not published.
     pub other: TokenizerPrior,

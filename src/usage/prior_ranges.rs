@@ -32,7 +32,8 @@ impl Prior {
         self.check_generations()?;
         self.check_sizes()?;
         self.check_levels()?;
-        self.check_shares()
+        self.check_shares()?;
+        self.check_counts()
     }
 
     fn check_generations(&self) -> Result<(), UsageError> {
@@ -107,6 +108,14 @@ impl Prior {
         let share_max = self.context_curve.share_max;
         between("context_curve.share_max", share_max, 0.5, 0.95, "0.5 to 0.95")
     }
+
+    fn check_counts(&self) -> Result<(), UsageError> {
+        let included = self.first_context.prompt_tokens_included_o200k;
+        count("first_context.prompt_tokens_included_o200k", included)?;
+        count("output.step_tokens_min", self.output.step_tokens_min)?;
+        count("cache.fresh_tokens_per_request", self.cache.fresh_tokens_per_request)?;
+        count("words.prompt_characters", self.words.prompt_characters as u64)
+    }
 }
 
 /// The line, from 1, that holds the byte at `offset`.
@@ -116,6 +125,14 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 fn positive(key: impl Into<String>, value: f64) -> Result<(), UsageError> {
     between(key, value, 1e-6, 1e9, "above 0 and at most 1e9")
+}
+
+fn count(key: &str, value: u64) -> Result<(), UsageError> {
+    if value <= 1_000_000 {
+        return Ok(());
+    }
+    let range = "at most 1000000";
+    Err(UsageError::Range { key: key.to_owned(), value: value.to_string(), range })
 }
 
 fn spread(key: impl Into<String>, value: f64) -> Result<(), UsageError> {

@@ -28,7 +28,7 @@ impl TokenCounter {
         Self { vocabulary: bpe_openai::o200k_base() }
     }
 
-    /// The counter of an OpenAI model by its name, or `None` where the model or its vocabulary is
+    /// The counter of an `OpenAI` model by its name, or `None` where the model or its vocabulary is
     /// not known here: then the count would be an estimate, and the caller has to say so.
     pub fn for_openai_model(name: &str) -> Option<Self> {
         let vocabulary = match get_tokenizer(name)? {
@@ -46,7 +46,7 @@ impl TokenCounter {
         catch_unwind(|| self.count_pieces(text)).unwrap_or(text.len()) as u64
     }
 
-    fn count_pieces(&self, text: &str) -> usize {
+    fn count_pieces(self, text: &str) -> usize {
         let mut tokens = 0;
         let mut bytes = 0;
         for piece in self.vocabulary.split(text) {
@@ -61,7 +61,7 @@ impl TokenCounter {
         tokens + text.get(bytes..).map_or(0, |rest| self.count_long_piece(rest))
     }
 
-    fn count_long_piece(&self, piece: &str) -> usize {
+    fn count_long_piece(self, piece: &str) -> usize {
         let mut tokens = 0;
         let mut rest = piece;
         let mut last = ("", 0);

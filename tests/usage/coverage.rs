@@ -49,13 +49,11 @@ fn cold_band(of: Quantity<'_>) -> (f64, f64) {
     (quantile(&values, 0.1), quantile(&values, 0.9))
 }
 
-fn coverage(name: &str, of: Quantity<'_>, actual: &dyn Fn(&Measured) -> f64) -> f64 {
+fn coverage(of: Quantity<'_>, actual: &dyn Fn(&Measured) -> f64) -> f64 {
     let (low, high) = cold_band(of);
     let rows = measured();
     let inside = rows.iter().filter(|row| (low..=high).contains(&actual(row))).count();
-    let share = inside as f64 / rows.len() as f64;
-    println!("{name}: {share:.3} of {} in {low:.0} to {high:.0}", rows.len());
-    share
+    inside as f64 / rows.len() as f64
 }
 
 #[test]
@@ -65,16 +63,16 @@ fn the_data_are_whole() {
 
 #[test]
 fn cold_bands_hold_about_eight_of_ten() {
-    let prompt = coverage("prompt tokens", &|a| a.prompt_tokens as f64, &|row| row.prompt);
+    let prompt = coverage(&|a| a.prompt_tokens as f64, &|row| row.prompt);
     assert!((0.75..=0.90).contains(&prompt), "prompt tokens: {prompt}");
-    let requests = coverage("requests", &|a| f64::from(a.requests), &|row| row.requests);
+    let requests = coverage(&|a| f64::from(a.requests), &|row| row.requests);
     assert!((0.75..=0.90).contains(&requests), "requests: {requests}");
     // Both contexts hold more than eight of ten: 158 of the rows are of one project, which agrees
     // with itself more than projects do with each other (final contexts of workflow runs differ by
     // a log-sd of .56 between runs, here by .47 in all).
-    let last = coverage("final", &|a| a.final_context_tokens as f64, &|row| row.final_context);
+    let last = coverage(&|a| a.final_context_tokens as f64, &|row| row.final_context);
     assert!((0.80..=0.94).contains(&last), "final context: {last}");
-    let first = coverage("first", &|a| a.first_context_tokens as f64, &|row| row.first_context);
+    let first = coverage(&|a| a.first_context_tokens as f64, &|row| row.first_context);
     assert!((0.80..=0.98).contains(&first), "first context: {first}");
 }
 
@@ -134,6 +132,5 @@ fn session_sums_lie_in_bands_that_share_a_run() {
             (quantile(&sums, 0.1)..=quantile(&sums, 0.9)).contains(&actual)
         })
         .count();
-    println!("session sums: {inside} of {}", sessions.len());
     assert!(inside as f64 >= 0.75 * sessions.len() as f64, "{inside} of {}", sessions.len());
 }

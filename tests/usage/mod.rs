@@ -1,4 +1,13 @@
 //! The cold usage model: its laws, its spread, and how it stands against what was measured.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "a test may panic, and compares small whole numbers"
+)]
 
 use flyball::effort::Effort;
 use flyball::role::Role;

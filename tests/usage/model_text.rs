@@ -44,6 +44,11 @@ fn nonsense_is_refused() {
         ("o200k_factor = 1.55", "o200k_factor = 0.0", "tokenizers.claude-4.7.o200k_factor is 0"),
         ("requests_factor = 0.72", "requests_factor = 0", "effort.low.requests_factor is 0"),
         ("final_text_tokens = 600", "final_text_tokens = 0", "kinds.verify.final_text_tokens is 0"),
+        (
+            "step_tokens_min = 100 ",
+            "step_tokens_min = 9000000 ",
+            "output.step_tokens_min is 9000000, it must be at most 1000000",
+        ),
         ("max = 400", "max = 0", "requests.max is 0"),
         (
             "weights = { run = 0.4, stage = 0.4, agent = 0.3 }",
