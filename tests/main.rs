@@ -5,3 +5,5 @@ mod fit;
 mod money;
 mod policy;
 mod pricing;
+mod tokens;
+mod usage;
