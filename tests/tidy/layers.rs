@@ -4,7 +4,7 @@ use super::source::{Source, is_word, occurrences};
 
 /// The layers, lowest first. A module imports from lower layers, and from its own where
 /// [`SIBLINGS_APART`] does not forbid it.
-pub(super) const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 7] = [
     &["money", "tokens", "band", "id", "amount", "seed", "role", "effort", "diagnostic", "gate"],
     &["pricing", "policy", "usage", "workflow"],
     &["ports"],
@@ -61,10 +61,15 @@ fn forbidden((module, layer): (&str, usize), (imported, below): (&str, usize)) -
 }
 
 /// The top-level module a file belongs to; `None` for the crate root, which only lists modules.
-pub(super) fn module_of(path: &str) -> Option<String> {
+fn module_of(path: &str) -> Option<String> {
     let first = path.strip_prefix("src/")?.split('/').next()?;
     let module = first.strip_suffix(".rs").unwrap_or(first);
     (module != "lib").then(|| module.to_owned())
+}
+
+/// Whether a file belongs to L0 to L3: a function of its arguments and nothing else.
+pub(super) fn is_pure(path: &str) -> bool {
+    module_of(path).and_then(|module| layer_of(&module)).is_some_and(|layer| layer < IO_LAYER)
 }
 
 fn layer_of(module: &str) -> Option<usize> {

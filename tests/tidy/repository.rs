@@ -1,7 +1,7 @@
 //! Rules about files other than Rust: dependencies, documentation, exit codes.
 //! Each takes texts, so that its test can hand it a bad one.
 
-use super::source::{Source, occurrences};
+use super::source::Source;
 
 /// Dependencies in a `Cargo.toml` without a `#` that says what they are for.
 pub(super) fn dependencies_without_a_reason(manifest: &str) -> Vec<String> {
@@ -37,15 +37,17 @@ pub(super) fn pages_without_a_link(index: &str, pages: &[String]) -> Vec<String>
     pages.iter().filter(|page| !links_to(index, page)).map(complaint).collect()
 }
 
-/// Links of `index` to pages that are not there.
-pub(super) fn links_without_a_page(index: &str, pages: &[String]) -> Vec<String> {
+/// Links of the Markdown page `path` to places of the repository where `exists` finds nothing.
+pub(super) fn broken_links(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let mut complaints = Vec::new();
-    for (number, line) in index.lines().enumerate() {
+    for (number, line) in text.lines().enumerate() {
         for target in line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
-            let local = !target.contains("://") && !target.starts_with("..") && !target.is_empty();
-            if local && !pages.iter().any(|page| page == target) {
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            if !exists(&resolved(path, target)) {
                 complaints.push(format!(
-                    "docs/README.md:{}: {target} does not exist: write it or drop the link",
+                    "{path}:{}: {target} does not exist: write it or drop the link",
                     number + 1
                 ));
             }
@@ -54,23 +56,37 @@ pub(super) fn links_without_a_page(index: &str, pages: &[String]) -> Vec<String>
     complaints
 }
 
+/// Where `target`, as written in the page at `path`, leads, relative to the root.
+fn resolved(path: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            ".." => {
+                parts.pop();
+            }
+            "." | "" => {}
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}
+
 fn links_to(index: &str, page: &str) -> bool {
     [")", "#"].iter().any(|end| index.contains(&format!("]({page}{end}")))
 }
 
-/// The exit codes that the files of src/app and src/cli name: `ExitCode::from(3)`, and `= 3,` in
-/// an enum of a file that has `exit` in its name. With the place of each.
+/// The exit codes that the files of src/app and src/cli name, with their places:
+/// `ExitCode::from(3)` anywhere, `= 3` and `=> 3` in a file that has `exit` in its name.
 pub(super) fn exit_codes(sources: &[Source]) -> Vec<(u8, String)> {
     let mut codes = Vec::new();
     for source in sources.iter().filter(|source| source.within(&["src/app", "src/cli"])) {
-        for marker in ["ExitCode::from("] {
-            for offset in occurrences(&source.code, marker) {
+        let lists_codes = source.path.rsplit('/').next().is_some_and(|name| name.contains("exit"));
+        let markers: &[&str] =
+            if lists_codes { &["ExitCode::from(", " = ", " => "] } else { &["ExitCode::from("] };
+        for marker in markers {
+            for (offset, _) in source.code.match_indices(marker) {
                 codes.extend(number(source, offset + marker.len()));
-            }
-        }
-        if source.path.rsplit('/').next().is_some_and(|name| name.contains("exit")) {
-            for (offset, _) in source.code.match_indices(" = ") {
-                codes.extend(number(source, offset + " = ".len()));
             }
         }
     }

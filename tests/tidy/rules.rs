@@ -12,27 +12,6 @@ pub(super) const MAIN_LINES_MAX: usize = 15;
 const MONEY: [&str; 4] = ["src/money.rs", "src/pricing", "src/budget", "src/ledger"];
 /// Where a missing number must be an error and never zero.
 const EXACT: [&str; 5] = ["src/money.rs", "src/pricing", "src/budget", "src/usage", "src/ledger"];
-/// L0 to L3: a function of their arguments and nothing else.
-const PURE: [&str; 18] = [
-    "src/money.rs",
-    "src/tokens.rs",
-    "src/band.rs",
-    "src/id.rs",
-    "src/amount.rs",
-    "src/seed.rs",
-    "src/role.rs",
-    "src/effort.rs",
-    "src/diagnostic.rs",
-    "src/gate.rs",
-    "src/pricing",
-    "src/policy",
-    "src/usage",
-    "src/workflow",
-    "src/plan",
-    "src/budget",
-    "src/calibrate",
-    "src/event",
-];
 const VAGUE_NAMES: [&str; 8] =
     ["utils", "util", "common", "helpers", "helper", "manager", "managers", "misc"];
 
@@ -232,7 +211,7 @@ fn unsafe_code(source: &Source) -> Vec<String> {
 }
 
 fn purity(source: &Source) -> Vec<String> {
-    if !source.within(&PURE) {
+    if !super::layers::is_pure(&source.path) {
         return Vec::new();
     }
     let message = "L0 to L3 are functions of their arguments: let the caller pass the value in";
