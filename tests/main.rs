@@ -1,1 +1,2 @@
 //! Every test of the crate, in one binary.
+mod report;

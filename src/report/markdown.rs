@@ -163,7 +163,8 @@ fn escaped(text: &str) -> String {
             // An account or an issue of that name would be told of every plan.
             '@' => escaped += "&#64;",
             '#' => escaped += "&#35;",
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => {
+            '`' => escaped += "&#96;",
+            '\\' | '*' | '_' | '[' | ']' | '|' | '~' => {
                 escaped.push('\\');
                 escaped.push(c);
             }
@@ -175,5 +176,5 @@ fn escaped(text: &str) -> String {
 
 /// Text for inside a pair of backticks.
 fn code(text: &str) -> String {
-    clean(text).replace('`', "'").replace('|', "\\|")
+    clean(text).replace('`', "'")
 }

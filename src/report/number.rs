@@ -66,7 +66,8 @@ pub fn money_cell(amount: Picodollars) -> String {
         0..10 if pico < 9_995 * PICO_PER_USD / 1_000 => amount.to_rounded(2),
         0..100 if pico < 9_995 * PICO_PER_USD / 100 => amount.to_rounded(1),
         0..10_000 => amount.to_rounded(0),
-        _ => u64::try_from(usd).map_or_else(|_| amount.to_rounded(0), count),
+        _ if pico < 0 => amount.to_rounded(0),
+        _ => u64::try_from(usd).map_or_else(|_| format!(">{}", count(u64::MAX)), count),
     }
 }
 

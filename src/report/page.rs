@@ -115,6 +115,9 @@ pub fn fitted(text: &str, width: usize) -> String {
     if width_of(&shortened) <= width { shortened } else { format!("{}…", head.trim_end()) }
 }
 
+/// A space that [`wrapped`] keeps and does not break at; printed as a space.
+pub const FIXED_SPACE: char = '\u{a0}';
+
 /// `text` in lines of at most `width` columns, broken at spaces, words that are longer broken
 /// anywhere. Always at least one line.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -127,10 +130,12 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
             line = joined;
             continue;
         }
-        if !line.is_empty() {
+        // A word that fits on no line begins on this one, the others on the next.
+        let long = width_of(word) > width;
+        let mut rest = if long { joined.as_str() } else { word };
+        if !long && !line.is_empty() {
             lines.push(std::mem::take(&mut line));
         }
-        let mut rest = word;
         while width_of(rest) > width {
             let (head, tail) = split_at_width(rest, width);
             // A head of no characters would never end.
@@ -140,7 +145,7 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
             lines.push(head.to_owned());
             rest = tail;
         }
-        rest.clone_into(&mut line);
+        line = rest.to_owned();
     }
     if !line.is_empty() || lines.is_empty() {
         lines.push(line);

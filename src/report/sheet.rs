@@ -1,6 +1,6 @@
 //! Labelled sections under each other: `label    text that wraps under itself`.
 
-use super::page::{Page, width_of, wrapped};
+use super::page::{FIXED_SPACE, Page, width_of, wrapped};
 
 /// Where the text of a section starts.
 pub const LABEL_WIDTH: usize = 9;
@@ -26,7 +26,7 @@ impl Sheet {
 
     /// One finished line; the caller answers for its width.
     pub fn line(&mut self, line: &str) {
-        self.lines.push(line.trim_end().to_owned());
+        self.lines.push(line.replace(FIXED_SPACE, " ").trim_end().to_owned());
     }
 
     /// Begins a section: its first text gets `label`.

@@ -2,7 +2,7 @@
 
 use super::number::{self, count, digits};
 use super::number::{budget_flag, chance, dollars, duration_range, percent, plural, range};
-use super::page::clean;
+use super::page::{clean, fitted};
 use crate::amount::Amount;
 use crate::gate::Gate;
 use crate::plan::report::{
@@ -229,7 +229,7 @@ pub(super) fn savings(report: &PlanReport) -> Vec<String> {
 fn price_step(stage: &StagePlan) -> Option<String> {
     let above = stage.requests_above_step_per_mille.filter(|above| *above >= 10)?;
     let model = model(&stage.route.model.0);
-    let name = clean(&stage.name);
+    let name = fitted(&stage.name, 40);
     Some(format!("{} of {name} requests pass {model}'s price step (priced in)", percent(above)))
 }
 

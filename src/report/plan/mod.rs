@@ -4,8 +4,8 @@
 mod rows;
 
 use super::number::{budget_flag, dollars, money_cell, percent, plural, range};
-use super::page::{Page, clean, fitted, split_at_width, width_of, wrapped};
-use super::sheet::Sheet;
+use super::page::{FIXED_SPACE, Page, clean, fitted, split_at_width, width_of, wrapped};
+use super::sheet::{LABEL_WIDTH, Sheet};
 use super::words;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::gate::Gate;
@@ -13,6 +13,8 @@ use crate::plan::report::{EndingPlan, PlanReport, VerdictOutcome};
 
 /// Items of a section that are shown; the rest is counted.
 const ITEMS_MAX: usize = 10;
+/// Columns of a workflow's name in front of the verdict.
+const NAME_WIDTH_MAX: usize = 24;
 
 /// `report` as text, no line wider than `page`.
 pub fn table(report: &PlanReport, page: Page) -> String {
@@ -45,40 +47,10 @@ pub fn table(report: &PlanReport, page: Page) -> String {
 /// The workflow, the verdict and the gate on the first line; dollars and reasons under it.
 fn verdict(sheet: &mut Sheet, report: &PlanReport) {
     let page = sheet.page();
-    let name = fitted(&report.workflow, 30);
-    let word = words::outcome(report.verdict.outcome);
-    let gate = words::gate(report.verdict.gate);
-    let indent = (width_of(&name) + 2).min(super::sheet::LABEL_WIDTH);
-    let claim = words::claim(report);
-    let said = if claim.is_empty() { word.to_owned() } else { format!("{word}: {claim}") };
-    let mut lines = wrapped(&format!("{name}  {said}"), page.width());
-    // Wrapping closes the gap after the name; it is opened again where the line has room.
-    if let Some(first) = lines.first_mut() {
-        if let Some(rest) = first.strip_prefix(&name).and_then(|rest| rest.strip_prefix(' ')) {
-            let spaced = format!("{name}  {rest}");
-            if width_of(&spaced) <= page.width() {
-                *first = spaced;
-            }
-        }
-    }
-    let painted_gate = painted(page, report.verdict.gate, gate);
-    let last = lines.len() - 1;
-    for (index, line) in lines.iter().enumerate() {
-        let shown = if index == 0 {
-            line.replacen(word, &painted(page, report.verdict.gate, word), 1)
-        } else {
-            line.clone()
-        };
-        let gap = page.width().saturating_sub(width_of(line) + gate.len());
-        if index == last && gap >= 2 {
-            sheet.line(&format!("{shown}{}{painted_gate}", " ".repeat(gap)));
-        } else {
-            sheet.line(&shown);
-            if index == last {
-                let gap = page.width().saturating_sub(gate.len());
-                sheet.line(&format!("{}{painted_gate}", " ".repeat(gap)));
-            }
-        }
+    let name = fitted(&report.workflow, NAME_WIDTH_MAX);
+    let indent = (width_of(&name) + 2).min(LABEL_WIDTH);
+    for line in headline(report, &name, indent, page) {
+        sheet.line(&line);
     }
     let worst = words::worst_budget(report);
     let others = report
@@ -95,6 +67,42 @@ fn verdict(sheet: &mut Sheet, report: &PlanReport) {
             sheet.line(&format!("{}{line}", " ".repeat(indent)));
         }
     }
+}
+
+/// `review  OVER BUDGET RISK: … ` with the gate at the margin, unless it lets everything through.
+fn headline(report: &PlanReport, name: &str, indent: usize, page: Page) -> Vec<String> {
+    let word = words::outcome(report.verdict.outcome).replace(' ', &FIXED_SPACE.to_string());
+    let claim = words::claim(report);
+    let said = if claim.is_empty() { word.clone() } else { format!("{word}: {claim}") };
+    let gap = FIXED_SPACE.to_string().repeat(2);
+    let name = name.replace(' ', &FIXED_SPACE.to_string());
+    let room = page.width() - indent;
+    // The first line starts at the margin: what is in front of the indent is room it has more.
+    let lead = FIXED_SPACE.to_string().repeat(indent);
+    let all = wrapped(&format!("{name}{gap}{said}"), page.width());
+    let mut lines: Vec<String> = all.first().cloned().into_iter().collect();
+    let rest = all.iter().skip(1).cloned().collect::<Vec<_>>().join(" ");
+    if !rest.is_empty() {
+        lines.extend(wrapped(&rest, room).iter().map(|line| format!("{lead}{line}")));
+    }
+    let gate = match report.verdict.gate {
+        Gate::Allow => "",
+        gated => words::gate(gated),
+    };
+    if let Some(last) = lines.last_mut().filter(|_| !gate.is_empty()) {
+        let space = page.width().saturating_sub(width_of(last) + gate.len());
+        let right_aligned =
+            |space: usize| " ".repeat(space) + &painted(page, report.verdict.gate, gate);
+        if space >= 2 {
+            *last += &right_aligned(space);
+        } else {
+            lines.push(right_aligned(page.width() - gate.len()));
+        }
+    }
+    if let Some(first) = lines.first_mut() {
+        *first = first.replacen(&word, &painted(page, report.verdict.gate, &word), 1);
+    }
+    lines
 }
 
 fn painted(page: Page, gate: Gate, text: &str) -> String {
@@ -127,8 +135,9 @@ fn endings(sheet: &mut Sheet, report: &PlanReport) {
             let spread = range(&money_cell(band.p10), &money_cell(band.p90));
             format!("{} ({spread})", dollars(band.p50))
         });
-        let share = percent(ending.per_mille);
-        sheet.pair(&format!("{share:>5}  {}", ending_name(ending)).replace("  ", " "), &cost, 6);
+        // Padded so that the names line up; wrapping leaves this padding alone.
+        let share = format!("{:>4}", percent(ending.per_mille)).replace(' ', "\u{a0}");
+        sheet.pair(&format!("{share}\u{a0} {}", ending_name(ending)), &cost, 6);
     }
     more(sheet, report.endings.len(), "ending", "endings");
 }
@@ -144,11 +153,11 @@ fn drivers(sheet: &mut Sheet, report: &PlanReport) {
     for (index, driver) in report.drivers.iter().take(ITEMS_MAX).enumerate() {
         let share = percent(driver.share_per_mille);
         let of = if index == 0 { " of the spread" } else { "" };
-        let text = format!("{} {}", index + 1, words::driver(driver));
-        sheet.pair(&text, &format!("{share}{of}"), 2);
+        let text = format!("{}. {}", index + 1, words::driver(driver));
+        sheet.pair(&text, &format!("{share}{of}"), 3);
         if let Some(response) = words::response(driver) {
-            for line in wrapped(&response, sheet.page().width() - super::sheet::LABEL_WIDTH - 2) {
-                sheet.line(&format!("{}{line}", " ".repeat(super::sheet::LABEL_WIDTH + 2)));
+            for line in wrapped(&response, sheet.page().width() - LABEL_WIDTH - 3) {
+                sheet.line(&format!("{}{line}", " ".repeat(LABEL_WIDTH + 3)));
             }
         }
     }
@@ -232,7 +241,7 @@ fn messages(sheet: &mut Sheet, diagnostics: &[Diagnostic]) {
         let text = format!("{severity}:{line} {}", clean(&diagnostic.message));
         sheet.text(&text, 2);
         if let Some(help) = &diagnostic.help {
-            sheet.text(&format!("  {}", clean(help)), 2);
+            sheet.text(&format!("\u{a0}\u{a0}{}", clean(help)), 2);
         }
     }
     more(sheet, worst_first.len(), "note", "notes");

@@ -6,7 +6,7 @@ use super::column;
 use crate::band::Band;
 use crate::plan::report::{PhasePlan, PlanReport, Quantities, StagePlan};
 use crate::report::number::{count, money_cell, range};
-use crate::report::page::{Page, clean, width_of, wrapped};
+use crate::report::page::{Page, clean, fitted, width_of, wrapped};
 use crate::report::words;
 
 /// Phases shown; the rest is counted.
@@ -18,9 +18,11 @@ const MODEL_MIN: usize = 12;
 /// The columns: title, agents P50, agents range, model, context, billed, cost P50, cost range.
 const COLUMNS: usize = 8;
 /// Columns of space after each.
-const GAPS: [usize; COLUMNS] = [2, 1, 2, 2, 2, 2, 1, 0];
+const GAPS: [usize; COLUMNS] = [2, 1, 2, 1, 1, 2, 1, 0];
 const TITLE: usize = 0;
 const MODEL: usize = 3;
+
+const MODEL_HEADER: &str = "model: as written -> routed [rule]";
 
 type Cells = [String; COLUMNS];
 
@@ -48,13 +50,13 @@ pub(super) fn table(report: &PlanReport, page: Page) -> Vec<String> {
 fn header() -> Cells {
     [
         "phase",
-        "",
+        "\nP50",
         "agents\nP10-P90",
-        "model: as written -> routed\n[rule]",
+        MODEL_HEADER,
         "context\n/agent",
         "billed\ntokens",
-        "$",
-        "cost\nP10-P90",
+        "\nP50",
+        "cost $\nP10-P90",
     ]
     .map(str::to_owned)
 }
@@ -79,13 +81,21 @@ fn push_phase(rows: &mut Vec<Cells>, phase: &PhasePlan, report: &PlanReport) {
         return;
     }
     let indent = if title.is_empty() { "" } else { "  " };
+    // A route that all stages share is said once.
+    let mut routes: Vec<String> = stages.iter().map(|stage| model_cell(stage)).collect();
+    routes.dedup();
+    let shared = routes.pop().filter(|_| routes.is_empty() && !title.is_empty());
     if !title.is_empty() {
         let context = phase.context_per_agent_tokens_p50;
-        let model = format!("{} stages", stages.len());
+        let model = shared.clone().unwrap_or_else(|| format!("{} stages", stages.len()));
         rows.push(quantities_row(title, model, &phase.quantities, context));
     }
     for stage in stages.iter().take(STAGES_MAX) {
-        rows.push(stage_row(stage, format!("{indent}{}", clean(&stage.name))));
+        let mut row = stage_row(stage, format!("{indent}{}", clean(&stage.name)));
+        if shared.is_some() {
+            row[MODEL].clear();
+        }
+        rows.push(row);
     }
     let hidden = stages.len().saturating_sub(STAGES_MAX);
     if hidden > 0 {
@@ -94,9 +104,13 @@ fn push_phase(rows: &mut Vec<Cells>, phase: &PhasePlan, report: &PlanReport) {
 }
 
 fn stage_row(stage: &StagePlan, title: String) -> Cells {
-    let (route, rule) = words::route(&stage.route);
     let context = stage.context_per_agent_tokens_p50;
-    quantities_row(title, format!("{route} {rule}"), &stage.quantities, context)
+    quantities_row(title, model_cell(stage), &stage.quantities, context)
+}
+
+fn model_cell(stage: &StagePlan) -> String {
+    let (route, rule) = words::route(&stage.route);
+    format!("{route}\n{rule}")
 }
 
 fn totals(report: &PlanReport) -> Cells {
@@ -137,16 +151,29 @@ fn fit(rows: &mut [Cells], page: Page) {
         .sum::<usize>()
         + GAPS.iter().sum::<usize>();
     let room = page.width().saturating_sub(fixed);
-    let model_natural = natural(MODEL, rows).min(room / 2).max(MODEL_MIN);
-    let title_width = natural(TITLE, rows).min(room.saturating_sub(model_natural));
+    // Titles get what the models leave, and at least two fifths.
+    let below_header = rows.get(1..).unwrap_or_default();
+    let left = room.saturating_sub(natural(MODEL, below_header).max(MODEL_MIN));
+    let title_width = natural(TITLE, rows).min(left.max(room * 2 / 5));
     let model_width = room.saturating_sub(title_width).max(MODEL_MIN);
-    for cells in rows {
+    if let Some(header) = rows.first_mut().filter(|_| model_width < width_of(MODEL_HEADER)) {
+        header[MODEL] = "model -> routed\n[rule]".to_owned();
+    }
+    for cells in rows.iter_mut() {
         cells[TITLE] = indented_column(&cells[TITLE], title_width);
-        cells[MODEL] = cells[MODEL]
-            .lines()
-            .flat_map(|line| wrapped(line, model_width))
-            .collect::<Vec<_>>()
-            .join("\n");
+        cells[MODEL] = fit_model(&cells[MODEL], model_width);
+    }
+}
+
+/// A route and its rule on one line, else on a line each; a rule's name is shortened, its full
+/// name is in the policy.
+fn fit_model(cell: &str, width: usize) -> String {
+    match cell.split_once('\n') {
+        Some((route, rule)) if width_of(route) + 1 + width_of(rule) <= width => {
+            format!("{route} {rule}")
+        }
+        Some((route, rule)) => format!("{}\n{}", fit_model(route, width), fitted(rule, width)),
+        None => wrapped(cell, width).join("\n"),
     }
 }
 
