@@ -2,7 +2,7 @@
 //
 // How many rounds that takes is anybody's guess, so the loop has a hard cap. Without it a finder
 // that always reports something would go on to the runtime's 1,000 agents.
-//   flyball plan example:bug-hunt --assume Hunt.bugs=3
+//   flyball plan example:bug-hunt --assume hunt.bugs=3
 export const meta = {
   name: 'bug-hunt',
   description: 'Several hunters per round look for bugs until the well is dry, then each bug is confirmed by a test',

@@ -1,7 +1,7 @@
 // Documents and tests every model of a dbt project.
 //
 // The project decides the width, not the script: a plan without a count is a guess. Pin it:
-//   flyball plan example:dbt-models --assume List.models=340
+//   flyball plan example:dbt-models --assume list.models=340
 export const meta = {
   name: 'dbt-models',
   description: 'Writes documentation and tests for every model of a dbt project, then checks the whole project',

@@ -2,7 +2,7 @@
 //
 // Two things make it dear: an agent in a worktree shares no cached prefix with its siblings, and
 // high effort writes more output per request. The plan counts both. Try
-//   flyball plan example:migrate-files --assume Scan.files=40
+//   flyball plan example:migrate-files --assume scan.files=40
 export const meta = {
   name: 'migrate-files',
   description: 'Migrates every file that matches, one worktree each, with a check and at most one repair per file',

@@ -93,14 +93,14 @@ impl Picodollars {
     /// and no unit.
     pub fn to_rounded(self, digits: usize) -> String {
         let digits = digits.min(FRACTION_DIGITS);
-        let step = 10_u128.pow(u32::try_from(FRACTION_DIGITS - digits).unwrap_or(0));
+        let step = power_of_ten(FRACTION_DIGITS - digits);
         let magnitude = self.0.unsigned_abs();
         let (mut quotient, remainder) = (magnitude / step, magnitude % step);
         let twice = remainder.saturating_mul(2);
         if twice > step || (twice == step && quotient % 2 == 1) {
             quotient += 1;
         }
-        let unit = 10_u128.pow(u32::try_from(digits).unwrap_or(0));
+        let unit = power_of_ten(digits);
         let sign = if self.0 < 0 && quotient > 0 { "-" } else { "" };
         let whole = group_thousands(quotient / unit);
         if digits == 0 {
@@ -109,6 +109,11 @@ impl Picodollars {
             format!("{sign}{whole}.{:0digits$}", quotient % unit)
         }
     }
+}
+
+/// 10 to the power of `digits`, which is at most [`FRACTION_DIGITS`].
+fn power_of_ten(digits: usize) -> u128 {
+    (0..digits).fold(1, |power, _| power * 10)
 }
 
 fn group_thousands(number: u128) -> String {
