@@ -1,1 +1,11 @@
 //! Backends that carry out agent calls.
+
+mod arms;
+mod simulated;
+mod usage_workload;
+mod workload;
+
+pub use arms::Arms;
+pub use simulated::SimulatedBackend;
+pub use usage_workload::{SimulatedModel, UsageWorkload};
+pub use workload::{ResultSource, SimulatedRequest, Workload};

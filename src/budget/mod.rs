@@ -1,1 +1,27 @@
-//! Reserving, settling and denying. Owns scopes, limits and balances; knows no upstream.
+//! Reserving, settling and denying. Owns scopes, limits, balances and the queue before them; knows
+//! no upstream, no clock and no storage.
+//!
+//! Every dollar leaves through an [`Account`]: reserve → (extend | shrink)* → settle | release |
+//! expire. Every admission keeps settled + reserved ≤ limit in every scope of its path.
+
+mod account;
+mod effects;
+mod settlement;
+mod admission;
+mod bound;
+mod charge;
+mod denial;
+mod entry;
+mod scope;
+mod unit;
+mod waiters;
+
+pub use account::{Account, AccountError};
+pub use effects::{Balance, Decision, Effects, Overrun};
+pub use admission::{Admission, Ask, Grant};
+pub use bound::{Bound, OUTPUT_FLOOR_TOKENS, OutputCap};
+pub use charge::Charge;
+pub use denial::{Denial, DenialKind, Shortage, Warning};
+pub use entry::{Entry, EntryKind, replay};
+pub use scope::{Limits, ScopeId};
+pub use unit::{Quantity, Unit};

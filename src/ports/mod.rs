@@ -2,4 +2,8 @@
 //! Owns no behaviour.
 
 pub mod agent;
+pub mod pace;
+pub mod price;
+pub mod route;
 pub mod script;
+pub mod stop;

@@ -1,1 +1,18 @@
 //! Executes a plan under its budget. Decides nothing that the plan or the policy decided.
+//!
+//! [`run`] drives a script's execution and an agent backend against each other: calls get slots in
+//! call order, every request is bounded and reserved before it leaves, waits without a time limit
+//! where the budget is busy, and is refused only where it could never be paid.
+
+mod agent_at_work;
+mod dispatcher;
+mod ending;
+mod request_desk;
+mod routes;
+mod setup;
+mod stagger;
+mod tally;
+
+pub use dispatcher::run;
+pub use routes::{Routes, StageRoute, forecasts_of};
+pub use setup::{CONCURRENCY_DEFAULT, CONCURRENCY_MAX, Replay, RunPorts, RunSetup};

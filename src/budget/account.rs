@@ -1,0 +1,357 @@
+//! The balances of a tree of scopes, and the one place that reserves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::budget::admission::{Admission, Ask, Grant, Judgement, judge};
+use crate::budget::charge::Charge;
+use crate::budget::denial::{Denial, DenialKind, Shortage};
+use crate::budget::effects::{Balance, Decision, Effects};
+use crate::budget::entry::{Entry, EntryKind, replay};
+use crate::budget::scope::{Limits, Scope, ScopeId};
+use crate::budget::waiters::{Place, Waiter, Waiters};
+use crate::id::AttemptId;
+
+/// Scopes above one another, at most.
+const DEPTH_MAX: usize = 16;
+/// Where nothing else is said, warn at these thousandths of a limit.
+const THRESHOLDS_PER_MILLE: [u16; 2] = [750, 900];
+
+/// An in-memory account over a tree of scopes.
+///
+/// A reservation takes all scopes of its path or none. Attempts are remembered for as long as the
+/// account lives, so that each is charged once.
+#[derive(Debug)]
+pub struct Account {
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) attempts: BTreeMap<AttemptId, Attempt>,
+    pub(crate) waiters: Waiters,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) thresholds_per_mille: Vec<u16>,
+    waiting_max: usize,
+    /// Why nothing is admitted any more; set where the books stopped to balance.
+    pub(crate) broken: Option<String>,
+}
+
+/// What an account remembers of one attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) scope: ScopeId,
+    pub(crate) agent: Option<Arc<str>>,
+    pub(crate) state: AttemptState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AttemptState {
+    /// In flight, with this reservation.
+    Reserved(Charge),
+    /// Ended; it took this.
+    Closed(Charge),
+    /// It never left.
+    Released,
+}
+
+/// A call that makes no sense, or books that do not balance. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// No such scope in this account.
+    #[error("scope {0} does not exist in this account; open it first")]
+    UnknownScope(u32),
+    /// Scopes nested too deep, or too many of them.
+    #[error("scope `{0}` would be too deep; at most {DEPTH_MAX} scopes lie above one another")]
+    TooDeep(String),
+    /// No such attempt.
+    #[error("attempt `{0}` was never admitted here")]
+    UnknownAttempt(AttemptId),
+    /// The attempt exists already.
+    #[error("attempt `{0}` was used before; every sending needs its own")]
+    AttemptUsed(AttemptId),
+    /// The attempt has ended.
+    #[error("attempt `{0}` has ended and cannot change its reservation")]
+    AttemptClosed(AttemptId),
+    /// The attempt has not ended.
+    #[error("attempt `{0}` is in flight; settle it instead of correcting it")]
+    AttemptOpen(AttemptId),
+    /// The books do not balance; a bug. Everything is denied from here on.
+    #[error("the account does not balance, so nothing is admitted: {0}")]
+    Broken(String),
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Account {
+    /// An account without scopes, with an endless queue and thresholds at 75 and 90 %.
+    pub fn new() -> Self {
+        Self {
+            scopes: Vec::new(),
+            attempts: BTreeMap::new(),
+            waiters: Waiters::default(),
+            entries: Vec::new(),
+            thresholds_per_mille: THRESHOLDS_PER_MILLE.to_vec(),
+            waiting_max: usize::MAX,
+            broken: None,
+        }
+    }
+
+    /// The same with room for `waiting_max` waiting requests; more are refused as busy.
+    #[must_use]
+    pub fn with_waiting_max(mut self, waiting_max: usize) -> Self {
+        self.waiting_max = waiting_max;
+        self
+    }
+
+    /// The same with other soft thresholds, in thousandths of a limit.
+    #[must_use]
+    pub fn with_thresholds(mut self, mut per_mille: Vec<u16>) -> Self {
+        per_mille.sort_unstable();
+        self.thresholds_per_mille = per_mille;
+        self
+    }
+
+    /// Opens a scope. `name` is shown in paths, such as `run review`.
+    pub fn open(
+        &mut self,
+        parent: Option<ScopeId>,
+        name: &str,
+        limits: Limits,
+    ) -> Result<ScopeId, AccountError> {
+        let path = match parent {
+            None => Arc::from(name),
+            Some(parent) => {
+                if self.path(parent)?.len() >= DEPTH_MAX {
+                    return Err(AccountError::TooDeep(name.to_owned()));
+                }
+                Arc::from(format!("{} / {name}", self.scope(parent)?.path))
+            }
+        };
+        let number =
+            u32::try_from(self.scopes.len()).map_err(|_| AccountError::TooDeep(name.to_owned()))?;
+        let id = ScopeId(number);
+        self.scopes.push(Scope::new(parent, path, limits));
+        self.record(EntryKind::Open { scope: id, parent, name: name.to_owned() });
+        self.record(EntryKind::Limit { scope: id, limits });
+        Ok(id)
+    }
+
+    /// Sets the limits of a live scope. Raising them can admit who waits; lowering them below
+    /// what is taken takes nothing back and admits nothing until that is over.
+    pub fn set_limits(&mut self, scope: ScopeId, limits: Limits) -> Result<Effects, AccountError> {
+        self.scope(scope)?;
+        if let Some(scope) = self.scope_mut(scope) {
+            scope.limits = limits;
+            scope.warned_per_mille = Default::default();
+        }
+        self.record(EntryKind::Limit { scope, limits });
+        let mut effects = Effects::default();
+        self.pump(&mut effects)?;
+        Ok(effects)
+    }
+
+    /// Asks for a reservation. It is admitted, waits in the queue, or is refused; if it waits, the
+    /// [`Effects`] of a later call decide it.
+    pub fn reserve(&mut self, ask: Ask) -> Result<Admission, AccountError> {
+        if self.attempts.contains_key(&ask.attempt) || self.waiters.contains(&ask.attempt) {
+            return Err(AccountError::AttemptUsed(ask.attempt));
+        }
+        self.still_balanced()?;
+        let path = self.path(ask.scope)?;
+        let place = self.waiters.next_place(ask.order);
+        let judgement = judge(&ask, &self.with_scopes(&path));
+        let (blocking, shortage) = match judgement {
+            Judgement::Exhausted(shortage) => {
+                return Ok(Admission::Refused(Denial { kind: DenialKind::Exhausted, shortage }));
+            }
+            Judgement::Wait { blocking, shortage } => (blocking, shortage),
+            Judgement::Fits(cap) => match self.waiters.ahead(place, &path) {
+                None => return self.admit(&ask, &path, cap).map(Admission::Admitted),
+                Some(earlier) => {
+                    let common = earlier.blocking.iter().filter(|id| path.contains(id));
+                    (common.copied().collect(), earlier.shortage.clone())
+                }
+            },
+        };
+        if self.waiters.len() >= self.waiting_max {
+            return Ok(Admission::Refused(Denial { kind: DenialKind::Busy, shortage }));
+        }
+        self.waiters.insert(place, Waiter { ask, blocking, shortage: shortage.clone() });
+        Ok(Admission::Waiting(shortage))
+    }
+
+    /// Takes a waiting request out of the queue; `false` where it does not wait.
+    pub fn withdraw(&mut self, attempt: &AttemptId) -> Result<(bool, Effects), AccountError> {
+        let withdrawn = self.waiters.remove(attempt).is_some();
+        let mut effects = Effects::default();
+        if withdrawn {
+            self.pump(&mut effects)?;
+        }
+        Ok((withdrawn, effects))
+    }
+
+    /// The balance of a scope.
+    pub fn balance(&self, scope: ScopeId) -> Result<Balance, AccountError> {
+        self.scope(scope).map(Balance::of)
+    }
+
+    /// The path of a scope in words, such as `run review / phase Verify`.
+    pub fn name(&self, scope: ScopeId) -> Result<&str, AccountError> {
+        self.scope(scope).map(|scope| &*scope.path)
+    }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// Who waits and for what, in the order they will be served.
+    pub fn queue(&self) -> impl Iterator<Item = (&AttemptId, &Shortage)> {
+        self.waiters.iter().map(|waiter| (&waiter.ask.attempt, &waiter.shortage))
+    }
+
+    /// Everything that happened, oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Recomputes every balance from the entries and compares.
+    pub fn verify(&self) -> Result<(), AccountError> {
+        self.still_balanced()?;
+        let replayed = replay(&self.entries);
+        for (number, scope) in self.scopes.iter().enumerate() {
+            let id = ScopeId(u32::try_from(number).unwrap_or(u32::MAX));
+            let kept = Balance::of(scope);
+            let summed = replayed.get(&id).copied().unwrap_or_default();
+            if kept != summed {
+                return Err(AccountError::Broken(format!(
+                    "{} holds {kept:?}, its entries sum to {summed:?}",
+                    scope.path
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides whom the balances can serve now, front first.
+    pub(crate) fn pump(&mut self, effects: &mut Effects) -> Result<(), AccountError> {
+        let one_root = self.scopes.iter().filter(|scope| scope.parent.is_none()).count() == 1;
+        let mut blocked: Vec<ScopeId> = Vec::new();
+        for place in self.waiters.places() {
+            if one_root && blocked.contains(&ScopeId(0)) {
+                break;
+            }
+            self.pump_one(place, &mut blocked, effects)?;
+        }
+        Ok(())
+    }
+
+    fn pump_one(
+        &mut self,
+        place: Place,
+        blocked: &mut Vec<ScopeId>,
+        effects: &mut Effects,
+    ) -> Result<(), AccountError> {
+        let Some(waiter) = self.waiters.get(place) else { return Ok(()) };
+        let path = self.path(waiter.ask.scope)?;
+        let behind: Vec<ScopeId> = path.iter().filter(|id| blocked.contains(id)).copied().collect();
+        let judgement = judge(&waiter.ask, &self.with_scopes(&path));
+        let admission = match judgement {
+            Judgement::Exhausted(shortage) => {
+                Admission::Refused(Denial { kind: DenialKind::Exhausted, shortage })
+            }
+            Judgement::Fits(cap) if behind.is_empty() => {
+                let ask = waiter.ask.clone();
+                Admission::Admitted(self.admit(&ask, &path, cap)?)
+            }
+            Judgement::Fits(_) => {
+                if let Some(waiter) = self.waiters.get_mut(place) {
+                    waiter.blocking = behind;
+                }
+                return Ok(());
+            }
+            Judgement::Wait { blocking, shortage } => {
+                blocked.extend(&blocking);
+                if let Some(waiter) = self.waiters.get_mut(place) {
+                    waiter.blocking = blocking;
+                    waiter.shortage = shortage;
+                }
+                return Ok(());
+            }
+        };
+        if let Some(attempt) = self.waiters.get(place).map(|waiter| waiter.ask.attempt.clone()) {
+            self.waiters.remove(&attempt);
+            effects.decisions.push(Decision { attempt, admission });
+        }
+        Ok(())
+    }
+
+    /// Takes every scope of `path`. The judgement said that it fits; that is checked once more
+    /// after the write, because a bug here would spend money.
+    fn admit(&mut self, ask: &Ask, path: &[ScopeId], cap: u64) -> Result<Grant, AccountError> {
+        let charge = ask.bound.charge(cap);
+        for id in path {
+            if let Some(scope) = self.scope_mut(*id) {
+                scope.reserve(charge, ask.agent.as_ref());
+            }
+        }
+        if let Some(over) = self.with_scopes(path).iter().find(|(_, scope)| !scope.within_limits())
+        {
+            let reason = format!("{} was admitted above its limit", over.1.path);
+            for id in path {
+                if let Some(scope) = self.scope_mut(*id) {
+                    scope.close(charge, None, ask.agent.as_ref());
+                }
+            }
+            self.broken = Some(reason.clone());
+            return Err(AccountError::Broken(reason));
+        }
+        let attempt = Attempt {
+            scope: ask.scope,
+            agent: ask.agent.clone(),
+            state: AttemptState::Reserved(charge),
+        };
+        self.attempts.insert(ask.attempt.clone(), attempt);
+        self.record(EntryKind::Reserve {
+            attempt: ask.attempt.clone(),
+            scope: ask.scope,
+            agent: ask.agent.clone(),
+            charge,
+        });
+        let clamped = cap < ask.cap.standing_tokens;
+        Ok(Grant { output_cap_tokens: cap, reserved: charge, clamped })
+    }
+
+    pub(crate) fn still_balanced(&self) -> Result<(), AccountError> {
+        self.broken.clone().map_or(Ok(()), |reason| Err(AccountError::Broken(reason)))
+    }
+
+    pub(crate) fn record(&mut self, kind: EntryKind) {
+        let sequence = self.entries.len() as u64;
+        self.entries.push(Entry { sequence, kind });
+    }
+
+    pub(crate) fn scope(&self, id: ScopeId) -> Result<&Scope, AccountError> {
+        self.scopes.get(id.0 as usize).ok_or(AccountError::UnknownScope(id.0))
+    }
+
+    pub(crate) fn scope_mut(&mut self, id: ScopeId) -> Option<&mut Scope> {
+        self.scopes.get_mut(id.0 as usize)
+    }
+
+    /// `scope` and everything above it, innermost first.
+    pub(crate) fn path(&self, scope: ScopeId) -> Result<Vec<ScopeId>, AccountError> {
+        let mut path = Vec::with_capacity(4);
+        let mut next = Some(scope);
+        while let Some(id) = next {
+            next = self.scope(id)?.parent;
+            path.push(id);
+        }
+        Ok(path)
+    }
+
+    pub(crate) fn with_scopes(&self, path: &[ScopeId]) -> Vec<(ScopeId, &Scope)> {
+        path.iter().filter_map(|id| self.scope(*id).ok().map(|scope| (*id, scope))).collect()
+    }
+}

@@ -1,0 +1,157 @@
+//! Whether a request fits: the judgement over the scopes of its path, without touching them.
+
+use std::sync::Arc;
+
+use crate::budget::bound::{Bound, OutputCap};
+use crate::budget::charge::Charge;
+use crate::budget::denial::{Denial, Shortage};
+use crate::budget::scope::{Scope, ScopeId};
+use crate::budget::unit::Unit;
+use crate::id::AttemptId;
+use crate::money::Picodollars;
+
+/// A request that wants to be admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Its attempt, unique in the account.
+    pub attempt: AttemptId,
+    /// The innermost scope of its path; it is charged to that one and all above it.
+    pub scope: ScopeId,
+    /// Whose request it is, where agents are counted.
+    pub agent: Option<Arc<str>>,
+    /// Its place in the queue: lower is served first, equals in order of arrival. The position of
+    /// the agent's call, so that money that runs short finishes the work that began first.
+    pub order: u64,
+    /// What it can cost.
+    pub bound: Bound,
+    /// How long its answer may be.
+    pub cap: OutputCap,
+}
+
+/// What became of an [`Ask`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may be sent.
+    Admitted(Grant),
+    /// It waits; a later call's effects decide it. The value says what it waits for.
+    Waiting(Shortage),
+    /// It may not be sent.
+    Refused(Denial),
+}
+
+/// The terms on which a request may be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The `max_tokens` to send.
+    pub output_cap_tokens: u64,
+    /// What was reserved.
+    pub reserved: Charge,
+    /// Whether the cap was lowered below the standing one, because the budget ends.
+    pub clamped: bool,
+}
+
+/// What the balances say to an ask.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// It fits with this output cap.
+    Fits(u64),
+    /// Something in flight has to end first; the scopes whose balance it waits for.
+    Wait { blocking: Vec<ScopeId>, shortage: Shortage },
+    /// It can never fit.
+    Exhausted(Shortage),
+}
+
+/// Judges `ask` against the scopes of its path, innermost first.
+///
+/// The standing cap applies while any scope could ever pay for it, however busy it is now: load
+/// makes requests wait, it never shortens answers. Only where a scope could not pay for it even if
+/// nothing in flight cost anything, the cap is what that scope has left now, not below the floor.
+pub(crate) fn judge(ask: &Ask, path: &[(ScopeId, &Scope)]) -> Judgement {
+    let least = ask.bound.charge(ask.cap.floor_tokens);
+    if let Some(shortage) = exhausted(ask, path, &least) {
+        return Judgement::Exhausted(shortage);
+    }
+    let standing = ask.bound.charge(ask.cap.standing_tokens);
+    // A longer answer than any scope can ever pay for is not asked for of the others either.
+    let mut cap = ask.cap.standing_tokens;
+    for (_, scope) in path.iter().filter(|(_, scope)| in_last_mile(scope, &standing)) {
+        cap = cap.min(longest_now(scope, ask).unwrap_or(0));
+    }
+    let cap = cap.max(ask.cap.floor_tokens);
+    let wanted = ask.bound.charge(cap);
+    let mut blocking = Vec::new();
+    let mut shortage = None;
+    for (id, scope) in path.iter().rev() {
+        if let Some(unit) = first_short(scope, &wanted, ask, false) {
+            blocking.push(*id);
+            shortage = shortage.or_else(|| Some(describe(scope, unit, &least, ask)));
+        }
+    }
+    match shortage {
+        None => Judgement::Fits(cap),
+        Some(shortage) => Judgement::Wait { blocking, shortage },
+    }
+}
+
+/// The outermost scope that can never pay for `least`.
+fn exhausted(ask: &Ask, path: &[(ScopeId, &Scope)], least: &Charge) -> Option<Shortage> {
+    path.iter().rev().find_map(|(_, scope)| {
+        first_short(scope, least, ask, true).map(|unit| describe(scope, unit, least, ask))
+    })
+}
+
+/// The first unit in which `charge` does not fit: now, or (`ever`) even if nothing in flight cost
+/// anything. A scope above its limit admits nothing, not even what needs nothing of that unit.
+fn first_short(scope: &Scope, charge: &Charge, ask: &Ask, ever: bool) -> Option<Unit> {
+    Unit::ALL.into_iter().find(|unit| {
+        let Some(limit) = scope.limits.get(*unit) else { return false };
+        let reserved = if ever { 0 } else { scope.reserved(*unit) };
+        let taken = scope.settled(*unit).saturating_add(reserved);
+        let needed = needed(scope, *unit, charge, ask);
+        taken > limit || needed > limit.saturating_sub(taken)
+    })
+}
+
+fn needed(scope: &Scope, unit: Unit, charge: &Charge, ask: &Ask) -> i128 {
+    match unit {
+        Unit::Agents => scope.agents_needed(ask.agent.as_ref()),
+        _ => charge.get(unit),
+    }
+}
+
+/// Whether the scope can never pay for the standing cap, though it can for the floor.
+fn in_last_mile(scope: &Scope, standing: &Charge) -> bool {
+    Unit::ALL.into_iter().any(|unit| {
+        let left = scope.limits.get(unit).map(|limit| limit.saturating_sub(scope.settled(unit)));
+        left.is_some_and(|left| standing.get(unit) > left)
+    })
+}
+
+/// The longest output that the scope can pay for now; `None` where not even the prompt fits.
+fn longest_now(scope: &Scope, ask: &Ask) -> Option<u64> {
+    let left = |unit: Unit| {
+        let taken = scope.settled(unit).saturating_add(scope.reserved(unit));
+        scope.limits.get(unit).map(|limit| limit.saturating_sub(taken))
+    };
+    let tokens = |unit: Unit| match left(unit) {
+        None => Some(u64::MAX),
+        Some(left) => u64::try_from(left.saturating_sub(ask.bound.fixed.get(unit))).ok(),
+    };
+    let usd = match left(Unit::Usd) {
+        None => u64::MAX,
+        Some(left) => ask.bound.output_within_usd(Picodollars::from_pico(left))?,
+    };
+    Some(usd.min(tokens(Unit::BilledTokens)?).min(tokens(Unit::OutputTokens)?))
+}
+
+/// `scope`'s balance in `unit`, with what `least` needs of it.
+fn describe(scope: &Scope, unit: Unit, least: &Charge, ask: &Ask) -> Shortage {
+    Shortage {
+        scope: scope.path.to_string(),
+        unit,
+        limit: unit.quantity(scope.limits.get(unit).unwrap_or_default()),
+        settled: unit.quantity(scope.settled(unit)),
+        reserved: unit.quantity(scope.reserved(unit)),
+        needed: unit.quantity(needed(scope, unit, least, ask)),
+    }
+}

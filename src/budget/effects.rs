@@ -1,0 +1,86 @@
+//! What a change to an account brought about.
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget::admission::Admission;
+use crate::budget::charge::Charge;
+use crate::budget::denial::Warning;
+use crate::budget::scope::{Limits, Scope};
+use crate::budget::unit::Unit;
+use crate::id::AttemptId;
+use crate::money::Picodollars;
+
+/// What a change brought about, for others too: balance that came free decides requests that wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "the decisions in here were waited for"]
+pub struct Effects {
+    /// Waiting requests that are decided now, in the order they were.
+    pub decisions: Vec<Decision>,
+    /// Soft thresholds that were passed.
+    pub warnings: Vec<Warning>,
+    /// A settle above its reservation.
+    pub overrun: Option<Overrun>,
+    /// Nothing changed: the attempt had been closed before.
+    pub already_closed: bool,
+}
+
+/// A waiting request is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Admitted or refused; never waiting.
+    pub admission: Admission,
+}
+
+/// A settle above its reservation: somebody broke the promise that the bound rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overrun {
+    /// Which.
+    pub attempt: AttemptId,
+    /// What was taken beyond the reservation.
+    pub beyond: Charge,
+}
+
+/// The balance of one scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// Its limits.
+    pub limits: Limits,
+    /// Spent for good.
+    pub settled: Charge,
+    /// What requests in flight may still take.
+    pub reserved: Charge,
+    /// Agents that spent something.
+    pub agents_settled: u64,
+    /// Agents that have only reserved so far.
+    pub agents_reserved: u64,
+}
+
+impl Balance {
+    pub(crate) fn of(scope: &Scope) -> Self {
+        Self {
+            limits: scope.limits,
+            settled: scope.settled,
+            reserved: scope.reserved,
+            agents_settled: scope.agents_settled,
+            agents_reserved: scope.agents_reserved,
+        }
+    }
+
+    /// Limit minus settled in dollars, at least zero; `None` where dollars are not limited.
+    pub fn usd_left(&self) -> Option<Picodollars> {
+        self.limits.usd.map(|limit| limit.saturating_sub_at_zero(self.settled.usd))
+    }
+
+    /// Whether more is settled than the limit allows, in any unit.
+    pub fn is_over_limit(&self) -> bool {
+        Unit::ALL.into_iter().any(|unit| {
+            let settled = match unit {
+                Unit::Agents => self.agents_settled.into(),
+                _ => self.settled.get(unit),
+            };
+            self.limits.get(unit).is_some_and(|limit| settled > limit)
+        })
+    }
+}

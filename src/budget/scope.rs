@@ -1,0 +1,176 @@
+//! One thing that a budget applies to: a run, a phase, an agent; later a day, a project.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
+use crate::budget::charge::Charge;
+use crate::budget::unit::Unit;
+use crate::money::Picodollars;
+
+/// A scope of one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScopeId(pub(crate) u32);
+
+/// The most that a scope may take, by unit. `None` leaves a unit unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Dollars.
+    pub usd: Option<Picodollars>,
+    /// Tokens of all classes.
+    pub billed_tokens: Option<u64>,
+    /// Tokens generated.
+    pub output_tokens: Option<u64>,
+    /// Model requests.
+    pub requests: Option<u64>,
+    /// Agents, each once.
+    pub agents: Option<u64>,
+}
+
+impl Limits {
+    /// No limit at all.
+    pub const NONE: Self =
+        Self { usd: None, billed_tokens: None, output_tokens: None, requests: None, agents: None };
+
+    /// A limit in dollars only.
+    pub const fn usd(limit: Picodollars) -> Self {
+        Self { usd: Some(limit), ..Self::NONE }
+    }
+
+    /// The same, and at most `amount`. `None` where the amount is a share of a subscription's plan
+    /// window: that cannot be reserved.
+    #[must_use]
+    pub fn and(mut self, amount: Amount) -> Option<Self> {
+        fn lower<T: Ord>(limit: &mut Option<T>, to: T) {
+            let lowest = match limit.take() {
+                Some(old) => old.min(to),
+                None => to,
+            };
+            *limit = Some(lowest);
+        }
+        match amount {
+            Amount::Usd(usd) => lower(&mut self.usd, usd),
+            Amount::BilledTokens(tokens) => lower(&mut self.billed_tokens, tokens),
+            Amount::OutputTokens(tokens) => lower(&mut self.output_tokens, tokens),
+            Amount::Agents(agents) => lower(&mut self.agents, agents),
+            Amount::PlanWindow { .. } => return None,
+        }
+        Some(self)
+    }
+
+    /// The limit in `unit`: picodollars or a count.
+    pub fn get(&self, unit: Unit) -> Option<i128> {
+        match unit {
+            Unit::Usd => self.usd.map(Picodollars::pico),
+            Unit::BilledTokens => self.billed_tokens.map(i128::from),
+            Unit::OutputTokens => self.output_tokens.map(i128::from),
+            Unit::Requests => self.requests.map(i128::from),
+            Unit::Agents => self.agents.map(i128::from),
+        }
+    }
+}
+
+/// How an agent stands in a scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AgentCount {
+    /// Its reservations in flight.
+    pub(crate) in_flight: u32,
+    /// Whether a request of it was settled: it counts for good.
+    pub(crate) settled: bool,
+}
+
+/// A scope with its balance.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    pub(crate) parent: Option<ScopeId>,
+    pub(crate) path: Arc<str>,
+    pub(crate) limits: Limits,
+    pub(crate) settled: Charge,
+    pub(crate) reserved: Charge,
+    pub(crate) agents: BTreeMap<Arc<str>, AgentCount>,
+    pub(crate) agents_settled: u64,
+    pub(crate) agents_reserved: u64,
+    /// The last threshold that was warned of, by position in [`Unit::ALL`].
+    pub(crate) warned_per_mille: [u16; Unit::ALL.len()],
+}
+
+impl Scope {
+    pub(crate) fn new(parent: Option<ScopeId>, path: Arc<str>, limits: Limits) -> Self {
+        Self {
+            parent,
+            path,
+            limits,
+            settled: Charge::ZERO,
+            reserved: Charge::ZERO,
+            agents: BTreeMap::new(),
+            agents_settled: 0,
+            agents_reserved: 0,
+            warned_per_mille: [0; Unit::ALL.len()],
+        }
+    }
+
+    pub(crate) fn settled(&self, unit: Unit) -> i128 {
+        match unit {
+            Unit::Agents => self.agents_settled.into(),
+            _ => self.settled.get(unit),
+        }
+    }
+
+    pub(crate) fn reserved(&self, unit: Unit) -> i128 {
+        match unit {
+            Unit::Agents => self.agents_reserved.into(),
+            _ => self.reserved.get(unit),
+        }
+    }
+
+    /// How many agents one more request of `agent` adds.
+    pub(crate) fn agents_needed(&self, agent: Option<&Arc<str>>) -> i128 {
+        i128::from(agent.is_some_and(|agent| !self.agents.contains_key(agent)))
+    }
+
+    /// Whether settled + reserved is within the limit in every unit.
+    pub(crate) fn within_limits(&self) -> bool {
+        Unit::ALL.into_iter().all(|unit| {
+            let taken = self.settled(unit).saturating_add(self.reserved(unit));
+            self.limits.get(unit).is_none_or(|limit| taken <= limit)
+        })
+    }
+
+    pub(crate) fn reserve(&mut self, charge: Charge, agent: Option<&Arc<str>>) {
+        self.reserved += charge;
+        if let Some(agent) = agent {
+            let count = self.agents.entry(Arc::clone(agent)).or_default();
+            if count.in_flight == 0 && !count.settled {
+                self.agents_reserved += 1;
+            }
+            count.in_flight += 1;
+        }
+    }
+
+    /// Ends a reservation of `reserved`, spending `settled`, or nothing where it never left.
+    pub(crate) fn close(
+        &mut self,
+        reserved: Charge,
+        settled: Option<Charge>,
+        agent: Option<&Arc<str>>,
+    ) {
+        self.reserved = self.reserved.minus(reserved);
+        self.settled += settled.unwrap_or_default();
+        let Some(agent) = agent else { return };
+        let Some(count) = self.agents.get_mut(agent) else { return };
+        let was_reserved = !count.settled;
+        count.in_flight = count.in_flight.saturating_sub(1);
+        count.settled |= settled.is_some();
+        let (now_settled, gone) = (count.settled, count.in_flight == 0 && !count.settled);
+        if was_reserved && (now_settled || gone) {
+            self.agents_reserved = self.agents_reserved.saturating_sub(1);
+            self.agents_settled += u64::from(now_settled);
+        }
+        if gone {
+            self.agents.remove(agent);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! How a reservation changes and ends. A second part of [`Account`].
+
+use crate::budget::account::{Account, AccountError, Attempt, AttemptState};
+use crate::budget::charge::Charge;
+use crate::budget::denial::{Denial, DenialKind, Shortage, Warning};
+use crate::budget::effects::{Effects, Overrun};
+use crate::budget::entry::EntryKind;
+use crate::budget::scope::{Scope, ScopeId};
+use crate::budget::unit::Unit;
+use crate::id::AttemptId;
+
+impl Account {
+    /// Lowers a reservation to at most `to`, in every unit. What came free can admit who waits.
+    pub fn shrink(&mut self, attempt: &AttemptId, to: Charge) -> Result<Effects, AccountError> {
+        let (scope, reserved) = self.in_flight(attempt)?;
+        let kept = reserved.min(to);
+        let freed = reserved.minus(kept);
+        let mut effects = Effects::default();
+        if freed.is_zero() {
+            return Ok(effects);
+        }
+        for id in self.path(scope)? {
+            if let Some(scope) = self.scope_mut(id) {
+                scope.reserved = scope.reserved.minus(freed);
+            }
+        }
+        self.set_state(attempt, AttemptState::Reserved(kept));
+        self.record(EntryKind::Shrink { attempt: attempt.clone(), charge: freed });
+        self.pump(&mut effects)?;
+        Ok(effects)
+    }
+
+    /// Raises a reservation by `by`, at once or not at all: it is in flight, so it never waits and
+    /// passes those who do. `Some` says what was short.
+    pub fn extend(
+        &mut self,
+        attempt: &AttemptId,
+        by: Charge,
+    ) -> Result<Option<Denial>, AccountError> {
+        self.still_balanced()?;
+        let (scope, reserved) = self.in_flight(attempt)?;
+        let path = self.path(scope)?;
+        for id in path.iter().rev() {
+            if let Some(shortage) = short_of(self.scope(*id)?, by) {
+                return Ok(Some(Denial { kind: DenialKind::Exhausted, shortage }));
+            }
+        }
+        for id in &path {
+            if let Some(scope) = self.scope_mut(*id) {
+                scope.reserved += by;
+            }
+        }
+        self.set_state(attempt, AttemptState::Reserved(reserved + by));
+        self.record(EntryKind::Extend { attempt: attempt.clone(), charge: by });
+        Ok(None)
+    }
+
+    /// Ends an attempt that took `used`. Always recorded, even above the reservation or a limit:
+    /// refusing it would hide what was spent. A second settle of the same attempt changes nothing;
+    /// one after a release means that it left after all, and is an overrun in full.
+    pub fn settle(&mut self, attempt: &AttemptId, used: Charge) -> Result<Effects, AccountError> {
+        let known = self.attempt(attempt)?;
+        let reserved = match known.state {
+            AttemptState::Closed(_) => {
+                return Ok(Effects { already_closed: true, ..Effects::default() });
+            }
+            AttemptState::Reserved(charge) => Some(charge),
+            AttemptState::Released => None,
+        };
+        self.record(EntryKind::Settle { attempt: attempt.clone(), charge: used });
+        let mut effects = Effects::default();
+        let beyond = used.minus(reserved.unwrap_or_default());
+        if !beyond.is_zero() {
+            self.record(EntryKind::Overrun { attempt: attempt.clone(), charge: beyond });
+            effects.overrun = Some(Overrun { attempt: attempt.clone(), beyond });
+        }
+        self.close(attempt, reserved, Some(used), &mut effects)?;
+        Ok(effects)
+    }
+
+    /// Ends an attempt that never left: it takes nothing. A waiting one is withdrawn.
+    pub fn release(&mut self, attempt: &AttemptId) -> Result<Effects, AccountError> {
+        if self.waiters.contains(attempt) {
+            return self.withdraw(attempt).map(|(_, effects)| effects);
+        }
+        let AttemptState::Reserved(reserved) = self.attempt(attempt)?.state else {
+            return Ok(Effects { already_closed: true, ..Effects::default() });
+        };
+        self.record(EntryKind::Release { attempt: attempt.clone() });
+        let mut effects = Effects::default();
+        self.close(attempt, Some(reserved), None, &mut effects)?;
+        Ok(effects)
+    }
+
+    /// Ends an attempt whose cost is unknown: it takes its full reservation.
+    pub fn expire(&mut self, attempt: &AttemptId) -> Result<Effects, AccountError> {
+        let AttemptState::Reserved(reserved) = self.attempt(attempt)?.state else {
+            return Ok(Effects { already_closed: true, ..Effects::default() });
+        };
+        self.record(EntryKind::Expire { attempt: attempt.clone(), charge: reserved });
+        let mut effects = Effects::default();
+        self.close(attempt, Some(reserved), Some(reserved), &mut effects)?;
+        Ok(effects)
+    }
+
+    /// Replaces what an ended attempt took, once its true cost is known.
+    pub fn correct(&mut self, attempt: &AttemptId, used: Charge) -> Result<Effects, AccountError> {
+        let known = self.attempt(attempt)?.clone();
+        let taken = match known.state {
+            AttemptState::Closed(taken) => taken,
+            AttemptState::Released => return self.settle(attempt, used),
+            AttemptState::Reserved(_) => return Err(AccountError::AttemptOpen(attempt.clone())),
+        };
+        self.record(EntryKind::Correct { attempt: attempt.clone(), charge: used });
+        let path = self.path(known.scope)?;
+        for id in &path {
+            if let Some(scope) = self.scope_mut(*id) {
+                scope.settled = scope.settled.minus(taken) + used;
+            }
+        }
+        self.set_state(attempt, AttemptState::Closed(used));
+        let mut effects = Effects::default();
+        self.warn(&path, &mut effects);
+        self.pump(&mut effects)?;
+        Ok(effects)
+    }
+
+    /// What an attempt in flight has reserved; `None` where it is not in flight.
+    pub fn reservation(&self, attempt: &AttemptId) -> Option<Charge> {
+        self.in_flight(attempt).ok().map(|(_, charge)| charge)
+    }
+
+    fn close(
+        &mut self,
+        attempt: &AttemptId,
+        reserved: Option<Charge>,
+        settled: Option<Charge>,
+        effects: &mut Effects,
+    ) -> Result<(), AccountError> {
+        let known = self.attempt(attempt)?.clone();
+        let path = self.path(known.scope)?;
+        for id in &path {
+            let Some(scope) = self.scope_mut(*id) else { continue };
+            if reserved.is_none() {
+                scope.reserve(Charge::ZERO, known.agent.as_ref());
+            }
+            scope.close(reserved.unwrap_or_default(), settled, known.agent.as_ref());
+        }
+        let state = settled.map_or(AttemptState::Released, AttemptState::Closed);
+        self.set_state(attempt, state);
+        self.warn(&path, effects);
+        self.pump(effects)
+    }
+
+    fn warn(&mut self, path: &[ScopeId], effects: &mut Effects) {
+        for threshold in self.thresholds_per_mille.clone() {
+            for id in path.iter().rev() {
+                let Some(scope) = self.scope_mut(*id) else { continue };
+                effects.warnings.extend(passed(scope, threshold));
+            }
+        }
+    }
+
+    fn attempt(&self, attempt: &AttemptId) -> Result<&Attempt, AccountError> {
+        let unknown = || AccountError::UnknownAttempt(attempt.clone());
+        self.attempts.get(attempt).ok_or_else(unknown)
+    }
+
+    fn in_flight(&self, attempt: &AttemptId) -> Result<(ScopeId, Charge), AccountError> {
+        let known = self.attempt(attempt)?;
+        match known.state {
+            AttemptState::Reserved(charge) => Ok((known.scope, charge)),
+            _ => Err(AccountError::AttemptClosed(attempt.clone())),
+        }
+    }
+
+    fn set_state(&mut self, attempt: &AttemptId, state: AttemptState) {
+        if let Some(known) = self.attempts.get_mut(attempt) {
+            known.state = state;
+        }
+    }
+}
+
+/// The first unit in which `by` more does not fit into `scope` now.
+fn short_of(scope: &Scope, by: Charge) -> Option<Shortage> {
+    let short = Unit::ALL.into_iter().find(|unit| {
+        let taken = scope.settled(*unit).saturating_add(scope.reserved(*unit));
+        let limit = scope.limits.get(*unit);
+        limit.is_some_and(|limit| taken > limit || by.get(*unit) > limit - taken)
+    })?;
+    Some(Shortage {
+        scope: scope.path.to_string(),
+        unit: short,
+        limit: short.quantity(scope.limits.get(short).unwrap_or_default()),
+        settled: short.quantity(scope.settled(short)),
+        reserved: short.quantity(scope.reserved(short)),
+        needed: short.quantity(by.get(short)),
+    })
+}
+
+/// The warnings of `scope` for `threshold`, each said once.
+fn passed(scope: &mut Scope, threshold: u16) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (position, unit) in Unit::ALL.into_iter().enumerate() {
+        let Some(limit) = scope.limits.get(unit) else { continue };
+        let settled = scope.settled(unit);
+        let at = settled.saturating_mul(1_000) >= limit.saturating_mul(threshold.into());
+        let Some(warned) = scope.warned_per_mille.get_mut(position) else { continue };
+        if !at || *warned >= threshold || limit <= 0 {
+            continue;
+        }
+        *warned = threshold;
+        warnings.push(Warning {
+            scope: scope.path.to_string(),
+            unit,
+            threshold_per_mille: threshold,
+            settled: unit.quantity(settled),
+            limit: unit.quantity(limit),
+        });
+    }
+    warnings
+}

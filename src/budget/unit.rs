@@ -1,0 +1,77 @@
+//! What limits count in.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::money::Picodollars;
+
+/// What a limit counts.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Dollars.
+    Usd,
+    /// Tokens of all classes.
+    BilledTokens,
+    /// Tokens generated.
+    OutputTokens,
+    /// Model requests.
+    Requests,
+    /// Agents, each once.
+    Agents,
+}
+
+impl Unit {
+    /// Every unit.
+    pub const ALL: [Self; 5] =
+        [Self::Usd, Self::BilledTokens, Self::OutputTokens, Self::Requests, Self::Agents];
+
+    /// The name used in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usd => "dollars",
+            Self::BilledTokens => "billed tokens",
+            Self::OutputTokens => "output tokens",
+            Self::Requests => "requests",
+            Self::Agents => "agents",
+        }
+    }
+
+    /// `number` (picodollars or a count) as a quantity of this unit.
+    pub fn quantity(self, number: i128) -> Quantity {
+        match self {
+            Self::Usd => Quantity::Usd(Picodollars::from_pico(number)),
+            _ => Quantity::Count(u64::try_from(number.max(0)).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// `quantity` in words: `$1.50`, `1200 output tokens`.
+    pub fn say(self, quantity: Quantity) -> String {
+        match quantity {
+            Quantity::Usd(amount) => amount.to_string(),
+            Quantity::Count(count) => format!("{count} {}", self.name()),
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// An amount of some unit: dollars as a decimal string, everything else as a number.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(untagged)]
+pub enum Quantity {
+    /// Dollars.
+    Usd(Picodollars),
+    /// Tokens, requests or agents.
+    Count(u64),
+}

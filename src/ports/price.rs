@@ -1,0 +1,29 @@
+//! What one model request costs, and at most can cost, as the budget sees it.
+
+use crate::id::PriceId;
+use crate::money::Picodollars;
+use crate::tokens::TokenUsage;
+
+/// The price of requests to one model on one day.
+pub trait RequestPrice {
+    /// The row of the price table.
+    fn id(&self) -> PriceId;
+
+    /// What one request costs, at the tier of its prompt.
+    fn cost(&self, usage: &TokenUsage) -> Result<Picodollars, NoPrice>;
+
+    /// The most that a request can cost whose prompt has at most `prompt_tokens` and whose answer
+    /// has at most `output_tokens`: the dearest prompt rate at the highest tier it can reach.
+    /// `one_hour` says whether it writes to the one-hour cache. Linear in `output_tokens`.
+    fn bound(
+        &self,
+        prompt_tokens: u64,
+        output_tokens: u64,
+        one_hour: bool,
+    ) -> Result<Picodollars, NoPrice>;
+}
+
+/// Something in a request has no price, so the request is denied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoPrice(pub String);

@@ -1,0 +1,217 @@
+//! Where requests ask for money: bounds, reserves, shrinks and settles them. Knows requests and
+//! prices, not agents or scripts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::budget::{
+    Account, AccountError, Admission, Ask, Balance, Bound, Charge, Effects, Limits, OutputCap,
+    ScopeId,
+};
+use crate::id::{AttemptId, CallId, RunId};
+use crate::money::Picodollars;
+use crate::ports::agent::{RequestId, RequestWanted};
+use crate::ports::price::{NoPrice, RequestPrice};
+use crate::run::setup::RunSetup;
+use crate::tokens::TokenUsage;
+
+pub(crate) struct RequestDesk {
+    account: Account,
+    run_id: RunId,
+    run: ScopeId,
+    phases: BTreeMap<Arc<str>, ScopeId>,
+    phase_limits: BTreeMap<String, Limits>,
+    agent_limits: Limits,
+    requests: BTreeMap<RequestId, RequestAtWork>,
+    by_attempt: BTreeMap<AttemptId, RequestId>,
+}
+
+struct RequestAtWork {
+    agent: CallId,
+    attempt: AttemptId,
+    price: Arc<dyn RequestPrice>,
+    /// The output cap it was sent with; `None` while it waits.
+    cap: Option<u64>,
+}
+
+/// Why the desk could not do its work.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum DeskError {
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    NoPrice(#[from] NoPrice),
+    #[error("the backend speaks of request {0}, which is not open")]
+    UnknownRequest(u64),
+}
+
+/// A request that ended, and what that brought about.
+pub(crate) struct Closed {
+    pub(crate) agent: CallId,
+    pub(crate) cost: Picodollars,
+    pub(crate) effects: Effects,
+}
+
+impl RequestDesk {
+    pub(crate) fn new(setup: &RunSetup) -> Result<Self, AccountError> {
+        let mut account = Account::new().with_thresholds(setup.thresholds_per_mille.clone());
+        let run = account.open(None, &format!("run {}", setup.run_id), setup.limits)?;
+        Ok(Self {
+            account,
+            run_id: setup.run_id.clone(),
+            run,
+            phases: BTreeMap::new(),
+            phase_limits: setup.phase_limits.clone(),
+            agent_limits: setup.agent_limits,
+            requests: BTreeMap::new(),
+            by_attempt: BTreeMap::new(),
+        })
+    }
+
+    /// Opens the scope of an agent, and that of its phase where it is the first.
+    pub(crate) fn open_agent(
+        &mut self,
+        agent: CallId,
+        phase: &Arc<str>,
+    ) -> Result<ScopeId, AccountError> {
+        let phase = if let Some(scope) = self.phases.get(phase) {
+            *scope
+        } else {
+            let limits = self.phase_limits.get(&**phase).copied().unwrap_or_default();
+            let name = if phase.is_empty() { "no phase" } else { phase };
+            let scope = self.account.open(Some(self.run), &format!("phase {name}"), limits)?;
+            self.phases.insert(Arc::clone(phase), scope);
+            scope
+        };
+        self.account.open(Some(phase), &format!("agent {}", agent.0), self.agent_limits)
+    }
+
+    /// Asks for the reservation of a request, whose answer its stage caps at `cap_tokens`.
+    pub(crate) fn ask(
+        &mut self,
+        wanted: &RequestWanted,
+        scope: ScopeId,
+        price: &Arc<dyn RequestPrice>,
+        cap_tokens: u64,
+    ) -> Result<Admission, DeskError> {
+        let bound = Bound::of(price.as_ref(), wanted.prompt_tokens_max, wanted.one_hour_cache)?;
+        let cap = OutputCap::new(wanted.asked_output_tokens, cap_tokens, wanted.thinking_tokens);
+        let (run, agent, request) = (&self.run_id, wanted.agent.0, wanted.request.0);
+        let attempt = AttemptId(format!("{run}/{agent}/{request}"));
+        let ask = Ask {
+            attempt: attempt.clone(),
+            scope,
+            agent: Some(format!("{run}/{agent}").into()),
+            order: agent.into(),
+            bound,
+            cap,
+        };
+        let admission = self.account.reserve(ask)?;
+        if !matches!(admission, Admission::Refused(_)) {
+            let agent = wanted.agent;
+            let known =
+                RequestAtWork { agent, attempt: attempt.clone(), price: price.clone(), cap: None };
+            self.requests.insert(wanted.request, known);
+            self.by_attempt.insert(attempt, wanted.request);
+        }
+        Ok(admission)
+    }
+
+    /// Which request an attempt belongs to, and whose it is.
+    pub(crate) fn request_of(&self, attempt: &AttemptId) -> Option<(RequestId, CallId)> {
+        let request = self.by_attempt.get(attempt)?;
+        self.requests.get(request).map(|known| (*request, known.agent))
+    }
+
+    /// A request leaves with that output cap.
+    pub(crate) fn sent(&mut self, request: RequestId, cap: u64) {
+        if let Some(known) = self.requests.get_mut(&request) {
+            known.cap = Some(cap);
+        }
+    }
+
+    /// The true prompt of a request is known: its reservation shrinks to that and its output cap.
+    pub(crate) fn begun(
+        &mut self,
+        request: RequestId,
+        prompt: &TokenUsage,
+    ) -> Result<(CallId, Effects), DeskError> {
+        let known = self.requests.get(&request).ok_or(DeskError::UnknownRequest(request.0))?;
+        let most = TokenUsage { output: known.cap.unwrap_or(0), ..*prompt };
+        let to = Charge::of_request(&most, known.price.cost(&most)?);
+        Ok((known.agent, self.account.shrink(&known.attempt, to)?))
+    }
+
+    /// A request ended.
+    pub(crate) fn done(
+        &mut self,
+        request: RequestId,
+        usage: &TokenUsage,
+    ) -> Result<Closed, DeskError> {
+        let known = self.requests.get(&request).ok_or(DeskError::UnknownRequest(request.0))?;
+        let cost = known.price.cost(usage)?;
+        let effects = self.account.settle(&known.attempt, Charge::of_request(usage, cost))?;
+        Ok(self.close(request, cost, effects))
+    }
+
+    /// What a request cost will never be known: it takes its full reservation.
+    pub(crate) fn lost(&mut self, request: RequestId) -> Result<Closed, DeskError> {
+        let known = self.requests.get(&request).ok_or(DeskError::UnknownRequest(request.0))?;
+        let cost = self.account.reservation(&known.attempt).unwrap_or_default().usd;
+        let effects = self.account.expire(&known.attempt)?;
+        Ok(self.close(request, cost, effects))
+    }
+
+    /// A request did not leave, or was waiting and will not.
+    pub(crate) fn unsent(&mut self, request: RequestId) -> Result<Closed, DeskError> {
+        let known = self.requests.get(&request).ok_or(DeskError::UnknownRequest(request.0))?;
+        let effects = self.account.release(&known.attempt)?;
+        Ok(self.close(request, Picodollars::ZERO, effects))
+    }
+
+    /// A waiting request was refused by the account itself.
+    pub(crate) fn forget(&mut self, request: RequestId) {
+        if let Some(known) = self.requests.remove(&request) {
+            self.by_attempt.remove(&known.attempt);
+        }
+    }
+
+    fn close(&mut self, request: RequestId, cost: Picodollars, effects: Effects) -> Closed {
+        let agent = self.requests.get(&request).map_or(CallId(0), |known| known.agent);
+        self.forget(request);
+        Closed { agent, cost, effects }
+    }
+
+    /// Requests that wait for balance, last in the queue first.
+    pub(crate) fn waiting(&self) -> Vec<RequestId> {
+        let mut waiting: Vec<RequestId> =
+            self.account.queue().filter_map(|(id, _)| self.by_attempt.get(id).copied()).collect();
+        waiting.reverse();
+        waiting
+    }
+
+    /// Requests that have left and not ended.
+    pub(crate) fn in_flight(&self) -> Vec<RequestId> {
+        let sent = self.requests.iter().filter(|(_, known)| known.cap.is_some());
+        sent.map(|(request, _)| *request).collect()
+    }
+
+    pub(crate) fn run_balance(&self) -> Balance {
+        self.account.balance(self.run).unwrap_or_default()
+    }
+
+    pub(crate) fn phase_balance(&self, phase: &str) -> Balance {
+        let scope = self.phases.get(phase).copied();
+        scope.and_then(|scope| self.account.balance(scope).ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn agent_cost(&self, scope: Option<ScopeId>) -> Picodollars {
+        let balance = scope.and_then(|scope| self.account.balance(scope).ok());
+        balance.map_or(Picodollars::ZERO, |balance| balance.settled.usd)
+    }
+
+    /// Whether the books balance.
+    pub(crate) fn verify(&self) -> Result<(), AccountError> {
+        self.account.verify()
+    }
+}

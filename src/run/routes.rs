@@ -1,0 +1,98 @@
+//! The routes of a plan, as the executor looks them up.
+
+use std::collections::BTreeMap;
+
+use crate::effort::Effort;
+use crate::event::PhaseForecast;
+use crate::gate::Gate;
+use crate::id::{ModelId, StageKey};
+use crate::plan::report::{PlanReport, StagePlan};
+use crate::role::Role;
+
+/// Answers of unplanned stages are capped here, tokens.
+const UNPLANNED_CAP_TOKENS: u64 = 8_000;
+
+/// What a stage runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageRoute {
+    /// Its name.
+    pub name: String,
+    /// Its part.
+    pub role: Role,
+    /// The model.
+    pub model: ModelId,
+    /// The effort.
+    pub effort: Option<Effort>,
+    /// The standing cap on output tokens per request.
+    pub output_cap_tokens: u64,
+    /// The rule that chose it.
+    pub rule: String,
+    /// Whether policy denies it.
+    pub gate: Gate,
+    /// Whether a plan knew it.
+    pub planned: bool,
+}
+
+impl StageRoute {
+    /// The route of a planned stage.
+    pub fn of(stage: &StagePlan) -> Self {
+        Self {
+            name: stage.name.clone(),
+            role: stage.role,
+            model: stage.route.model.clone(),
+            effort: stage.route.effort,
+            output_cap_tokens: stage.route.output_cap_tokens,
+            rule: stage.route.rule.clone(),
+            gate: stage.route.gate,
+            planned: true,
+        }
+    }
+
+    /// A stage that no plan knew: it keeps its model.
+    pub fn unplanned(name: String, model: ModelId, effort: Option<Effort>) -> Self {
+        Self {
+            name,
+            role: Role::Single,
+            model,
+            effort,
+            output_cap_tokens: UNPLANNED_CAP_TOKENS,
+            rule: "not planned".to_owned(),
+            gate: Gate::Allow,
+            planned: false,
+        }
+    }
+}
+
+/// Routes by stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes {
+    stages: BTreeMap<StageKey, StageRoute>,
+}
+
+impl Routes {
+    /// The routes of a plan.
+    pub fn of_plan(plan: &PlanReport) -> Self {
+        plan.stages.iter().map(|stage| (stage.key, StageRoute::of(stage))).collect()
+    }
+
+    /// The route of a stage, if it was planned.
+    pub fn get(&self, stage: StageKey) -> Option<&StageRoute> {
+        self.stages.get(&stage)
+    }
+}
+
+impl FromIterator<(StageKey, StageRoute)> for Routes {
+    fn from_iter<T: IntoIterator<Item = (StageKey, StageRoute)>>(routes: T) -> Self {
+        Self { stages: routes.into_iter().collect() }
+    }
+}
+
+/// What a plan expects of its phases, by title.
+pub fn forecasts_of(plan: &PlanReport) -> BTreeMap<String, PhaseForecast> {
+    let forecast = |phase: &crate::plan::report::PhasePlan| PhaseForecast {
+        agents: phase.quantities.agents,
+        billed_tokens: phase.quantities.billed_tokens,
+        cost_usd: phase.quantities.cost_usd,
+    };
+    plan.phases.iter().map(|phase| (phase.title.clone(), forecast(phase))).collect()
+}

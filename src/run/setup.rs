@@ -1,0 +1,100 @@
+//! What a run is given: its limits as data, and the ports it works through.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::budget::Limits;
+use crate::event::{PhaseForecast, RunEvent};
+use crate::id::{ModelId, RunId};
+use crate::plan::report::Hashes;
+use crate::ports::agent::AgentBackend;
+use crate::ports::pace::Pacer;
+use crate::ports::price::RequestPrice;
+use crate::ports::route::CallStages;
+use crate::ports::script::{AgentCall, Execution, Outcome};
+use crate::ports::stop::StopSignal;
+use crate::run::routes::Routes;
+
+/// Agents at once, where nothing else is said: the client's own cap.
+pub const CONCURRENCY_DEFAULT: u32 = 16;
+/// Agents at once, at most.
+pub const CONCURRENCY_MAX: u32 = 256;
+/// How long agents wait for the first of their prefix group.
+const STAGGER_MILLISECONDS: u64 = 5_000;
+
+/// A run as data.
+#[derive(Clone)]
+pub struct RunSetup {
+    /// Its id.
+    pub run_id: RunId,
+    /// `meta.name`.
+    pub workflow: String,
+    /// Limits of the whole run.
+    pub limits: Limits,
+    /// Limits of phases, by title.
+    pub phase_limits: BTreeMap<String, Limits>,
+    /// Limits of every single agent.
+    pub agent_limits: Limits,
+    /// Soft thresholds in thousandths of a limit.
+    pub thresholds_per_mille: Vec<u16>,
+    /// Agents at once; held between 1 and [`CONCURRENCY_MAX`].
+    pub concurrency: u32,
+    /// How long agents wait for the first of their prefix group; 0 starts all at once.
+    pub stagger_milliseconds: u64,
+    /// The plan's routes.
+    pub routes: Routes,
+    /// Prices by model. A model without one is refused.
+    pub prices: BTreeMap<ModelId, Arc<dyn RequestPrice>>,
+    /// What the plan expects, by phase title.
+    pub forecasts: BTreeMap<String, PhaseForecast>,
+    /// The seed of a simulated run.
+    pub seed: Option<u64>,
+    /// What the run is a function of.
+    pub hashes: Hashes,
+}
+
+impl RunSetup {
+    /// A run without limits, routes, prices or forecasts, with the client's concurrency and
+    /// stagger, warning at 75 and 90 %.
+    pub fn new(run_id: RunId, workflow: &str) -> Self {
+        Self {
+            run_id,
+            workflow: workflow.to_owned(),
+            limits: Limits::NONE,
+            phase_limits: BTreeMap::new(),
+            agent_limits: Limits::NONE,
+            thresholds_per_mille: vec![750, 900],
+            concurrency: CONCURRENCY_DEFAULT,
+            stagger_milliseconds: STAGGER_MILLISECONDS,
+            routes: Routes::default(),
+            prices: BTreeMap::new(),
+            forecasts: BTreeMap::new(),
+            seed: None,
+            hashes: Hashes::default(),
+        }
+    }
+}
+
+/// What a run works through.
+pub struct RunPorts<'a> {
+    /// The script.
+    pub execution: &'a mut dyn Execution,
+    /// What carries out its agents.
+    pub backend: &'a mut dyn AgentBackend,
+    /// Which stage a call belongs to.
+    pub stages: &'a dyn CallStages,
+    /// Results of an earlier run, if it is resumed.
+    pub replay: Option<&'a mut dyn Replay>,
+    /// Slows virtual time down to be watched.
+    pub pacer: &'a mut dyn Pacer,
+    /// Whether somebody wants it to end.
+    pub stop: &'a dyn StopSignal,
+    /// Told everything as it happens.
+    pub on_event: &'a mut dyn FnMut(&RunEvent),
+}
+
+/// Results of an earlier run. Asked once per call, in call order.
+pub trait Replay {
+    /// The result of `call`, where it is known; it costs nothing then.
+    fn outcome(&mut self, call: &AgentCall) -> Option<Outcome>;
+}
