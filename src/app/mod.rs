@@ -3,8 +3,65 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::cli::{Command, CommandLine};
+
+pub mod context;
+pub mod error;
+pub mod exit;
+pub mod inputs;
+mod output;
+mod panic;
+mod workflows;
+
+pub use context::Context;
+pub use error::AppError;
+pub use exit::Exit;
+
 /// Runs the command line `arguments`, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    drop(arguments.into_iter());
-    ExitCode::from(2)
+    panic::install_hook();
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        match CommandLine::try_parse_from(arguments) {
+            Ok(command_line) => dispatch(command_line),
+            Err(error) => refuse(&error),
+        }
+    }));
+    // The hook has said what happened.
+    outcome.unwrap_or(Exit::Bug).into()
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn refuse(error: &clap::Error) -> Exit {
+    // A closed pipe is the reader's choice.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        _ => Exit::Usage,
+    }
+}
+
+fn dispatch(command_line: CommandLine) -> Exit {
+    let colour = command_line.color;
+    if matches!(command_line.command, Command::Sandbox) {
+        return sandbox();
+    }
+    let outcome = Context::of_process(colour).and_then(|context| match command_line.command {
+        Command::Plan(_) | Command::Run(_) | Command::Sandbox => {
+            Err(AppError::bug("this command is not wired yet"))
+        }
+        Command::Workflows(command) => workflows::run(command, &context),
+    });
+    match outcome {
+        Ok(exit) => exit,
+        Err(error) => error.report(colour),
+    }
+}
+
+/// The child process in which scripts are parsed and run.
+fn sandbox() -> Exit {
+    Exit::Bug
 }

@@ -1,3 +1,13 @@
-//! The command line as typed: arguments, names, defaults.
+//! The command line in two stages: as typed (clap), then resolved against the settings files and
+//! the environment. Owns flags, their grammar, defaults and help; does no work and reads no file.
 
+pub mod command;
+pub mod plan;
 pub mod policy;
+pub mod run;
+pub mod value;
+pub mod workflows;
+
+pub use command::{Command, CommandLine};
+pub use plan::{PlanOptions, PlanTyped};
+pub use run::{RunOptions, RunTyped};

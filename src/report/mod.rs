@@ -1,3 +1,18 @@
 //! Turns plans, runs and events into text, JSON and Markdown. Computes no money.
+//!
+//! Owns layout, wording and number formats. Must not know where text goes: a [`Page`] says how
+//! wide it is and whether it may be coloured. Text from scripts is shown without its control
+//! characters, so that a label cannot move the cursor or hide what follows.
 
+pub mod diagnostics;
+pub mod json;
+pub mod markdown;
+pub mod number;
+pub mod page;
+pub mod plan;
 pub mod policy;
+pub mod sheet;
+mod words;
+pub mod workflows;
+
+pub use page::Page;

@@ -1,0 +1,101 @@
+//! What every command stands on: where it was started, its settings, its terminal, the day.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use super::error::AppError;
+use crate::cli::command::ColourChoice;
+use crate::config::{Environment, Settings, SettingsFile};
+use crate::report::Page;
+
+/// The width of text that does not go to a terminal, columns.
+const WIDTH_DEFAULT: usize = 80;
+/// Wider terminals do not make wider reports: long lines read badly.
+const WIDTH_MAX: usize = 140;
+
+/// What every command stands on.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The folder the command was started in.
+    pub working_folder: PathBuf,
+    /// The environment.
+    pub environment: Environment,
+    /// The settings in force.
+    pub settings: Settings,
+    /// The files they are from, closest first.
+    pub settings_files: Vec<SettingsFile>,
+    /// Standard output.
+    pub stdout: Terminal,
+    /// Standard error.
+    pub stderr: Terminal,
+    /// Today, in the system's time zone.
+    pub today: Date,
+}
+
+/// Where a stream goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Whether somebody looks at it as it is written.
+    pub live: bool,
+    /// Columns.
+    pub width: usize,
+    /// Whether colours are wanted.
+    pub colour: bool,
+}
+
+impl Terminal {
+    /// The page that reports are laid out on.
+    pub fn page(self) -> Page {
+        Page::new(self.width, self.colour)
+    }
+}
+
+impl Context {
+    /// The context of this process.
+    pub fn of_process(colour: ColourChoice) -> Result<Self, AppError> {
+        let working_folder = std::env::current_dir().map_err(|error| {
+            AppError::usage(format!("the working folder cannot be used: {error}"))
+        })?;
+        let environment = Environment::of_process();
+        let (settings, settings_files) = Settings::load(&working_folder, &environment)?;
+        Ok(Self {
+            stdout: stdout_terminal(colour),
+            stderr: stderr_terminal(colour),
+            working_folder,
+            environment,
+            settings,
+            settings_files,
+            today: jiff::Zoned::now().date(),
+        })
+    }
+}
+
+/// Standard output as it is.
+pub fn stdout_terminal(colour: ColourChoice) -> Terminal {
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    terminal(std::io::stdout().is_terminal(), size, colour)
+}
+
+/// Standard error as it is.
+pub fn stderr_terminal(colour: ColourChoice) -> Terminal {
+    let size = terminal_size::terminal_size_of(std::io::stderr());
+    terminal(std::io::stderr().is_terminal(), size, colour)
+}
+
+fn terminal(
+    is_terminal: bool,
+    size: Option<(terminal_size::Width, terminal_size::Height)>,
+    choice: ColourChoice,
+) -> Terminal {
+    let environment = Environment::of_process();
+    let width = size.map_or(WIDTH_DEFAULT, |(width, _)| usize::from(width.0)).min(WIDTH_MAX);
+    let colour = match choice {
+        ColourChoice::Always => true,
+        ColourChoice::Never => false,
+        ColourChoice::Auto => is_terminal && !environment.no_colour && !environment.dumb_terminal,
+    };
+    let live = is_terminal && !environment.dumb_terminal;
+    Terminal { live, width: if is_terminal { width } else { WIDTH_DEFAULT }, colour }
+}

@@ -1,0 +1,62 @@
+//! Data on its way out: standard output and files.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::AppError;
+use super::exit::Exit;
+
+/// Writes `text` to standard output. A reader that has gone (`| head`) is no error.
+pub(super) fn print(text: &str) -> Result<(), AppError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(AppError::new(Exit::BadInput, format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes `text` to `path` whole or not at all: to a new file beside it that then takes its name.
+pub(super) fn write_file(path: &Path, text: &str) -> Result<(), AppError> {
+    let failed = |error: &io::Error| {
+        let shown = path.display();
+        let app_error = AppError::bad_input(format!("cannot write `{shown}`: {error}"));
+        match error.kind() {
+            ErrorKind::NotFound => app_error.with_hint("create its folder first"),
+            _ => app_error,
+        }
+    };
+    if path.is_dir() {
+        let shown = path.display();
+        return Err(AppError::bad_input(format!("`{shown}` is a folder; name a file in it")));
+    }
+    // A device or a pipe, such as /dev/stdout, cannot be replaced; it is written to.
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, text).map_err(|error| failed(&error));
+    }
+    // Through a link, the file it leads to is replaced, not the link.
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let beside = beside(&target);
+    let written = File::create_new(&beside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &target)
+    });
+    written.map_err(|error| {
+        if error.kind() != ErrorKind::AlreadyExists {
+            // What is left of it is of no use; failing to remove it changes nothing.
+            let _ = std::fs::remove_file(&beside);
+        }
+        failed(&error)
+    })
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.new", std::process::id()));
+    path.with_file_name(name)
+}

@@ -1,0 +1,66 @@
+//! The commands there are.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::plan::PlanTyped;
+use super::run::RunTyped;
+use super::workflows::WorkflowsCommand;
+
+const EXAMPLES: &str = "\
+Examples:
+  flyball plan review.js --budget 10usd
+  flyball plan my-workflow --args '{\"base\":\"main\"}' --out plan.json
+  flyball run --plan plan.json --agents simulated
+
+Exit codes:
+  0    done
+  1    a bug in flyball
+  2    the command line is wrong
+  3    the plan is over its budget, or the policy denies it
+  4    the budget stopped the run
+  5    the script failed, or refused its input
+  6    a file is bad: script, policy, prices, settings
+  7    an agent backend failed
+  130  interrupted";
+
+/// Shows what an agent workflow will cost before it starts, routes each stage to the cheapest
+/// model that policy allows, and holds the run under a hard budget.
+#[derive(Debug, Parser)]
+#[command(name = "flyball", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    pub color: ColourChoice,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Preview a workflow: agents, tokens, dollars, time, and how sure that is
+    Plan(Box<PlanTyped>),
+    /// Execute a workflow under its budget
+    Run(Box<RunTyped>),
+    /// The workflows that are in reach
+    #[command(subcommand)]
+    Workflows(WorkflowsCommand),
+    /// Runs script text for a parent process; speaks its protocol on stdin and stdout.
+    #[command(name = "__sandbox", hide = true)]
+    Sandbox,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColourChoice {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}

@@ -1,0 +1,99 @@
+//! `flyball run`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::plan::{PlanOptions, PlanningFlags};
+use super::value::{self, Format};
+use crate::config::{Environment, Settings};
+
+const EXAMPLES: &str = "\
+Examples:
+  flyball run review.js --agents simulated --budget 10usd
+  flyball run --plan plan.json --agents simulated --yes
+  flyball run review.js --agents simulated --time-scale 0.01 --format json > run.json
+
+Simulated agents answer like the ones of a plan and cost no money; everything else is real: the
+routes, the budget, the order of events. Exit code 4 says that the budget stopped the run.";
+
+/// `flyball run` as typed.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+#[command(group = ArgGroup::new("what").required(true).args(["workflow", "plan"]))]
+pub struct RunTyped {
+    /// A script's path, a saved workflow's name, or example:NAME
+    #[arg(value_name = "WORKFLOW", value_parser = value::not_empty)]
+    pub workflow: Option<String>,
+
+    /// Execute this plan, and nothing but this plan
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+
+    /// Who carries out the agents
+    #[arg(long, value_enum, value_name = "BACKEND")]
+    pub agents: Backend,
+
+    /// Do not ask; a plan that the policy denies is still refused
+    #[arg(long, short)]
+    pub yes: bool,
+
+    /// How long simulated agents take: 1 is real time, 0.1 ten times as fast
+    #[arg(long, value_name = "FACTOR", value_parser = value::time_scale, default_value = "0",
+          allow_hyphen_values = true)]
+    pub time_scale: f64,
+
+    /// What the run is about.
+    #[command(flatten)]
+    pub flags: PlanningFlags,
+
+    /// How to print the outcome
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// Write the outcome as JSON to FILE too
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Who carries out the agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// Nobody: answers are made up and cost no money
+    Simulated,
+}
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOptions {
+    /// What it is planned with. The workflow is empty where a plan names it.
+    pub planning: PlanOptions,
+    /// The plan to execute, instead of a new one.
+    pub plan: Option<PathBuf>,
+    /// Who carries out the agents.
+    pub backend: Backend,
+    /// Whether asking gates are taken as answered.
+    pub yes: bool,
+    /// How long simulated agents take, as a factor; 0 is no waiting.
+    pub time_scale: f64,
+    /// How to print the outcome.
+    pub format: Format,
+    /// Where the outcome is written as JSON too.
+    pub out: Option<PathBuf>,
+}
+
+impl RunTyped {
+    /// These flags over the settings over the environment over the defaults.
+    pub fn resolve(self, settings: &Settings, environment: &Environment) -> RunOptions {
+        let workflow = self.workflow.unwrap_or_default();
+        RunOptions {
+            planning: self.flags.resolve(workflow, settings, environment),
+            plan: self.plan,
+            backend: self.agents,
+            yes: self.yes,
+            time_scale: self.time_scale,
+            format: self.format,
+            out: self.out,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `flyball workflows`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// What to do with workflows.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum WorkflowsCommand {
+    /// List saved and shipped workflows, closest first
+    List(WorkflowsList),
+}
+
+/// `flyball workflows list` as typed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct WorkflowsList {
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ListFormat,
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people, in a terminal
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}

@@ -1,0 +1,98 @@
+//! The environment, read once. Every name of a variable that flyball looks at is in this file.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The user's settings file, instead of `flyball/flyball.toml` in the configuration folder.
+/// Empty means none.
+pub const FLYBALL_CONFIG: &str = "FLYBALL_CONFIG";
+/// Set to anything but the empty string: no colours (see no-color.org).
+pub const NO_COLOR: &str = "NO_COLOR";
+/// `dumb` means no colours and no live progress.
+pub const TERM: &str = "TERM";
+/// The user's home folder.
+pub const HOME: &str = "HOME";
+/// The folder of configuration files, `~/.config` if unset.
+pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// Claude Code's folder, `~/.claude` if unset. Personal workflows are in its `workflows/`.
+pub const CLAUDE_CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
+/// The session model that Claude Code would start with.
+pub const ANTHROPIC_MODEL: &str = "ANTHROPIC_MODEL";
+/// What Claude Code runs every subagent on, workflow agents included; `inherit` is unset.
+pub const CLAUDE_CODE_SUBAGENT_MODEL: &str = "CLAUDE_CODE_SUBAGENT_MODEL";
+/// How many workflow agents Claude Code runs at once, 1 to 256.
+pub const CLAUDE_CODE_WORKFLOW_MAX_CONCURRENT_AGENTS: &str =
+    "CLAUDE_CODE_WORKFLOW_MAX_CONCURRENT_AGENTS";
+
+/// What an alias stands for in Claude Code: the alias and the variable that moves it.
+pub const ALIAS_MODELS: [(&str, &str); 4] = [
+    ("fable", "ANTHROPIC_DEFAULT_FABLE_MODEL"),
+    ("opus", "ANTHROPIC_DEFAULT_OPUS_MODEL"),
+    ("sonnet", "ANTHROPIC_DEFAULT_SONNET_MODEL"),
+    ("haiku", "ANTHROPIC_DEFAULT_HAIKU_MODEL"),
+];
+
+/// The environment as flyball sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The user's home folder.
+    pub home: Option<PathBuf>,
+    /// The user's settings file, whether or not it exists; `None` where there is no home or the
+    /// variable says none.
+    pub user_settings: Option<PathBuf>,
+    /// Claude Code's folder.
+    pub claude_folder: Option<PathBuf>,
+    /// Whether colours are unwanted.
+    pub no_colour: bool,
+    /// Whether the terminal cannot move its cursor.
+    pub dumb_terminal: bool,
+    /// The session model that Claude Code would start with.
+    pub session_model: Option<String>,
+    /// The model that Claude Code would force on every workflow agent.
+    pub subagent_model: Option<String>,
+    /// What Claude Code's aliases stand for, where the environment moves them.
+    pub alias_models: BTreeMap<String, String>,
+    /// Claude Code's cap on workflow agents at work at once, where the environment sets it.
+    pub concurrency: Option<u32>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        Self::read(|name| std::env::var_os(name))
+    }
+
+    /// The environment that `get` knows. Empty values count as unset.
+    pub fn read(get: impl Fn(&str) -> Option<OsString>) -> Self {
+        let value = |name: &str| get(name).filter(|value| !value.is_empty());
+        let text = |name: &str| value(name).and_then(|value| value.into_string().ok());
+        let folder = |name: &str| value(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = folder(HOME);
+        let below_home = |name: &str| home.as_ref().map(|home| home.join(name));
+        let config = folder(XDG_CONFIG_HOME).or_else(|| below_home(".config"));
+        let user_settings = match get(FLYBALL_CONFIG) {
+            Some(path) if path.is_empty() => None,
+            Some(path) => Some(PathBuf::from(path)),
+            None => config.map(|config| config.join("flyball").join("flyball.toml")),
+        };
+        Self {
+            claude_folder: value(CLAUDE_CONFIG_DIR)
+                .map(PathBuf::from)
+                .or_else(|| below_home(".claude")),
+            user_settings,
+            home,
+            no_colour: value(NO_COLOR).is_some(),
+            dumb_terminal: text(TERM).as_deref() == Some("dumb"),
+            session_model: text(ANTHROPIC_MODEL),
+            subagent_model: text(CLAUDE_CODE_SUBAGENT_MODEL).filter(|model| model != "inherit"),
+            alias_models: ALIAS_MODELS
+                .into_iter()
+                .filter_map(|(alias, name)| Some((alias.to_owned(), text(name)?)))
+                .collect(),
+            concurrency: text(CLAUDE_CODE_WORKFLOW_MAX_CONCURRENT_AGENTS)
+                .and_then(|text| text.parse().ok())
+                .filter(|agents| (1..=256).contains(agents)),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Messages that point into a text.
+
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError,
+    MietteSpanContents, Report, SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
+};
+
+use super::page::{Page, clean};
+use crate::diagnostic::{Diagnostic, Place, Severity};
+
+/// Messages shown in full; the rest is counted.
+pub const SHOWN_MAX: usize = 20;
+/// Columns left of a source line: its number, the frame.
+const FRAME_WIDTH: usize = 10;
+
+/// `diagnostics` about `text`, which people know as `name`, worst first.
+pub fn render(diagnostics: &[Diagnostic], name: &str, text: &str, page: Page) -> String {
+    let mut worst_first: Vec<&Diagnostic> = diagnostics.iter().collect();
+    worst_first.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
+    let mut rendered = String::new();
+    for diagnostic in worst_first.iter().take(SHOWN_MAX) {
+        rendered += &render_one(diagnostic, name, text, page);
+    }
+    let hidden = worst_first.len().saturating_sub(SHOWN_MAX);
+    if hidden > 0 {
+        rendered += &format!("  … and {hidden} more\n");
+    }
+    rendered
+}
+
+fn render_one(diagnostic: &Diagnostic, name: &str, text: &str, page: Page) -> String {
+    let severity = match diagnostic.severity {
+        Severity::Note => miette::Severity::Advice,
+        Severity::Warning => miette::Severity::Warning,
+        Severity::Error => miette::Severity::Error,
+    };
+    let mut shown = MietteDiagnostic::new(clean(&diagnostic.message))
+        .with_code(clean(&diagnostic.code))
+        .with_severity(severity);
+    if let Some(help) = &diagnostic.help {
+        shown = shown.with_help(clean(help));
+    }
+    let report = match diagnostic.place {
+        Some(place) if !text.is_empty() => {
+            let room = page.width().saturating_sub(FRAME_WIDTH);
+            let excerpt = Excerpt::of(name, text, place, room);
+            let span = excerpt.span;
+            Report::from(shown.with_label(LabeledSpan::new_with_span(None, span)))
+                .with_source_code(excerpt)
+        }
+        _ => Report::from(shown),
+    };
+    let mut rendered = String::new();
+    match handler(page).render_report(&mut rendered, report.as_ref()) {
+        Ok(()) => rendered.lines().map(|line| line.trim_end().to_owned() + "\n").collect(),
+        // The plain words, should the picture not work out.
+        Err(_) => format!("{name}: {}\n", clean(&diagnostic.message)),
+    }
+}
+
+fn handler(page: Page) -> GraphicalReportHandler {
+    let styles = if page.colour() { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    let theme = GraphicalTheme { characters: ThemeCharacters::unicode(), styles };
+    GraphicalReportHandler::new_themed(theme)
+        .with_width(page.width())
+        .with_links(false)
+        .with_context_lines(1)
+        .tab_width(2)
+}
+
+/// The lines around a place, cut to fit, so that a script on one line of 100 KiB prints as 80
+/// columns too.
+#[derive(Debug)]
+struct Excerpt {
+    name: String,
+    data: String,
+    span: SourceSpan,
+    /// Lines of the text before the excerpt.
+    lines_before: usize,
+    /// Bytes cut from the start of the place's line.
+    cut_columns: usize,
+}
+
+impl Excerpt {
+    fn of(name: &str, text: &str, place: Place, room: usize) -> Self {
+        let offset = floor_boundary(text, usize::try_from(place.offset).unwrap_or(usize::MAX));
+        let (before, after) = text.split_at_checked(offset).unwrap_or((text, ""));
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line_length = after.find('\n').unwrap_or(after.len());
+        let line = text.get(line_start..offset + line_length).unwrap_or("");
+        let at = offset - line_start;
+
+        // As much of what comes before as fits in half the room; the place is then in sight.
+        let head = before.get(line_start..).unwrap_or("");
+        let kept = head.chars().rev().take(room / 2).map(char::len_utf8).sum::<usize>();
+        let cut = if line.chars().count() > room { at.saturating_sub(kept) } else { 0 };
+        let shown = clipped(line.get(cut..).unwrap_or(""), room);
+        let previous = text.get(..line_start.saturating_sub(1)).unwrap_or("");
+        let previous = if line_start == 0 {
+            String::new()
+        } else {
+            clipped(previous.rsplit('\n').next().unwrap_or(""), room) + "\n"
+        };
+        let next = after.get(line_length..).and_then(|rest| rest.strip_prefix('\n'));
+        let next = next.map_or(String::new(), |rest| {
+            format!("\n{}", clipped(rest.split('\n').next().unwrap_or(""), room))
+        });
+        let start = previous.len() + (at - cut);
+        let longest = (previous.len() + shown.len()).saturating_sub(start);
+        let length = usize::try_from(place.length).unwrap_or(usize::MAX).min(longest);
+        Self {
+            name: clean(name),
+            span: SourceSpan::new(start.into(), length),
+            lines_before: before.matches('\n').count().saturating_sub(usize::from(line_start > 0)),
+            cut_columns: cut,
+            data: previous + &shown + &next,
+        }
+    }
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        context_lines_before: usize,
+        context_lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let inner = self.data.read_span(span, context_lines_before, context_lines_after)?;
+        // Only the exact place is shown as line and column.
+        let exact = context_lines_before == 0 && context_lines_after == 0;
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            inner.data(),
+            *inner.span(),
+            inner.line() + self.lines_before,
+            inner.column() + if exact { self.cut_columns } else { 0 },
+            inner.line_count(),
+        )))
+    }
+}
+
+fn floor_boundary(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+/// The head of a source line, of the same bytes per character save for what acts on a terminal,
+/// which becomes as many question marks: offsets into it stay true.
+fn clipped(line: &str, room: usize) -> String {
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let mut columns = 0;
+    let mut shown = String::new();
+    for c in line.chars() {
+        let printed = if c == '\t' { c.to_string() } else { clean(&c.to_string()) };
+        columns += if c == '\t' { 2 } else { super::page::width_of(&printed) };
+        if columns > room {
+            break;
+        }
+        if printed.len() == c.len_utf8() && printed != "\u{fffd}" {
+            shown += &printed;
+        } else {
+            shown += &"?".repeat(c.len_utf8());
+            columns += c.len_utf8();
+        }
+    }
+    shown
+}

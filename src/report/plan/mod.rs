@@ -1,0 +1,253 @@
+//! A plan as text for a terminal: the verdict first, then where the money goes, then what the
+//! numbers rest on.
+
+mod rows;
+
+use super::number::{budget_flag, dollars, money_cell, percent, plural, range};
+use super::page::{FIXED_SPACE, Page, clean, fitted, split_at_width, width_of, wrapped};
+use super::sheet::{LABEL_WIDTH, Sheet};
+use super::words;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::gate::Gate;
+use crate::plan::report::{EndingPlan, PlanReport, VerdictOutcome};
+
+/// Items of a section that are shown; the rest is counted.
+const ITEMS_MAX: usize = 10;
+/// Columns of a workflow's name in front of the verdict.
+const NAME_WIDTH_MAX: usize = 24;
+
+/// `report` as text, no line wider than `page`.
+pub fn table(report: &PlanReport, page: Page) -> String {
+    let mut sheet = Sheet::new(page);
+    verdict(&mut sheet, report);
+    if report.verdict.outcome != VerdictOutcome::NoAgents || !report.stages.is_empty() {
+        stages(&mut sheet, report);
+        endings(&mut sheet, report);
+        drivers(&mut sheet, report);
+        sheet.section("ceiling");
+        for line in words::ceiling(&report.ceiling) {
+            sheet.text(&line, 0);
+        }
+        listed(&mut sheet, "savings", words::savings(report).iter().map(|line| (line, "")));
+        to_fit(&mut sheet, report);
+    }
+    gates(&mut sheet, report);
+    listed(
+        &mut sheet,
+        "assumed",
+        report.assumptions.iter().map(|one| (&one.text, one.pin.as_deref().unwrap_or(""))),
+    );
+    messages(&mut sheet, &report.diagnostics);
+    for line in wrapped(&words::footer(report), page.width()) {
+        sheet.line(&line);
+    }
+    sheet.finish()
+}
+
+/// The workflow, the verdict and the gate on the first line; dollars and reasons under it.
+fn verdict(sheet: &mut Sheet, report: &PlanReport) {
+    let page = sheet.page();
+    let name = fitted(&report.workflow, NAME_WIDTH_MAX);
+    let indent = (width_of(&name) + 2).min(LABEL_WIDTH);
+    for line in headline(report, &name, indent, page) {
+        sheet.line(&line);
+    }
+    let worst = words::worst_budget(report);
+    let others = report
+        .verdict
+        .budgets
+        .iter()
+        .filter(|budget| !worst.is_some_and(|worst| std::ptr::eq(worst, *budget)))
+        .map(|budget| words::budget_claim(budget, report.samples));
+    let spread =
+        words::spread(report).filter(|_| report.verdict.outcome != VerdictOutcome::NoAgents);
+    let reasons = report.verdict.reasons.iter().map(|reason| clean(reason));
+    for text in spread.into_iter().chain(others).chain(reasons) {
+        for line in wrapped(&text, page.width() - indent) {
+            sheet.line(&format!("{}{line}", " ".repeat(indent)));
+        }
+    }
+}
+
+/// `review  OVER BUDGET RISK: … ` with the gate at the margin, unless it lets everything through.
+fn headline(report: &PlanReport, name: &str, indent: usize, page: Page) -> Vec<String> {
+    let word = words::outcome(report.verdict.outcome).replace(' ', &FIXED_SPACE.to_string());
+    let claim = words::claim(report);
+    let said = if claim.is_empty() { word.clone() } else { format!("{word}: {claim}") };
+    let gap = FIXED_SPACE.to_string().repeat(2);
+    let name = name.replace(' ', &FIXED_SPACE.to_string());
+    let room = page.width() - indent;
+    // The first line starts at the margin: what is in front of the indent is room it has more.
+    let lead = FIXED_SPACE.to_string().repeat(indent);
+    let all = wrapped(&format!("{name}{gap}{said}"), page.width());
+    let mut lines: Vec<String> = all.first().cloned().into_iter().collect();
+    let rest = all.iter().skip(1).cloned().collect::<Vec<_>>().join(" ");
+    if !rest.is_empty() {
+        lines.extend(wrapped(&rest, room).iter().map(|line| format!("{lead}{line}")));
+    }
+    let gate = match report.verdict.gate {
+        Gate::Allow => "",
+        gated => words::gate(gated),
+    };
+    if let Some(last) = lines.last_mut().filter(|_| !gate.is_empty()) {
+        let space = page.width().saturating_sub(width_of(last) + gate.len());
+        let right_aligned =
+            |space: usize| " ".repeat(space) + &painted(page, report.verdict.gate, gate);
+        if space >= 2 {
+            *last += &right_aligned(space);
+        } else {
+            lines.push(right_aligned(page.width() - gate.len()));
+        }
+    }
+    if let Some(first) = lines.first_mut() {
+        *first = first.replacen(&word, &painted(page, report.verdict.gate, &word), 1);
+    }
+    lines
+}
+
+fn painted(page: Page, gate: Gate, text: &str) -> String {
+    match gate {
+        Gate::Allow => page.green(text),
+        Gate::Ask => page.yellow(text),
+        Gate::Deny => page.red(text),
+    }
+}
+
+fn stages(sheet: &mut Sheet, report: &PlanReport) {
+    for line in rows::table(report, sheet.page()) {
+        sheet.line(&line);
+    }
+    let several = report.phases.len() > 1 || report.stages.len() > 1;
+    let note = if several { "(medians do not add up) " } else { "" };
+    sheet.section("");
+    sheet.text(&format!("{note}{}", words::shown_by_client(report)), 0);
+}
+
+/// One line per ending, with its cost where there are several.
+fn endings(sheet: &mut Sheet, report: &PlanReport) {
+    sheet.section("ends");
+    if let [only] = report.endings.as_slice() {
+        sheet.text(&format!("always: {}", ending_name(only)), 0);
+        return;
+    }
+    for ending in report.endings.iter().take(ITEMS_MAX) {
+        let cost = ending.cost_usd.map_or(String::new(), |band| {
+            let spread = range(&money_cell(band.p10), &money_cell(band.p90));
+            format!("{} ({spread})", dollars(band.p50))
+        });
+        // Padded so that the names line up; wrapping leaves this padding alone.
+        let share = format!("{:>4}", percent(ending.per_mille)).replace(' ', "\u{a0}");
+        sheet.pair(&format!("{share}\u{a0} {}", ending_name(ending)), &cost, 6);
+    }
+    more(sheet, report.endings.len(), "ending", "endings");
+}
+
+fn ending_name(ending: &EndingPlan) -> String {
+    let line = ending.line.map_or(String::new(), |line| format!(", line {line}"));
+    let short = if ending.completes { "" } else { " (without its result)" };
+    format!("{}{line}{short}", clean(&ending.name))
+}
+
+fn drivers(sheet: &mut Sheet, report: &PlanReport) {
+    sheet.section("drivers");
+    for (index, driver) in report.drivers.iter().take(ITEMS_MAX).enumerate() {
+        let share = percent(driver.share_per_mille);
+        let of = if index == 0 { " of the spread" } else { "" };
+        let text = format!("{}. {}", index + 1, words::driver(driver));
+        sheet.pair(&text, &format!("{share}{of}"), 3);
+        if let Some(response) = words::response(driver) {
+            for line in wrapped(&response, sheet.page().width() - LABEL_WIDTH - 3) {
+                sheet.line(&format!("{}{line}", " ".repeat(LABEL_WIDTH + 3)));
+            }
+        }
+    }
+    more(sheet, report.drivers.len(), "driver", "drivers");
+}
+
+fn to_fit(sheet: &mut Sheet, report: &PlanReport) {
+    let options = report.to_fit.iter().map(|option| {
+        let cost = option.cost_usd_p90.map(|cost| format!("P90 {}", dollars(cost)));
+        let right: Vec<String> = option.flag.iter().map(|flag| clean(flag)).chain(cost).collect();
+        (option.text.clone(), right.join("  "))
+    });
+    let options: Vec<_> = options.collect();
+    listed(sheet, "to fit", options.iter().map(|(text, right)| (text, right.as_str())));
+    // Nothing is said where nothing has to be done.
+    let unmet = matches!(report.verdict.outcome, VerdictOutcome::Over | VerdictOutcome::AtRisk);
+    if let (true, true, Some(amount)) = (options.is_empty(), unmet, report.suggested_budget_usd) {
+        sheet.section("to fit");
+        let flag = format!("--budget {}", budget_flag(amount));
+        sheet.pair("raise the budget to the P90 of the runs that complete", &flag, 2);
+    }
+}
+
+/// Stages that the policy denies or asks about, and routes that were refused.
+fn gates(sheet: &mut Sheet, report: &PlanReport) {
+    sheet.section("gates");
+    for stage in report.stages.iter().filter(|stage| stage.route.gate != Gate::Allow) {
+        let gate = words::gate(stage.route.gate);
+        sheet.pair(&clean(&stage.name), &format!("{gate} [{}]", clean(&stage.route.rule)), 2);
+    }
+    sheet.section("refused");
+    let refusals = report
+        .stages
+        .iter()
+        .flat_map(|stage| stage.route.refusals.iter().map(move |refusal| (stage, refusal)));
+    for (stage, refusal) in refusals.clone().take(ITEMS_MAX) {
+        let (model, name) = (words::model(&refusal.model), clean(&stage.name));
+        let (rule, reason) = (clean(&refusal.rule), clean(&refusal.reason));
+        sheet.text(&format!("{name} on {model} [{rule}]: {reason}"), 2);
+    }
+    more(sheet, refusals.count(), "refusal", "refusals");
+}
+
+/// A section of texts, each with something at the right margin.
+fn listed<'a>(
+    sheet: &mut Sheet,
+    label: &str,
+    items: impl ExactSizeIterator<Item = (&'a String, &'a str)>,
+) {
+    let total = items.len();
+    sheet.section(label);
+    for (text, right) in items.take(ITEMS_MAX) {
+        sheet.pair(text, right, 2);
+    }
+    more(sheet, total, "more", "more");
+}
+
+fn more(sheet: &mut Sheet, total: usize, one: &str, many: &str) {
+    let hidden = total.saturating_sub(ITEMS_MAX) as u64;
+    if hidden > 0 {
+        let (one, many) = if one == "more" {
+            ("other".to_owned(), "others".to_owned())
+        } else {
+            (format!("other {one}"), format!("other {many}"))
+        };
+        sheet.text(&format!("… and {} (--format json has all)", plural(hidden, &one, &many)), 0);
+    }
+}
+
+fn messages(sheet: &mut Sheet, diagnostics: &[Diagnostic]) {
+    let mut worst_first: Vec<&Diagnostic> = diagnostics.iter().collect();
+    worst_first.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
+    sheet.section("notes");
+    for diagnostic in worst_first.iter().take(ITEMS_MAX) {
+        let severity = match diagnostic.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let line = diagnostic.place.map_or(String::new(), |place| format!(" line {}:", place.line));
+        let text = format!("{severity}:{line} {}", clean(&diagnostic.message));
+        sheet.text(&text, 2);
+        if let Some(help) = &diagnostic.help {
+            sheet.text(&format!("\u{a0}\u{a0}{}", clean(help)), 2);
+        }
+    }
+    more(sheet, worst_first.len(), "note", "notes");
+}
+
+/// The head of `text` that fits, for a column.
+fn column(text: &str, width: usize) -> String {
+    split_at_width(&fitted(text, width), width).0.to_owned()
+}

@@ -1,0 +1,269 @@
+//! The sentences that the table and the Markdown of a plan share.
+
+use super::number::{self, count, digits};
+use super::number::{budget_flag, chance, dollars, duration_range, percent, plural, range};
+use super::page::{clean, fitted};
+use crate::amount::Amount;
+use crate::gate::Gate;
+use crate::plan::report::{
+    BudgetVerdict, Ceiling, PlanReport, RoutePlan, Savings, StagePlan, VerdictOutcome,
+};
+
+/// A model's name without its maker: `opus-5-5`.
+pub(super) fn model(name: &str) -> String {
+    let name = clean(name);
+    name.strip_prefix("claude-").map_or_else(|| name.clone(), str::to_owned)
+}
+
+/// The verdict in capitals.
+pub(super) const fn outcome(outcome: VerdictOutcome) -> &'static str {
+    match outcome {
+        VerdictOutcome::NoBudget => "NO BUDGET",
+        VerdictOutcome::Within => "WITHIN BUDGET",
+        VerdictOutcome::AtRisk => "OVER BUDGET RISK",
+        VerdictOutcome::Over => "OVER BUDGET",
+        VerdictOutcome::Unpriced => "UNPRICED",
+        VerdictOutcome::NoAgents => "0 AGENTS",
+    }
+}
+
+pub(super) const fn gate(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Allow => "ALLOW",
+        Gate::Ask => "ASK",
+        Gate::Deny => "DENY",
+    }
+}
+
+/// What the verdict rests on, after its word.
+pub(super) fn claim(report: &PlanReport) -> String {
+    match report.verdict.outcome {
+        VerdictOutcome::NoAgents => report.endings.first().map_or_else(
+            || "nothing to pay".to_owned(),
+            |ending| {
+                let line = ending.line.map_or(String::new(), |line| format!(", line {line}"));
+                format!("the script {}{line}", ended(&ending.name))
+            },
+        ),
+        VerdictOutcome::Unpriced => unpriced(report),
+        VerdictOutcome::NoBudget => match report.suggested_budget_usd {
+            Some(amount) => {
+                format!("--budget {} covers 9 in 10 of the runs that complete", budget_flag(amount))
+            }
+            None => "set one with --budget 10usd".to_owned(),
+        },
+        _ => worst_budget(report)
+            .map_or_else(String::new, |budget| budget_claim(budget, report.samples)),
+    }
+}
+
+/// `returned …`, `threw …`: a name that does not say so is the value of a return.
+fn ended(name: &str) -> String {
+    let name = clean(name);
+    if name.starts_with("return") || name.starts_with("threw") || name.starts_with("is ") {
+        name
+    } else {
+        format!("ended: {name}")
+    }
+}
+
+fn unpriced(report: &PlanReport) -> String {
+    let mut models: Vec<String> = Vec::new();
+    for stage in report.stages.iter().filter(|stage| stage.quantities.cost_usd.is_none()) {
+        let name = clean(&stage.route.model.0);
+        if !models.contains(&name) {
+            models.push(name);
+        }
+    }
+    let (names, verb) = match models.as_slice() {
+        [] => ("a model".to_owned(), "has"),
+        [one] => (one.clone(), "has"),
+        many => (many.join(", "), "have"),
+    };
+    format!("{names} {verb} no price on {}: add one with --prices FILE", report.prices_on)
+}
+
+/// The budget that is passed most often, measured by what the policy tolerates.
+pub(super) fn worst_budget(report: &PlanReport) -> Option<&BudgetVerdict> {
+    let beyond =
+        |b: &BudgetVerdict| i64::from(b.exceeded_per_mille) - i64::from(b.tolerated_per_mille);
+    report.verdict.budgets.iter().rev().max_by_key(|budget| beyond(budget))
+}
+
+/// `18 (±5) in 100 runs pass $10.00 (policy: 10)`.
+pub(super) fn budget_claim(budget: &BudgetVerdict, samples: u32) -> String {
+    let chance = chance(budget.exceeded_per_mille, budget.error_per_mille, samples);
+    let amount = budget
+        .amount
+        .parse::<Amount>()
+        .map_or_else(|_| clean(&budget.amount), |amount| number::amount(&amount));
+    let tolerated = budget.tolerated_per_mille;
+    let tolerated = if tolerated % 10 == 0 {
+        (tolerated / 10).to_string()
+    } else {
+        format!("{}.{}", tolerated / 10, tolerated % 10)
+    };
+    format!("{chance} pass {amount} (policy: {tolerated})")
+}
+
+/// `$6.70 typical, $3.60 to $12.10 (8 of 10 runs), 1 in 100 above $21.00`.
+pub(super) fn spread(report: &PlanReport) -> Option<String> {
+    let band = report.totals.cost_usd?;
+    if band.p10 == band.stress {
+        return Some(format!("{} in every sampled run", dollars(band.p50)));
+    }
+    Some(format!(
+        "{} typical, {} to {} (8 of 10 runs), 1 in 100 above {}",
+        dollars(band.p50),
+        dollars(band.p10),
+        dollars(band.p90),
+        dollars(band.stress)
+    ))
+}
+
+/// `session -> haiku-5-5 low`, and the rule that decided.
+pub(super) fn route(route: &RoutePlan) -> (String, String) {
+    let written =
+        route.requested.as_ref().map_or("session".to_owned(), |_| model(&route.as_written.0));
+    let effort = route.effort.map_or(String::new(), |effort| format!(" {}", effort.name()));
+    let model = model(&route.model.0);
+    let chosen = if route.model != route.as_written {
+        format!("{written} -> {model}{effort}")
+    } else if route.requested.is_some() {
+        format!("{model}{effort}")
+    } else {
+        format!("session: {model}{effort}")
+    };
+    let gate = match route.gate {
+        Gate::Allow => String::new(),
+        gated => format!(", {}", gate(gated)),
+    };
+    (chosen, format!("[{}{gate}]", clean(&route.rule)))
+}
+
+/// `peak 14 at once, 9-22 min`.
+pub(super) fn pace(report: &PlanReport) -> String {
+    let peak = report.peak_concurrency;
+    let wall = report.totals.wall_seconds;
+    let capped = if peak.p50 >= peak.cap { " (the cap)" } else { "" };
+    format!("peak {} at once{capped}, {}", peak.p50, duration_range(wall.p10, wall.p90))
+}
+
+/// What Claude Code's own display will say, which is not what is billed.
+pub(super) fn shown_by_client(report: &PlanReport) -> String {
+    format!("Claude Code will show about {} tokens", count(report.totals.context_tokens.p50))
+}
+
+/// `in the script: at most 240 agents, $31.00`, with the reasons.
+pub(super) fn ceiling(ceiling: &Ceiling) -> Vec<String> {
+    let open = ceiling.agents.is_none();
+    let reasons: Vec<String> = ceiling
+        .reasons
+        .iter()
+        .filter(|reason| reason.open == open)
+        .map(|reason| {
+            let line = reason.line.map_or(String::new(), |line| format!(" (line {line})"));
+            format!("{}{line}", clean(&reason.text))
+        })
+        .collect();
+    let head = match ceiling.agents {
+        Some(agents) => {
+            let cost =
+                ceiling.cost_usd.map_or(String::new(), |cost| format!(", {}", dollars(cost)));
+            format!("at most {}{cost}", plural(agents, "agent", "agents"))
+        }
+        None => "none in the script".to_owned(),
+    };
+    let mut lines =
+        vec![if reasons.is_empty() { head } else { format!("{head}: {}", reasons.join("; ")) }];
+    if open {
+        let cost = ceiling
+            .runtime_cost_usd
+            .map_or(String::new(), |[low, high]| format!(": {}", range_of_dollars(low, high)));
+        lines.push(format!("the runtime stops at {} agents{cost}", digits(ceiling.runtime_agents)));
+    }
+    lines
+}
+
+fn range_of_dollars(low: crate::money::Picodollars, high: crate::money::Picodollars) -> String {
+    let (low, high) = (dollars(low), dollars(high));
+    if low == high { low } else { format!("{low} to {high}") }
+}
+
+/// What the routing is worth.
+pub(super) fn savings(report: &PlanReport) -> Vec<String> {
+    let Savings { routed_usd_p50, as_written_usd_p50, session_usd_p50, suggestion } =
+        &report.savings;
+    let mut lines = Vec::new();
+    let mut against = |other: Option<crate::money::Picodollars>, what: &str| {
+        let (Some(routed), Some(other)) = (*routed_usd_p50, other) else { return };
+        match routed.cmp(&other) {
+            std::cmp::Ordering::Less => lines.push(format!(
+                "{} of {} against {what}",
+                dollars(other - routed),
+                dollars(other)
+            )),
+            std::cmp::Ordering::Greater => {
+                lines.push(format!("none: {} more than {what}", dollars(routed - other)));
+            }
+            std::cmp::Ordering::Equal => {}
+        }
+    };
+    against(*as_written_usd_p50, "the script as written");
+    if session_usd_p50 != as_written_usd_p50 {
+        let session = model(&report.session_model.0);
+        against(*session_usd_p50, &format!("every agent on the session model, {session}"));
+    }
+    if let Some(suggestion) = suggestion {
+        let name = clean(&suggestion.policy);
+        lines.push(format!(
+            "--policy {name} would cost {} (median)",
+            dollars(suggestion.cost_usd_p50)
+        ));
+    }
+    lines.extend(report.stages.iter().filter_map(price_step));
+    lines
+}
+
+/// `12 % of Verify requests pass haiku-5-5's price step (priced in)`, where it is worth a word.
+fn price_step(stage: &StagePlan) -> Option<String> {
+    let above = stage.requests_above_step_per_mille.filter(|above| *above >= 10)?;
+    let model = model(&stage.route.model.0);
+    let name = fitted(&stage.name, 40);
+    Some(format!("{} of {name} requests pass {model}'s price step (priced in)", percent(above)))
+}
+
+/// `findings per agent of Find, 2-9 (P50 4)`.
+pub(super) fn driver(driver: &crate::plan::report::Driver) -> String {
+    let (p10, p50, p90) = (clean(&driver.p10), clean(&driver.p50), clean(&driver.p90));
+    let spread = range(&p10, &p90);
+    let middle = if spread == p50 { String::new() } else { format!(" (P50 {p50})") };
+    format!("{}, {spread}{middle}", clean(&driver.name))
+}
+
+/// `Find.findings = 2: $6.40, 4: $6.70, 9: $7.40`.
+pub(super) fn response(driver: &crate::plan::report::Driver) -> Option<String> {
+    if driver.response.is_empty() {
+        return None;
+    }
+    let points = driver.response.iter().map(|point| {
+        let cost = match point.cost_usd_p50 {
+            Some(cost) => dollars(cost),
+            None => plural(point.agents_p50, "agent", "agents"),
+        };
+        format!("{}: {cost}", clean(&point.value))
+    });
+    Some(format!("{} = {}", clean(&driver.key), points.collect::<Vec<_>>().join(", ")))
+}
+
+/// `200 samples, seed 7, prices of 2026-11-22, policy default, plan 4f1c09e2`.
+pub(super) fn footer(report: &PlanReport) -> String {
+    format!(
+        "{}, seed {}, prices of {}, policy {}, plan {}",
+        plural(u64::from(report.samples), "sample", "samples"),
+        report.seed,
+        clean(&report.prices_on),
+        clean(&report.policy),
+        clean(&report.plan_id)
+    )
+}

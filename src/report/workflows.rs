@@ -1,0 +1,32 @@
+//! The list of workflows in reach.
+
+use serde::Serialize;
+
+use super::page::{Page, fitted, width_of};
+
+/// One workflow of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// What `flyball plan` takes.
+    pub name: String,
+    /// `project`, `personal` or `flyball`.
+    pub from: &'static str,
+    /// Its file, if it has one.
+    pub path: Option<String>,
+}
+
+/// The list, one workflow a line.
+pub fn table(listed: &[Listed], page: Page) -> String {
+    let name_width = listed.iter().map(|one| width_of(&one.name)).max().unwrap_or(0).min(40);
+    let mut text = String::new();
+    for one in listed {
+        let name = fitted(&one.name, name_width);
+        let gap = " ".repeat(name_width - width_of(&name) + 2);
+        let room = page.width() - name_width - 12;
+        let path = fitted(one.path.as_deref().unwrap_or(""), room);
+        let line = format!("{name}{gap}{:<8}  {path}", one.from);
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,7 @@
+//! Plans as text.
+
+mod fixtures;
+mod golden;
+mod laws;
+mod numbers;
+mod pointing;

@@ -1,0 +1,105 @@
+//! How numbers are written.
+
+use flyball::report::number::*;
+
+use super::fixtures::usd;
+
+#[test]
+fn counts_stay_short_and_never_round_to_a_thousand_of_their_unit() {
+    let cases = [
+        (0, "0"),
+        (999, "999"),
+        (1_000, "1.0k"),
+        (1_049, "1.0k"),
+        (1_050, "1.1k"),
+        (9_949, "9.9k"),
+        (9_950, "10k"),
+        (124_000, "124k"),
+        (999_499, "999k"),
+        (999_500, "1.0M"),
+        (5_912_000, "5.9M"),
+        (19_000_000, "19M"),
+        (1_000_000_000, "1.0G"),
+        (u64::MAX, "18E"),
+    ];
+    for (number, text) in cases {
+        assert_eq!(count(number), text, "{number}");
+    }
+}
+
+#[test]
+fn dollars_keep_what_matters() {
+    let cases = [
+        ("0", "$0.00"),
+        ("0.0042", "$0.0042"),
+        ("0.35", "$0.35"),
+        ("6.7", "$6.70"),
+        ("1234.5", "$1,234.50"),
+        ("12345.6", "$12,346"),
+        ("-2", "-$2.00"),
+    ];
+    for (amount, text) in cases {
+        assert_eq!(dollars(usd(amount)), text, "{amount}");
+    }
+}
+
+#[test]
+fn money_in_columns_has_at_most_five_digits() {
+    let cases = [
+        ("0", "0.00"),
+        ("0.001", "<0.01"),
+        ("0.005", "0.00"),
+        ("0.674", "0.67"),
+        ("9.994", "9.99"),
+        ("9.995", "10.0"),
+        ("99.94", "99.9"),
+        ("99.95", "100"),
+        ("1234", "1,234"),
+        ("9999.6", "10,000"),
+        ("12345", "12k"),
+        ("1234567", "1.2M"),
+    ];
+    for (amount, text) in cases {
+        assert_eq!(money_cell(usd(amount)), text, "{amount}");
+    }
+}
+
+#[test]
+fn a_suggested_budget_is_rounded_up() {
+    assert_eq!(budget_flag(usd("12.1")), "12.10usd");
+    assert_eq!(budget_flag(usd("12.1000001")), "12.11usd");
+    assert_eq!(budget_flag(usd("1234.5")), "1234.50usd");
+    let flag: flyball::amount::Amount = budget_flag(usd("1234.501")).parse().unwrap();
+    assert_eq!(flag, flyball::amount::Amount::Usd(usd("1234.51")));
+}
+
+#[test]
+fn chances_come_with_their_error() {
+    assert_eq!(chance(180, 53, 200), "18 (±6) in 100 runs");
+    assert_eq!(chance(185, 0, 200), "19 in 100 runs");
+    assert_eq!(chance(0, 0, 200), "none of 200 sampled runs");
+    assert_eq!(chance(5, 9, 200), "fewer than 1 in 100 runs");
+    assert_eq!(chance(995, 9, 200), "more than 99 in 100 runs");
+    assert_eq!(chance(1_000, 0, 1_000), "all 1,000 sampled runs");
+}
+
+#[test]
+fn times_are_in_the_unit_that_fits() {
+    assert_eq!(duration(45), "45 s");
+    assert_eq!(duration(840), "14 min");
+    assert_eq!(duration(9_000), "2.5 h");
+    assert_eq!(duration(200_000), "2.3 d");
+    assert_eq!(duration_range(540, 1_320), "9-22 min");
+    assert_eq!(duration_range(30, 80), "30-80 s");
+    assert_eq!(duration_range(30, 30), "30 s");
+    assert_eq!(duration_range(30, 7_200), "0.0-2.0 h");
+}
+
+#[test]
+fn shares_never_read_as_nothing_or_everything_when_they_are_not() {
+    assert_eq!(percent(0), "0 %");
+    assert_eq!(percent(4), "<1 %");
+    assert_eq!(percent(584), "58 %");
+    assert_eq!(percent(996), ">99 %");
+    assert_eq!(percent(1_000), "100 %");
+}
