@@ -1,6 +1,7 @@
 //! Policies: the file format, matching, routing, and what ships.
 
 mod format;
+mod guide;
 mod matching;
 mod reports;
 mod routes;

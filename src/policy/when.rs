@@ -146,12 +146,13 @@ fn efforts(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Condition> 
 
 /// One word of an effort condition: `high`, `>= high`, `session`.
 fn effort(text: &Text, set: &mut EffortSet, problems: &mut Problems<'_>) -> Option<()> {
-    type Test = fn(&Effort, &Effort) -> bool;
-    const SIGNS: [(&str, Test); 4] =
+    type Compare = fn(&Effort, &Effort) -> bool;
+    const SIGNS: [(&str, Compare); 4] =
         [(">=", Effort::ge), ("<=", Effort::le), (">", Effort::gt), ("<", Effort::lt)];
     let trimmed = text.text.trim();
-    let signed = SIGNS.iter().find_map(|(sign, test)| Some((trimmed.strip_prefix(sign)?, *test)));
-    let (level, test) = signed.unwrap_or((trimmed, Effort::eq as Test));
+    let signed =
+        SIGNS.iter().find_map(|(sign, compare)| Some((trimmed.strip_prefix(sign)?, *compare)));
+    let (level, compare) = signed.unwrap_or((trimmed, Effort::eq as Compare));
     let mut options: Vec<(&str, Option<Effort>)> =
         Effort::ALL.iter().map(|effort| (effort.name(), Some(*effort))).collect();
     if signed.is_none() {
@@ -159,7 +160,7 @@ fn effort(text: &Text, set: &mut EffortSet, problems: &mut Problems<'_>) -> Opti
     }
     let level = Text { text: level.trim().to_owned(), span: text.span.clone() };
     match choice(&level, "effort", &options, problems)? {
-        Some(bound) => set.levels.extend(Effort::ALL.iter().filter(|e| test(e, &bound))),
+        Some(bound) => set.levels.extend(Effort::ALL.iter().filter(|e| compare(e, &bound))),
         None => set.session = true,
     }
     Some(())
