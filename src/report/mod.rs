@@ -10,6 +10,8 @@ pub mod markdown;
 pub mod number;
 pub mod page;
 pub mod plan;
+pub mod progress;
+pub mod run;
 pub mod sheet;
 mod words;
 pub mod workflows;
