@@ -11,8 +11,8 @@ use crate::agents::arms::Arms;
 use crate::agents::workload::{ResultSource, SimulatedRequest, Workload};
 use crate::id::CallId;
 use crate::ports::agent::{
-    AgentBackend, AgentEnd, AgentEvent, AgentJob, BackendEvent, Decision, RequestId,
-    RequestWanted, StopReason,
+    AgentBackend, AgentEnd, AgentEvent, AgentJob, BackendEvent, Decision, RequestId, RequestWanted,
+    StopReason,
 };
 use crate::seed::{Seed, key_of_parts};
 use crate::tokens::TokenUsage;
@@ -254,8 +254,7 @@ impl AgentBackend for SimulatedBackend<'_> {
     fn start(&mut self, job: AgentJob) {
         let id = job.call.id;
         let left = self.workload.requests(&job).into();
-        let agent =
-            Agent { job, left, continuations: 0, retries: 0, answer_tokens: 0, end: None };
+        let agent = Agent { job, left, continuations: 0, retries: 0, answer_tokens: 0, end: None };
         let nothing_to_do = agent.left.is_empty();
         self.agents.insert(id, agent);
         if nothing_to_do {

@@ -14,6 +14,8 @@ pub mod exit;
 pub mod inputs;
 mod output;
 mod panic;
+pub mod plan;
+pub mod run;
 mod workflows;
 
 pub use context::Context;
@@ -50,9 +52,9 @@ fn dispatch(command_line: CommandLine) -> Exit {
         return sandbox();
     }
     let outcome = Context::of_process(colour).and_then(|context| match command_line.command {
-        Command::Plan(_) | Command::Run(_) | Command::Sandbox => {
-            Err(AppError::bug("this command is not wired yet"))
-        }
+        Command::Plan(typed) => plan::run(*typed, &context),
+        Command::Run(typed) => run::run(*typed, &context),
+        Command::Sandbox => Ok(sandbox()),
         Command::Workflows(command) => workflows::run(command, &context),
     });
     match outcome {

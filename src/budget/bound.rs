@@ -27,12 +27,8 @@ impl Bound {
     ) -> Result<Self, NoPrice> {
         let silent = price.bound(prompt_tokens_max, 0, one_hour)?;
         let one = price.bound(prompt_tokens_max, 1, one_hour)?;
-        let fixed = Charge {
-            usd: silent,
-            billed_tokens: prompt_tokens_max,
-            output_tokens: 0,
-            requests: 1,
-        };
+        let fixed =
+            Charge { usd: silent, billed_tokens: prompt_tokens_max, output_tokens: 0, requests: 1 };
         Ok(Self { fixed, output_rate: Rate::from_pico_per_token((one - silent).pico()) })
     }
 

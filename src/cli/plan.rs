@@ -20,7 +20,7 @@ pub const SEED_DEFAULT: u64 = 7;
 /// The longest a plan may take, unless said otherwise.
 pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(60);
 /// The policy in force, unless said otherwise.
-pub const POLICY_DEFAULT: &str = "default";
+pub const POLICY_DEFAULT: &str = "as-written";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,7 +77,7 @@ pub struct PlanningFlags {
     #[arg(long, value_name = "EFFORT", value_parser = effort_named, help_heading = "Routing")]
     pub effort: Option<Effort>,
 
-    /// A policy file, or a shipped policy: default, haiku-fanout, …
+    /// A policy file, or a shipped policy: as-written, haiku-fanout, frugal, …
     #[arg(long, value_name = "FILE|NAME", value_parser = value::not_empty, help_heading = "Routing")]
     pub policy: Option<String>,
 

@@ -11,7 +11,7 @@ use crate::money::Picodollars;
 /// The most samples of one plan.
 pub const SAMPLES_MAX: u32 = 20_000;
 /// The most agents at work at once.
-pub const CONCURRENCY_MAX: u32 = 1_000;
+pub const CONCURRENCY_MAX: u32 = 256;
 
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

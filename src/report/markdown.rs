@@ -153,7 +153,7 @@ fn ending(ending: &EndingPlan) -> String {
 }
 
 /// Text that Markdown leaves alone and that mentions nobody.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in clean(text).chars() {
         match c {
@@ -175,6 +175,6 @@ fn escaped(text: &str) -> String {
 }
 
 /// Text for inside a pair of backticks.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     clean(text).replace('`', "'")
 }

@@ -11,6 +11,8 @@ pub mod number;
 pub mod page;
 pub mod plan;
 pub mod policy;
+pub mod progress;
+pub mod run;
 pub mod sheet;
 mod words;
 pub mod workflows;

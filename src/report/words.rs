@@ -4,6 +4,7 @@ use super::number::{self, count, digits};
 use super::number::{budget_flag, chance, dollars, duration_range, percent, plural, range};
 use super::page::{clean, fitted};
 use crate::amount::Amount;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::gate::Gate;
 use crate::plan::report::{
     BudgetVerdict, Ceiling, PlanReport, RoutePlan, Savings, StagePlan, VerdictOutcome,
@@ -266,4 +267,24 @@ pub(super) fn footer(report: &PlanReport) -> String {
         clean(&report.policy),
         clean(&report.plan_id)
     )
+}
+
+/// `warning: line 64: …`, worst first, with what to do in brackets.
+pub(super) fn messages(diagnostics: &[Diagnostic]) -> impl Iterator<Item = String> {
+    let mut worst_first: Vec<&Diagnostic> = diagnostics.iter().collect();
+    worst_first.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
+    worst_first.into_iter().map(|diagnostic| {
+        let severity = match diagnostic.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let line = diagnostic.place.map_or(String::new(), |place| format!(" line {}:", place.line));
+        let help = diagnostic.help.as_ref().map_or(String::new(), |help| {
+            let message = clean(&diagnostic.message);
+            let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+            format!("{stop} {}", clean(help))
+        });
+        format!("{severity}:{line} {}{help}", clean(&diagnostic.message))
+    })
 }

@@ -9,19 +9,19 @@ use flyball::money::Picodollars;
 use flyball::plan::report::*;
 use flyball::role::Role;
 
-pub fn usd(text: &str) -> Picodollars {
+pub(super) fn usd(text: &str) -> Picodollars {
     text.parse().unwrap()
 }
 
-pub fn band(p10: u64, p50: u64, p90: u64, stress: u64) -> Band<u64> {
+pub(super) fn band(p10: u64, p50: u64, p90: u64, stress: u64) -> Band<u64> {
     Band { p10, p50, p90, stress, ceiling: None }
 }
 
-pub fn cost(p10: &str, p50: &str, p90: &str, stress: &str) -> Option<Band<Picodollars>> {
+pub(super) fn cost(p10: &str, p50: &str, p90: &str, stress: &str) -> Option<Band<Picodollars>> {
     Some(Band { p10: usd(p10), p50: usd(p50), p90: usd(p90), stress: usd(stress), ceiling: None })
 }
 
-pub fn quantities(
+pub(super) fn quantities(
     agents: Band<u64>,
     context_per_agent: u64,
     billed: u64,
@@ -36,7 +36,12 @@ pub fn quantities(
     }
 }
 
-pub fn route(requested: Option<&str>, as_written: &str, model: &str, rule: &str) -> RoutePlan {
+pub(super) fn route(
+    requested: Option<&str>,
+    as_written: &str,
+    model: &str,
+    rule: &str,
+) -> RoutePlan {
     RoutePlan {
         requested: requested.map(str::to_owned),
         as_written: ModelId(as_written.to_owned()),
@@ -49,7 +54,13 @@ pub fn route(requested: Option<&str>, as_written: &str, model: &str, rule: &str)
     }
 }
 
-pub fn stage(key: u64, phase: &str, name: &str, of: Quantities, route: RoutePlan) -> StagePlan {
+pub(super) fn stage(
+    key: u64,
+    phase: &str,
+    name: &str,
+    of: Quantities,
+    route: RoutePlan,
+) -> StagePlan {
     let per_agent = of.context_tokens.p50.checked_div(of.agents.p50).unwrap_or(0);
     StagePlan {
         key: StageKey(key),
@@ -67,7 +78,7 @@ pub fn stage(key: u64, phase: &str, name: &str, of: Quantities, route: RoutePlan
 }
 
 /// One phase per distinct phase of `stages`; quantities of a phase are those of its first stage.
-pub fn phases(stages: &[StagePlan]) -> Vec<PhasePlan> {
+pub(super) fn phases(stages: &[StagePlan]) -> Vec<PhasePlan> {
     let mut phases: Vec<PhasePlan> = Vec::new();
     for stage in stages {
         match phases.iter_mut().find(|phase| phase.title == stage.phase) {
@@ -83,7 +94,13 @@ pub fn phases(stages: &[StagePlan]) -> Vec<PhasePlan> {
     phases
 }
 
-pub fn ending(name: &str, line: u32, per_mille: u32, p50: &str, completes: bool) -> EndingPlan {
+pub(super) fn ending(
+    name: &str,
+    line: u32,
+    per_mille: u32,
+    p50: &str,
+    completes: bool,
+) -> EndingPlan {
     EndingPlan {
         name: name.to_owned(),
         line: Some(line),
@@ -94,7 +111,7 @@ pub fn ending(name: &str, line: u32, per_mille: u32, p50: &str, completes: bool)
     }
 }
 
-pub fn driver(key: &str, name: &str, share: u32, points: [&str; 3]) -> Driver {
+pub(super) fn driver(key: &str, name: &str, share: u32, points: [&str; 3]) -> Driver {
     let [p10, p50, p90] = points.map(str::to_owned);
     Driver {
         key: key.to_owned(),
@@ -112,7 +129,7 @@ fn point(value: &str, cost: &str, agents: u64) -> DriverPoint {
 }
 
 /// A review of a diff that may pass its budget.
-pub fn review() -> PlanReport {
+pub(super) fn review() -> PlanReport {
     let stages = vec![
         stage(
             1,
@@ -248,7 +265,7 @@ pub fn review() -> PlanReport {
 }
 
 /// The same without a budget, under the default policy, which suggests another.
-pub fn no_budget() -> PlanReport {
+pub(super) fn no_budget() -> PlanReport {
     let mut report = review();
     report.verdict = Verdict {
         gate: Gate::Allow,
@@ -267,7 +284,7 @@ pub fn no_budget() -> PlanReport {
 }
 
 /// One stage on a model without a price.
-pub fn unpriced() -> PlanReport {
+pub(super) fn unpriced() -> PlanReport {
     let mut report = review();
     report.stages[1].route.model = ModelId("gpt-x".to_owned());
     report.stages[1].quantities.cost_usd = None;
@@ -291,7 +308,7 @@ pub fn unpriced() -> PlanReport {
 }
 
 /// The script did nothing.
-pub fn no_agents() -> PlanReport {
+pub(super) fn no_agents() -> PlanReport {
     let mut report = no_budget();
     report.verdict.outcome = VerdictOutcome::NoAgents;
     report.verdict.reasons = vec![
@@ -315,7 +332,7 @@ pub fn no_agents() -> PlanReport {
 }
 
 /// Forty stages over six phases, some in no phase.
-pub fn many_stages() -> PlanReport {
+pub(super) fn many_stages() -> PlanReport {
     let mut report = review();
     report.workflow = "release-train".to_owned();
     report.stages = (0..40)
@@ -381,7 +398,7 @@ pub fn many_stages() -> PlanReport {
 }
 
 /// Names that are too long, and that nobody should print as they are.
-pub fn long_names() -> PlanReport {
+pub(super) fn long_names() -> PlanReport {
     let mut report = review();
     report.workflow = "review-every-changed-file-of-the-monorepo-and-write-a-report".to_owned();
     report.stages[0].phase =
@@ -404,7 +421,7 @@ pub fn long_names() -> PlanReport {
 }
 
 /// Names in wide and combining characters.
-pub fn unicode() -> PlanReport {
+pub(super) fn unicode() -> PlanReport {
     let mut report = review();
     report.workflow = "レビュー".to_owned();
     report.stages[0].phase = "問題を見つける段階とその検証".to_owned();
@@ -415,7 +432,7 @@ pub fn unicode() -> PlanReport {
     report
 }
 
-pub fn all() -> Vec<(&'static str, PlanReport)> {
+pub(super) fn all() -> Vec<(&'static str, PlanReport)> {
     vec![
         ("review", review()),
         ("no_budget", no_budget()),

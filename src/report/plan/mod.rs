@@ -7,7 +7,7 @@ use super::number::{budget_flag, dollars, money_cell, percent, plural, range};
 use super::page::{FIXED_SPACE, Page, clean, fitted, split_at_width, width_of, wrapped};
 use super::sheet::{LABEL_WIDTH, Sheet};
 use super::words;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::gate::Gate;
 use crate::plan::report::{EndingPlan, PlanReport, VerdictOutcome};
 
@@ -228,23 +228,11 @@ fn more(sheet: &mut Sheet, total: usize, one: &str, many: &str) {
 }
 
 fn messages(sheet: &mut Sheet, diagnostics: &[Diagnostic]) {
-    let mut worst_first: Vec<&Diagnostic> = diagnostics.iter().collect();
-    worst_first.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
     sheet.section("notes");
-    for diagnostic in worst_first.iter().take(ITEMS_MAX) {
-        let severity = match diagnostic.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        let line = diagnostic.place.map_or(String::new(), |place| format!(" line {}:", place.line));
-        let text = format!("{severity}:{line} {}", clean(&diagnostic.message));
-        sheet.text(&text, 2);
-        if let Some(help) = &diagnostic.help {
-            sheet.text(&format!("\u{a0}\u{a0}{}", clean(help)), 2);
-        }
+    for line in words::messages(diagnostics).take(ITEMS_MAX) {
+        sheet.text(&line, 2);
     }
-    more(sheet, worst_first.len(), "note", "notes");
+    more(sheet, diagnostics.len(), "note", "notes");
 }
 
 /// The head of `text` that fits, for a column.

@@ -1,0 +1,346 @@
+//! What a run did, as text: the verdict first, then forecast against outcome, then what was
+//! refused and what was lost.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+
+use super::number::{self, count, dollars, duration, money_cell, percent, plural, range};
+use super::page::{FIXED_SPACE, Page, clean, fitted, width_of, wrapped};
+use super::sheet::{LABEL_WIDTH, Sheet};
+use super::words;
+use crate::budget::{Quantity, Unit};
+use crate::event::{
+    AgentCounts, LostReason, PhaseReport, RunReport, RunResult, RunStatus, ScriptReaction,
+    SeenDenial, StopCause,
+};
+
+/// Items of a section that are shown; the rest is counted.
+const ITEMS_MAX: usize = 10;
+/// Columns of a phase's title.
+const TITLE_WIDTH_MAX: usize = 20;
+/// Columns of a workflow's name.
+const NAME_WIDTH_MAX: usize = 24;
+
+/// `report` as text, no line wider than `page`.
+pub fn table(report: &RunReport, page: Page) -> String {
+    let mut sheet = Sheet::new(page);
+    headline(&mut sheet, report);
+    for line in phases(report) {
+        sheet.line(&line);
+    }
+    denials(&mut sheet, report);
+    lost(&mut sheet, report);
+    sheet.section("result");
+    sheet.text(&result(&report.result), 2);
+    requests(&mut sheet, report);
+    notes(&mut sheet, report);
+    for line in wrapped(&footer(report), page.width()) {
+        sheet.line(&line);
+    }
+    sheet.finish()
+}
+
+/// `review  STOPPED BY ITS BUDGET: $4.97 of $5.00 (99 %)`, then the agents.
+fn headline(sheet: &mut Sheet, report: &RunReport) {
+    let page = sheet.page();
+    let name = fitted(&report.workflow, NAME_WIDTH_MAX);
+    let indent = (width_of(&name) + 2).min(LABEL_WIDTH);
+    let word = status(report);
+    let fixed = |text: &str| text.replace(' ', &FIXED_SPACE.to_string());
+    let gap = fixed("  ");
+    let text = format!("{}{gap}{}: {}", fixed(&name), fixed(word), spent(report));
+    for (index, line) in wrapped(&text, page.width() - indent).iter().enumerate() {
+        let lead = if index == 0 { String::new() } else { " ".repeat(indent) };
+        let painted = match report.status {
+            RunStatus::Complete => page.green(&fixed(word)),
+            RunStatus::Partial => page.yellow(&fixed(word)),
+            RunStatus::Stopped | RunStatus::Failed => page.red(&fixed(word)),
+        };
+        sheet.line(&format!("{lead}{}", line.replacen(&fixed(word), &painted, 1)));
+    }
+    let simulated = if report.simulated { " (simulated: nothing was paid)" } else { "" };
+    let text = format!("{}, {}{simulated}", agents(&report.agents), duration(report.wall_seconds));
+    for line in wrapped(&text, page.width() - indent) {
+        sheet.line(&format!("{}{line}", " ".repeat(indent)));
+    }
+}
+
+const fn status(report: &RunReport) -> &'static str {
+    match (report.status, report.stopped_by) {
+        (RunStatus::Complete, _) => "COMPLETE",
+        (RunStatus::Partial, _) => "PARTIAL",
+        (RunStatus::Failed, _) => "FAILED",
+        (RunStatus::Stopped, Some(StopCause::Budget)) => "STOPPED BY ITS BUDGET",
+        (RunStatus::Stopped, Some(StopCause::Signal)) => "INTERRUPTED",
+        (RunStatus::Stopped, Some(StopCause::Backend)) => "STOPPED BY ITS BACKEND",
+        (RunStatus::Stopped, None) => "STOPPED",
+    }
+}
+
+fn spent(report: &RunReport) -> String {
+    let spent = dollars(report.cost_usd.spent);
+    let mut text = match report.cost_usd.limit {
+        Some(limit) => format!("{spent} of {}", dollars(limit)),
+        None => format!("{spent}, no limit in dollars"),
+    };
+    if let Some(share) = report.utilisation_per_mille.filter(|_| report.cost_usd.limit.is_some()) {
+        text += &format!(" ({})", percent(share));
+    }
+    if !report.cost_usd.reserved.is_zero() {
+        text += &format!(", {} still reserved", dollars(report.cost_usd.reserved));
+    }
+    text
+}
+
+/// `72 agents: 70 done, 2 denied`.
+fn agents(counts: &AgentCounts) -> String {
+    let kinds = [
+        (counts.done, "done"),
+        (counts.replayed, "replayed"),
+        (counts.denied, "denied"),
+        (counts.failed, "failed"),
+        (counts.stopped, "stopped"),
+    ];
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, kind)| format!("{} {kind}", number::digits(u64::from(number))))
+        .collect();
+    let total = plural(u64::from(counts.total()), "agent", "agents");
+    if kinds.is_empty() { total } else { format!("{total}: {}", kinds.join(", ")) }
+}
+
+/// Forecast against outcome, a phase a line.
+fn phases(report: &RunReport) -> Vec<String> {
+    if report.phases.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    let header = [
+        "phase",
+        "agents\ndone",
+        "\nlost",
+        "agents\nforecast",
+        "tokens\nbilled",
+        "tokens\nforecast",
+        "cost $\nspent",
+        "cost $\nforecast",
+    ];
+    table.add_row(cells(header.map(str::to_owned)));
+    for phase in report.phases.iter().take(2 * ITEMS_MAX) {
+        table.add_row(cells(phase_row(phase)));
+    }
+    for (column, gap) in table.column_iter_mut().zip([2_u16, 1, 2, 3, 2, 3, 2, 0]) {
+        column.set_padding((0, gap));
+    }
+    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let hidden = report.phases.len().saturating_sub(2 * ITEMS_MAX);
+    if hidden > 0 {
+        lines.push(format!("… and {hidden} more phases (--format json has all)"));
+    }
+    lines
+}
+
+fn cells(texts: [String; 8]) -> Vec<Cell> {
+    let align = |column| match column {
+        0 => CellAlignment::Left,
+        _ => CellAlignment::Right,
+    };
+    let cell = |(column, text)| Cell::new(text).set_alignment(align(column));
+    texts.into_iter().enumerate().map(cell).collect()
+}
+
+fn phase_row(phase: &PhaseReport) -> [String; 8] {
+    let counts = &phase.agents;
+    let lost = counts.denied + counts.failed + counts.stopped;
+    let title = if phase.title.is_empty() { "(no phase)" } else { &phase.title };
+    let forecast = phase.forecast.as_ref();
+    let dash = || "-".to_owned();
+    let band = |low: u64, high: u64| range(&count(low), &count(high));
+    [
+        fitted(title, TITLE_WIDTH_MAX),
+        count(u64::from(counts.done + counts.replayed)),
+        if lost == 0 { String::new() } else { count(u64::from(lost)) },
+        forecast.map_or_else(dash, |of| band(of.agents.p10, of.agents.p90)),
+        count(phase.tokens.billed()),
+        forecast.map_or_else(dash, |of| band(of.billed_tokens.p10, of.billed_tokens.p90)),
+        money_cell(phase.cost_usd.spent),
+        forecast
+            .and_then(|of| of.cost_usd)
+            .map_or_else(dash, |of| range(&money_cell(of.p10), &money_cell(of.p90))),
+    ]
+}
+
+fn denials(sheet: &mut Sheet, report: &RunReport) {
+    sheet.section("denied");
+    for denial in report.denials.iter().take(ITEMS_MAX) {
+        for (index, line) in denial_lines(denial).iter().enumerate() {
+            let lead = if index == 0 { "" } else { "\u{a0}\u{a0}" };
+            sheet.text(&format!("{lead}{line}"), 2);
+        }
+    }
+    more(sheet, report.denials.len(), "refusal", "refusals");
+}
+
+/// Who was refused, by which scope, and what would have been needed.
+fn denial_lines(denial: &SeenDenial) -> [String; 2] {
+    let others = match denial.count {
+        0 | 1 => String::new(),
+        n => format!(" and {}", plural(u64::from(n - 1), "other", "others")),
+    };
+    let say = |quantity| quantity_in_words(denial.unit, quantity);
+    [
+        format!("{}{others}, by {}", clean(&denial.agent), clean(&denial.scope)),
+        format!(
+            "needed at least {}, had {} left of {}",
+            say(denial.needed),
+            say(denial.left),
+            say(denial.last.shortage.limit)
+        ),
+    ]
+}
+
+fn quantity_in_words(unit: Unit, quantity: Quantity) -> String {
+    match quantity {
+        Quantity::Usd(amount) => dollars(amount),
+        Quantity::Count(n) => format!("{} {}", number::digits(n), unit.name()),
+    }
+}
+
+fn lost(sheet: &mut Sheet, report: &RunReport) {
+    let lost = &report.lost;
+    if lost.count == 0 {
+        return;
+    }
+    sheet.section("lost");
+    let paid = if lost.cost_usd.is_zero() {
+        "nothing was paid for them".to_owned()
+    } else {
+        format!("{} was paid for them", dollars(lost.cost_usd))
+    };
+    let agents = plural(u64::from(lost.count), "agent", "agents");
+    let reaction = match lost.script {
+        ScriptReaction::NothingLost => String::new(),
+        ScriptReaction::Swallowed => {
+            "; the script went on without noticing (parallel or pipeline made them null)".to_owned()
+        }
+        ScriptReaction::Returned => "; the script went on".to_owned(),
+        ScriptReaction::Threw => "; the script threw".to_owned(),
+        ScriptReaction::Stopped => "; the run was ended".to_owned(),
+    };
+    sheet.text(&format!("{agents}, {paid}{reaction}"), 2);
+    for agent in lost.agents.iter().take(ITEMS_MAX) {
+        let why = match agent.reason {
+            LostReason::DeniedAtStart => "denied at its start",
+            LostReason::DeniedInWork => "denied in its work",
+            LostReason::Failed => "failed",
+            LostReason::Stopped => "stopped",
+        };
+        // A denial is told above in full.
+        let told = matches!(agent.reason, LostReason::DeniedAtStart | LostReason::DeniedInWork);
+        let message = if told || agent.message.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", clean(&agent.message))
+        };
+        let label = fitted(&agent.label, 48);
+        let cost = if agent.cost_usd.is_zero() { String::new() } else { dollars(agent.cost_usd) };
+        sheet.pair(&format!("{label} {why}{message}"), &cost, 2);
+    }
+    let listed = usize::try_from(lost.count).unwrap_or(usize::MAX);
+    more(sheet, listed, "agent", "agents");
+}
+
+fn result(result: &RunResult) -> String {
+    let at = |line: &Option<u32>| line.map_or(String::new(), |line| format!(" (line {line})"));
+    let head = |text: &str| fitted(text, 240);
+    match result {
+        RunResult::Returned { value: Some(value), line } => {
+            format!("returned {}{}", head(value), at(line))
+        }
+        RunResult::Returned { value: None, line } => format!("returned nothing{}", at(line)),
+        RunResult::Threw { name, message, line } => {
+            format!("threw {}{}", head(&format!("{name}: {message}")), at(line))
+        }
+        RunResult::Stuck => "stuck: it awaits something that never comes".to_owned(),
+        RunResult::LimitReached { limit } => format!("ended at the limit on {}", clean(limit)),
+        RunResult::EngineFailed { message } => format!("not run: {}", clean(message)),
+        RunResult::Unfinished => "unfinished: the run was ended before the script".to_owned(),
+    }
+}
+
+fn requests(sheet: &mut Sheet, report: &RunReport) {
+    let counts = &report.requests;
+    let kinds = [
+        (counts.waited, "waited for balance"),
+        (counts.clamped, "with a lowered output cap"),
+        (counts.cut, "ended at their output cap"),
+        (counts.overruns, "above their reservation"),
+        (counts.expired, "charged in full, outcome unknown"),
+        (counts.released, "never left"),
+    ];
+    let kinds = kinds
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, kind)| format!("{} {kind}", number::digits(u64::from(number))));
+    let sent = plural(u64::from(counts.sent), "request", "requests");
+    let tokens = count(report.tokens.billed());
+    let all: Vec<String> =
+        [format!("{sent}, {tokens} billed tokens")].into_iter().chain(kinds).collect();
+    sheet.section("traffic");
+    sheet.text(&all.join("; "), 2);
+}
+
+fn notes(sheet: &mut Sheet, report: &RunReport) {
+    sheet.section("notes");
+    for stage in report.unplanned_stages.iter().take(ITEMS_MAX) {
+        sheet.text(&format!("{}: not in the plan; it kept its model", clean(stage)), 2);
+    }
+    for line in words::messages(&report.diagnostics).take(ITEMS_MAX) {
+        sheet.text(&line, 2);
+    }
+    more(sheet, report.diagnostics.len(), "note", "notes");
+}
+
+fn more(sheet: &mut Sheet, total: usize, one: &str, many: &str) {
+    let hidden = total.saturating_sub(ITEMS_MAX) as u64;
+    if hidden > 0 {
+        let others = plural(hidden, &format!("other {one}"), &format!("other {many}"));
+        sheet.text(&format!("… and {others} (--format json has all)"), 0);
+    }
+}
+
+fn footer(report: &RunReport) -> String {
+    let seed = report.seed.map_or(String::new(), |seed| format!(", seed {seed}"));
+    format!("run {}{seed}", clean(&report.run_id.0))
+}
+
+/// `report` as Markdown for a pull request.
+pub fn markdown(report: &RunReport) -> String {
+    use super::markdown::{code, escaped};
+    let mut text = format!(
+        "### `{}`: {}\n\n**{}**<br>\n{}\n\n",
+        code(&report.workflow),
+        status(report).to_lowercase(),
+        escaped(&spent(report)),
+        escaped(&agents(&report.agents)),
+    );
+    if !report.phases.is_empty() {
+        text += "| phase | agents done | lost | forecast | cost | forecast |\n\
+                 |---|--:|--:|--:|--:|--:|\n";
+    }
+    for phase in report.phases.iter().take(4 * ITEMS_MAX) {
+        let [title, done, lost, agents, _, _, cost, forecast] = phase_row(phase);
+        let title = escaped(&title);
+        text += &format!("| {title} | {done} | {lost} | {agents} | ${cost} | {forecast} |\n");
+    }
+    let denials =
+        report.denials.iter().take(ITEMS_MAX).map(|denial| denial_lines(denial).join(": "));
+    let lines: Vec<String> = denials.chain([result(&report.result)]).collect();
+    text.push('\n');
+    for line in lines {
+        text += &format!("- {}\n", escaped(&line));
+    }
+    text + &format!("\n<sub>{}</sub>\n", escaped(&footer(report)))
+}
