@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::form::{Form, Kind, Node, NodeId};
-use super::word_tables::WordTables;
+use super::form::{Form, Kind, ListForm, Node, NodeId};
+use super::word_tables::{ListKind, WordTables};
 use crate::plan::assume::Assumptions;
 use crate::plan::widths::{Cap, ProseCap};
 use crate::seed::key_of;
@@ -51,27 +51,12 @@ pub(super) fn compile(text: &str, input: &CompileInput<'_>) -> Result<Form, Stri
         None
     };
     let keep = input.tables.reduces(input.stage_name);
-    let echoes = keep.is_some() || nodes.iter().any(echoes);
-    let wants_caps = nodes.iter().any(|node| match &node.kind {
-        Kind::List(list) => list.cap.is_none() && node.pin.is_none(),
-        _ => false,
+    let refers = nodes.iter().any(|node| {
+        let kind = if let Kind::List(list) = &node.kind { Some(list.rule.kind) } else { None };
+        matches!(kind, Some(ListKind::Refs | ListKind::Indices))
     });
     let repairs = input.tables.repairs(input.stage_name);
-    Ok(Form { nodes, root, validator, keep, repairs, echoes, wants_caps })
-}
-
-/// Whether a node may take its value from what the prompt shows.
-fn echoes(node: &Node) -> bool {
-    use super::form::NumberRole;
-    use super::word_tables::ListKind;
-    match &node.kind {
-        Kind::Text(text) => text.names,
-        Kind::Integer(number) | Kind::Number(number) => number.role != NumberRole::Plain,
-        Kind::List(list) => {
-            matches!(list.rule.kind, ListKind::Judged | ListKind::Refs | ListKind::Indices)
-        }
-        _ => false,
-    }
+    Ok(Form { nodes, root, validator, keep, repairs, refers })
 }
 
 /// Lists of objects or strings that a schema has, anywhere.
@@ -135,10 +120,9 @@ impl<'s> Compiler<'s, '_> {
             key: key_of(at.path) ^ u64::from(at.is_item),
             pin: None,
         });
-        let maps: Vec<&'s Map<String, Value>> = parts.iter().filter_map(|v| v.as_object()).collect();
         let refused = parts.iter().any(|part| **part == Value::Bool(false));
         let (kind, nullable) =
-            if refused { (Kind::Never, false) } else { self.kind(&maps, chosen, at)? };
+            if refused { (Kind::Never, false) } else { self.kind(&parts, chosen, at)? };
         let pinned = !at.is_item && !at.path.is_empty();
         let pin = pinned.then(|| self.input.assumptions.property(self.input.stage_name, at.path));
         if let Some(node) = self.nodes.get_mut(id) {
@@ -155,6 +139,13 @@ impl<'s> Compiler<'s, '_> {
 
     pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id)
+    }
+
+    /// Changes a list that is already compiled.
+    pub(super) fn edit_list(&mut self, id: NodeId, edit: impl FnOnce(&mut ListForm)) {
+        if let Some(Node { kind: Kind::List(list), .. }) = self.nodes.get_mut(id) {
+            edit(list);
+        }
     }
 
     /// All schemas that hold together: references and `allOf` unfolded.

@@ -22,10 +22,8 @@ pub(super) struct Form {
     pub(super) keep: Option<f64>,
     /// Whether the stage repairs what checks find.
     pub(super) repairs: bool,
-    /// Whether any value may be taken from what the prompt shows.
-    pub(super) echoes: bool,
-    /// Whether any list's length is open to a cap in the prompt.
-    pub(super) wants_caps: bool,
+    /// Whether items refer to siblings, so that their names are to be kept.
+    pub(super) refers: bool,
 }
 
 /// One value.
