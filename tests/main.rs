@@ -15,3 +15,6 @@ mod report;
 mod tidy;
 mod tokens;
 mod usage;
+
+mod assume;
+mod synth;

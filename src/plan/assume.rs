@@ -233,18 +233,24 @@ impl Assumptions {
         usage
     }
 
-    /// The pinned result of the `nth` call (from 1) that has `label`; the stage's name counts as a
-    /// label too. A pin with a number wins over one without.
-    pub fn result(&self, label: Option<&str>, stage_name: &str, nth: u32) -> Option<PinnedAnswer> {
-        let pinned = self
-            .results
-            .iter()
-            .filter(|pin| pin.nth.is_none_or(|wanted| wanted == nth))
-            .filter(|pin| {
-                glob_match(&pin.label, stage_name)
-                    || label.is_some_and(|label| glob_match(&pin.label, label))
-            })
-            .min_by_key(|pin| pin.nth.is_none())?;
+    /// The pinned result of a call: the `nth_of_label`-th (from 1) that has `label`, the
+    /// `nth_of_stage`-th of its stage; a stage's name counts like a label. A pin with a number
+    /// wins over one without.
+    pub fn result(
+        &self,
+        label: Option<&str>,
+        stage_name: &str,
+        nth_of_label: u32,
+        nth_of_stage: u32,
+    ) -> Option<PinnedAnswer> {
+        let fits = |pin: &&PinnedResult| {
+            let at = |nth: u32| pin.nth.is_none_or(|wanted| wanted == nth);
+            let by_label = label.is_some_and(|label| pin.label.eq_ignore_ascii_case(label));
+            let by_glob = label.is_some_and(|label| glob_match(&pin.label, label));
+            (by_label && at(nth_of_label))
+                || (!by_label && (by_glob || glob_match(&pin.label, stage_name)) && at(nth_of_stage))
+        };
+        let pinned = self.results.iter().filter(fits).min_by_key(|pin| pin.nth.is_none())?;
         pinned.used.store(true, Ordering::Relaxed);
         Some(PinnedAnswer { text: pinned.text.clone(), json: pinned.json.clone() })
     }

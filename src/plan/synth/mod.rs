@@ -3,9 +3,23 @@
 //! engine. docs/results.md says in words what is drawn and how to pin it.
 
 mod call;
+mod choices;
+mod compile;
+mod compile_kinds;
+mod compile_objects;
+mod compile_scalars;
+mod filler;
+mod form;
+mod lengths;
+mod lists;
+mod pattern;
 mod sample_state;
+mod scalars;
+mod shown;
 mod synthesizer;
 mod token;
+mod word_tables;
+mod writer;
 
 pub use call::{Booleans, Extremes, Factor, Probe, SynthCall, Synthetic};
 pub use sample_state::SampleState;
