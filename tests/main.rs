@@ -7,14 +7,14 @@
 )]
 
 mod amount;
+mod assume;
 mod fit;
 mod money;
 mod policy;
 mod pricing;
 mod report;
+mod synth;
 mod tidy;
 mod tokens;
 mod usage;
 
-mod assume;
-mod synth;
