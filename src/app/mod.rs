@@ -15,6 +15,7 @@ pub mod inputs;
 mod output;
 mod panic;
 pub mod plan;
+mod planning;
 pub mod run;
 mod workflows;
 

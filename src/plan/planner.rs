@@ -25,7 +25,7 @@ use crate::plan::routing;
 use crate::plan::setup::Setup;
 use crate::plan::verdict::{self, Outcomes};
 use crate::plan::workers::Workers;
-use crate::policy::PlanMeasures;
+use crate::policy::{PlanMeasures, RuleTrace};
 use crate::ports::script::ScriptArgs;
 use crate::workflow::WorkflowFacts;
 
@@ -33,12 +33,12 @@ use crate::workflow::WorkflowFacts;
 const DRIVERS_ANSWERED: usize = 3;
 const DRIVERS_LISTED: usize = 5;
 
-/// Plans a job. `facts` are what is known of the script without running it.
+/// Plans a job, and says for each stage what became of each rule. `facts` are what is known of the script without running it.
 pub fn plan(
     job: PlanJob,
     facts: &WorkflowFacts,
     workers: &mut dyn Workers,
-) -> Result<PlanReport, PlanError> {
+) -> Result<(PlanReport, Vec<Vec<RuleTrace>>), PlanError> {
     let mut setup = Setup::new(job, facts)?;
     let frame = evaluation::sample(&mut setup, workers)?;
     let names = evaluation::unique_names(&frame);
@@ -89,7 +89,8 @@ pub fn plan(
         ceiling,
     };
     report.plan_id = plan_id(&report);
-    Ok(report)
+    let traces = priced.routes.into_iter().map(|routed| routed.trace).collect();
+    Ok((report, traces))
 }
 
 fn suggested_budget(dollars: Option<&[Picodollars]>, completes: &[bool]) -> Option<Picodollars> {
