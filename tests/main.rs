@@ -1,1 +1,4 @@
 //! Every test of the crate, in one binary.
+
+mod script;
+mod workflow;
