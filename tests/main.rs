@@ -13,8 +13,9 @@ mod money;
 mod policy;
 mod pricing;
 mod report;
+mod script;
 mod synth;
 mod tidy;
 mod tokens;
 mod usage;
-
+mod workflow;

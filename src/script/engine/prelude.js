@@ -118,6 +118,7 @@ export default (host, itemsMax, total) => {
       return construct(DateOf, parts, new.target);
     },
   }.Date;
+  defineProperty(DateShim, 'length', { value: 7 });
   defineProperty(DateShim, 'prototype', { value: DateOf.prototype, writable: false });
   hidden(DateShim, 'now', () => noClock());
   hidden(DateShim, 'parse', DateOf.parse);

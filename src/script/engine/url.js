@@ -54,6 +54,7 @@ export default () => {
     return parts.join('/');
   };
   class URL {
+    #query;
     constructor(input, base) {
       let text = String(input).trim();
       if (!/^[a-z][a-z0-9+.-]*:/i.test(text)) {
@@ -79,13 +80,14 @@ export default () => {
       this.search = search === '?' ? '' : search;
       this.hash = hash === '#' ? '' : hash;
       this.searchParams = new URLSearchParams(this.search);
+      this.#query = this.searchParams.toString();
     }
     get host() { return this.port === '' ? this.hostname : `${this.hostname}:${this.port}`; }
     get origin() { return this.hostname === '' ? 'null' : `${this.protocol}//${this.host}`; }
     get href() {
       const login = this.username === '' ? '' : `${this.username}${this.password === '' ? '' : `:${this.password}`}@`;
       const query = this.searchParams.toString();
-      const search = this.search === '' && query === '' ? '' : decode(this.search.slice(1)) === decode(query) ? this.search : `?${query}`;
+      const search = query === this.#query ? this.search : query === '' ? '' : `?${query}`;
       const slashes = this.hostname === '' && !(this.protocol === 'file:') ? '' : '//';
       return `${this.protocol}${slashes}${login}${this.host}${this.pathname}${search}${this.hash}`;
     }
