@@ -248,7 +248,9 @@ impl Assumptions {
             let by_label = label.is_some_and(|label| pin.label.eq_ignore_ascii_case(label));
             let by_glob = label.is_some_and(|label| glob_match(&pin.label, label));
             (by_label && at(nth_of_label))
-                || (!by_label && (by_glob || glob_match(&pin.label, stage_name)) && at(nth_of_stage))
+                || (!by_label
+                    && (by_glob || glob_match(&pin.label, stage_name))
+                    && at(nth_of_stage))
         };
         let pinned = self.results.iter().filter(fits).min_by_key(|pin| pin.nth.is_none())?;
         pinned.used.store(true, Ordering::Relaxed);
@@ -288,15 +290,15 @@ impl Assumptions {
 
     /// All pins in one canonical text, for the plan's hash.
     pub fn canonical(&self) -> String {
-        let mut lines: Vec<String> = self
-            .pins
-            .iter()
-            .map(|pin| format!("assume {}={:?}", pin.key.to_lowercase(), pin.value))
-            .chain(self.results.iter().map(|pin| {
-                format!("result {}#{}={}", pin.label, pin.nth.unwrap_or(0), pin.json)
-            }))
-            .chain(self.done.iter().map(|pin| format!("done {}", pin.text)))
-            .collect();
+        let mut lines: Vec<String> =
+            self.pins
+                .iter()
+                .map(|pin| format!("assume {}={:?}", pin.key.to_lowercase(), pin.value))
+                .chain(self.results.iter().map(|pin| {
+                    format!("result {}#{}={}", pin.label, pin.nth.unwrap_or(0), pin.json)
+                }))
+                .chain(self.done.iter().map(|pin| format!("done {}", pin.text)))
+                .collect();
         lines.sort();
         lines.join("\n")
     }
@@ -315,15 +317,10 @@ fn parse_pin(text: &str) -> Result<Pin, AssumeError> {
     let (key, value) = key_value("assume", text, ASSUME_FORM)?;
     let leaf = key.rsplit('.').next().unwrap_or(key).to_lowercase();
     let staged = key.contains('.');
-    let usage = USAGE_NAMES
-        .iter()
-        .find(|(name, _)| staged && *name == leaf)
-        .map(|(_, usage)| *usage);
-    let bad = |wanted| AssumeError::BadValue {
-        text: text.to_owned(),
-        value: value.to_owned(),
-        wanted,
-    };
+    let usage =
+        USAGE_NAMES.iter().find(|(name, _)| staged && *name == leaf).map(|(_, usage)| *usage);
+    let bad =
+        |wanted| AssumeError::BadValue { text: text.to_owned(), value: value.to_owned(), wanted };
     if key.starts_with('.') || key.ends_with('.') {
         return Err(AssumeError::NotKeyValue {
             flag: "assume",
@@ -382,8 +379,10 @@ fn parse_result(
             reason,
         })?,
     };
-    let json = serde_json::from_str(&content)
-        .map_err(|error| AssumeError::NotJson { text: text.to_owned(), reason: error.to_string() })?;
+    let json = serde_json::from_str(&content).map_err(|error| AssumeError::NotJson {
+        text: text.to_owned(),
+        reason: error.to_string(),
+    })?;
     let (text, label) = (text.to_owned(), label.to_owned());
     Ok(PinnedResult { text, label, nth, json, used: AtomicBool::new(false) })
 }

@@ -82,7 +82,8 @@ fn a_loop_until_count_does_not_starve() {
             let mut calls = 0;
             while seen.len() < 10 && calls < 1_000 {
                 calls += 1;
-                let result = sample.one(&ask("find", "find", "Find bugs in this code.", &findings()));
+                let result =
+                    sample.one(&ask("find", "find", "Find bugs in this code.", &findings()));
                 seen.extend(list(&result, "findings").iter().map(key));
             }
             calls
@@ -100,7 +101,9 @@ fn one_agent_per_item_in_a_row_is_not_a_round() {
     let (mut early, mut late) = (0, 0);
     for number in 0..SAMPLES {
         let mut sample = plan.sample(number);
-        for (position, lens) in ["bugs", "leaks", "races", "style", "tests", "docs"].iter().enumerate() {
+        for (position, lens) in
+            ["bugs", "leaks", "races", "style", "tests", "docs"].iter().enumerate()
+        {
             let prompt = format!("Look for {lens}, and for nothing else, in the code.");
             let result = sample.one(&ask("find:*", &format!("find:{lens}"), prompt, &findings()));
             let count = list(&result, "findings").len();
@@ -274,7 +277,12 @@ fn one_more_agent_leaves_the_others_alone() {
     for number in 0..50 {
         let mut with = plan.sample(number);
         let mut without = plan.sample(number);
-        let extra = ask("scout", "scout", "Look around.", &json!({"type": "object", "properties": {"files": {"type": "array", "items": {"type": "string"}}}}));
+        let extra = ask(
+            "scout",
+            "scout",
+            "Look around.",
+            &json!({"type": "object", "properties": {"files": {"type": "array", "items": {"type": "string"}}}}),
+        );
         with.one(&extra);
         assert_eq!(with.all(&finders(1, &[])), without.all(&finders(1, &[])));
     }

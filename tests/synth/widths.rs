@@ -69,7 +69,8 @@ fn a_result_can_be_given() {
 
 #[test]
 fn a_given_result_is_checked() {
-    let plan = Plan::new(&Setup { result: &["find={\"findings\":[{\"file\":3}]}"], ..Setup::default() });
+    let plan =
+        Plan::new(&Setup { result: &["find={\"findings\":[{\"file\":3}]}"], ..Setup::default() });
     let schema = findings().to_string().into();
     let call = SynthCall {
         stage: StageKey(1),
@@ -95,10 +96,11 @@ fn caps_in_the_prompt_are_kept() {
         ("Report the top 5.", 0, 5),
         ("Return 3-5 findings.", 3, 5),
         ("Return exactly 7 findings.", 7, 7),
+        ("Propose 6 distinct findings.", 6, 6),
     ] {
         let all = lengths(&Plan::shipped(), prompt, "findings", &findings());
         assert!(all.iter().all(|n| (low..=high).contains(n)), "{prompt}: {all:?}");
-        assert!(all.last() == Some(&high), "{prompt}");
+        assert_eq!(all.last(), Some(&high), "{prompt}");
     }
 }
 
@@ -120,6 +122,7 @@ fn not_every_number_is_a_cap() {
         "Use up to 3 sentences per finding.",
         "Rate from 1-10.",
         "Step 2: report findings later",
+        "There were 12 findings last time.",
     ] {
         assert_eq!(cap_in_prompt(prompt, "findings", true), None, "{prompt}");
     }

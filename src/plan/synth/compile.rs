@@ -169,9 +169,8 @@ impl<'s> Compiler<'s, '_> {
     }
 
     fn resolve(&self, reference: &str) -> Result<&'s Value, String> {
-        let pointer = reference.strip_prefix('#').filter(|rest| {
-            rest.is_empty() || rest.starts_with('/')
-        });
+        let pointer =
+            reference.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'));
         let unescaped = pointer.map(|pointer| pointer.replace("%24", "$").replace("%20", " "));
         unescaped
             .and_then(|pointer| self.document.pointer(&pointer))
@@ -180,8 +179,8 @@ impl<'s> Compiler<'s, '_> {
 
     /// The cap that the script's prose or a description sets for a list.
     pub(super) fn cap(&self, name: &str, description: Option<&str>) -> Option<Cap> {
-        let described = description
-            .and_then(|text| crate::plan::widths::cap_in_prompt(text, name, true));
+        let described =
+            description.and_then(|text| crate::plan::widths::cap_in_prompt(text, name, true));
         let named = |cap: &&ProseCap| {
             cap.property.as_deref().is_some_and(|property| property.eq_ignore_ascii_case(name))
         };

@@ -232,7 +232,8 @@ pub(super) fn fits_text(text: &str, shape: &TextShape) -> bool {
 
 /// The nearest valid number.
 fn fit(value: f64, form: &NumberForm, whole: bool) -> f64 {
-    let (low, high) = if whole { (form.low.ceil(), form.high.floor()) } else { (form.low, form.high) };
+    let (low, high) =
+        if whole { (form.low.ceil(), form.high.floor()) } else { (form.low, form.high) };
     let value = if whole { value.round() } else { value };
     let value = value.max(low).min(high);
     let Some(step) = form.step else { return value };

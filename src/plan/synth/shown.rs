@@ -114,7 +114,11 @@ impl<'a> Shown<'a> {
     /// How many things the prompt lists, for positions in it.
     pub(super) fn count(&self) -> usize {
         let objects = self.objects().len();
-        if objects > 0 { objects } else { results_quoted(self.markers).max(numbered_lines(self.prompt)) as usize }
+        if objects > 0 {
+            objects
+        } else {
+            results_quoted(self.markers).max(numbered_lines(self.prompt)) as usize
+        }
     }
 
     /// Paths of files that the prompt names: from earlier results and from the args.

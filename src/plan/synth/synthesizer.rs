@@ -101,13 +101,25 @@ impl Synthesizer {
         let form = call.schema.map(|schema| self.form(state, call, schema));
         if let Some(Err(reason)) = &form {
             let refused = rejected(reason);
-            return Ok(Synthetic { outcome: refused, factors: Vec::new(), quotes: Vec::new(), quoted_calls, pinned: false });
+            return Ok(Synthetic {
+                outcome: refused,
+                factors: Vec::new(),
+                quotes: Vec::new(),
+                quoted_calls,
+                pinned: false,
+            });
         }
         let form = form.and_then(Result::ok);
         if let Some(pinned) = pinned {
             let outcome = given(&pinned, call)?;
             self.remember_given(state, call, form.as_deref(), &outcome);
-            return Ok(Synthetic { outcome, factors: Vec::new(), quotes: Vec::new(), quoted_calls, pinned: true });
+            return Ok(Synthetic {
+                outcome,
+                factors: Vec::new(),
+                quotes: Vec::new(),
+                quoted_calls,
+                pinned: true,
+            });
         }
         let drawn = self.draw(state, call, form.as_deref(), &markers, None);
         Ok(Synthetic { quoted_calls, ..drawn.0 })
@@ -145,7 +157,8 @@ impl Synthesizer {
             assumptions: &self.assumptions,
             caps: &self.caps,
         };
-        let form = forms.entry(key).or_insert_with(|| compile(schema, &input).map(Arc::new)).clone()?;
+        let form =
+            forms.entry(key).or_insert_with(|| compile(schema, &input).map(Arc::new)).clone()?;
         state.cache_form(call.stage, schema, &form);
         Ok(form)
     }
@@ -181,7 +194,15 @@ impl Synthesizer {
         let subject = state.seed.child(subject(markers, call.prompt));
         let mut attempt = 0;
         let done = loop {
-            let tried = self.write(state, call, form, markers, extremes, (asked, label, attempt), (seed, subject));
+            let tried = self.write(
+                state,
+                call,
+                form,
+                markers,
+                extremes,
+                (asked, label, attempt),
+                (seed, subject),
+            );
             let Some(tried) = tried else { break None };
             attempt += 1;
             let valid = form.validator.as_ref().is_none_or(|validator| {

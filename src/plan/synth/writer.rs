@@ -146,7 +146,8 @@ impl<'a> Writer<'a> {
     pub(super) fn into_factors(self) -> (String, Vec<Factor>) {
         let stage = self.scene.stage;
         let factors = self.factors.into_iter();
-        let mean = |(path, (sum, count))| Factor { key: (stage, path), value: sum / f64::from(count) };
+        let mean =
+            |(path, (sum, count))| Factor { key: (stage, path), value: sum / f64::from(count) };
         (self.out, factors.map(mean).collect())
     }
 
@@ -207,7 +208,8 @@ impl<'a> Writer<'a> {
         if least && let Some(id) = variants.iter().find(flat) {
             return *id;
         }
-        let drawn = seed.child(0x6f72).stream(u64::from(self.scene.attempt)).pick(variants).copied();
+        let drawn =
+            seed.child(0x6f72).stream(u64::from(self.scene.attempt)).pick(variants).copied();
         drawn.unwrap_or(0)
     }
 
