@@ -36,7 +36,9 @@ fn a_pin_fixes_a_length() {
     }
     let plan = Plan::new(&Setup { assume: &["Other.findings=12"], ..Setup::default() });
     lengths(&plan, "Find bugs.", "findings", &findings());
-    assert_eq!(plan.synthesizer.assumptions().unused(), ["--assume Other.findings=12"]);
+    let unused = plan.synthesizer.assumptions().unused();
+    assert_eq!(unused[0].flag, "--assume Other.findings=12");
+    assert_eq!(unused[0].reason, "no stage of the script has such a property");
 }
 
 #[test]
@@ -55,6 +57,35 @@ fn a_pin_fixes_a_word() {
     let plan = Plan::new(&Setup { assume: &["Find.findings.severity=high"], ..Setup::default() });
     let result = plan.sample(2).one(&ask("Find", "find", "Find bugs.", &findings()));
     assert!(list(&result, "findings").iter().all(|finding| finding["severity"] == "high"));
+}
+
+#[test]
+fn a_pin_that_does_not_fit_is_reported() {
+    for (pin, wanted) in [
+        ("Verify.real=12", "a boolean: give a share"),
+        ("Verify.reason=3", "a text"),
+        ("Verify.real=maybe", "a boolean"),
+    ] {
+        let plan = Plan::new(&Setup { assume: &[pin], ..Setup::default() });
+        plan.sample(1).one(&ask("Verify", "verify", "Is it real?", &verdict()));
+        let unused = plan.synthesizer.assumptions().unused();
+        assert!(unused[0].reason.contains(wanted), "{unused:?}");
+    }
+}
+
+#[test]
+fn a_share_of_good_words_can_be_pinned() {
+    let words = json!({"enum": ["confirmed", "plausible", "refuted"]});
+    let schema =
+        json!({"type": "object", "required": ["verdict"], "properties": {"verdict": words}});
+    let plan = Plan::new(&Setup { assume: &["verify.verdict=0.2"], ..Setup::default() });
+    let refuted = (0..2_000)
+        .filter(|number| {
+            let asked = ask("verify", "verify", format!("Judge {number}"), &schema);
+            plan.sample(*number).one(&asked)["verdict"] == "refuted"
+        })
+        .count();
+    assert!((1_520..1_680).contains(&refuted), "{refuted} of 2000");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::form::{Form, Kind, ListForm, Node, NodeId};
 use super::word_tables::{ListKind, WordTables};
-use crate::plan::assume::Assumptions;
+use crate::plan::assume::{Assumptions, PinValue};
 use crate::plan::widths::{Cap, ProseCap};
 use crate::seed::key_of;
 
@@ -124,11 +124,14 @@ impl<'s> Compiler<'s, '_> {
         let (kind, nullable) =
             if refused { (Kind::Never, false) } else { self.kind(&parts, chosen, at)? };
         let pinned = !at.is_item && !at.path.is_empty();
-        let pin = pinned.then(|| self.input.assumptions.property(self.input.stage_name, at.path));
+        let pin = pinned.then(|| {
+            let takes = |value: &PinValue| takes(&kind, value);
+            self.input.assumptions.property(self.input.stage_name, at.path, takes)
+        });
         if let Some(node) = self.nodes.get_mut(id) {
+            node.pin = pin.flatten().cloned();
             node.kind = kind;
             node.nullable = nullable;
-            node.pin = pin.flatten().cloned();
         }
         Ok(id)
     }
@@ -187,6 +190,38 @@ impl<'s> Compiler<'s, '_> {
         described.or_else(|| {
             self.input.caps.iter().filter(named).map(|cap| cap.cap).min_by_key(|cap| cap.high)
         })
+    }
+}
+
+/// Whether a property can take a pin's value; else what it wants.
+fn takes(kind: &Kind, value: &PinValue) -> Result<(), &'static str> {
+    let share = |number: f64| (0.0..=1.0).contains(&number);
+    match (kind, value) {
+        (Kind::List(_) | Kind::Integer(_) | Kind::Number(_), PinValue::Number(_))
+        | (Kind::Text(_), PinValue::Word(_))
+        | (Kind::Either(_), _) => Ok(()),
+        (Kind::List(_), _) => Err("the property is a list: give its length"),
+        (Kind::Boolean(_), PinValue::Number(number)) if share(*number) => Ok(()),
+        (Kind::Boolean(_), PinValue::Word(word))
+            if ["true", "false"].iter().any(|known| word.eq_ignore_ascii_case(known)) =>
+        {
+            Ok(())
+        }
+        (Kind::Boolean(_), _) => Err("the property is a boolean: give a share from 0 to 1"),
+        (Kind::Enum(words), PinValue::Number(number)) if words.ranked && share(*number) => Ok(()),
+        (Kind::Enum(words), PinValue::Word(pin))
+            if words.values.iter().any(|value| value.word.eq_ignore_ascii_case(pin)) =>
+        {
+            Ok(())
+        }
+        (Kind::Enum(_), _) => Err("the property is an enum: give one of its words"),
+        (Kind::Integer(_) | Kind::Number(_), _) => Err("the property is a number: give one"),
+        (Kind::Text(_), _) => Err(
+            "the property is a text: only lists, booleans, enums and numbers can be pinned to a number",
+        ),
+        (Kind::Null | Kind::Const(_) | Kind::Object(_) | Kind::Never, _) => {
+            Err("the property has no value to pin: name one inside it")
+        }
     }
 }
 

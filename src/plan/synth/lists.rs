@@ -239,7 +239,7 @@ impl Writer<'_> {
         ];
         let left_out = words_of(&node.name).iter().any(|word| LEFT_OUT.contains(&word.as_str()));
         // The same order for every list of a result, so that what is kept is not also dropped.
-        let order = scene.seed.child(PICK);
+        let order = scene.state.seed.child(scene.identity).child(PICK);
         let mut ranked: Vec<(f64, usize, &Value)> = shown
             .iter()
             .enumerate()

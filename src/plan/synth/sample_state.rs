@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::form::Form;
+use super::shown::ShownMarker;
 use super::token::Marker;
 use crate::id::StageKey;
 use crate::seed::{Seed, key_of, key_of_parts};
@@ -38,6 +39,7 @@ struct CachedForm {
 /// A result that was given.
 #[derive(Debug)]
 pub(super) struct StoredResult {
+    pub(super) stage: StageKey,
     pub(super) text: String,
 }
 
@@ -189,7 +191,7 @@ impl StageMemory {
         label: Option<&str>,
         prompt: &str,
         delivered: u32,
-        shown: &[(usize, Marker, ItemRef)],
+        shown: &[ShownMarker],
     ) -> Asked {
         let about: Vec<u64> = shown
             .iter()

@@ -44,7 +44,14 @@ impl Writer<'_> {
             }
             return 1.0 + (seed.normal(DRAW).abs() * rule.spread).floor();
         }
-        (rule.mean + rule.spread * seed.normal(DRAW)).clamp(rule.low, rule.high.max(rule.low))
+        let z = if rule.unit && !self.in_item {
+            // A score of the whole work rises with repairs, as checks do.
+            let gate = self.gate(node.key, seed);
+            gate.drawn + gate.shift
+        } else {
+            seed.normal(DRAW)
+        };
+        (rule.mean + rule.spread * z).clamp(rule.low, rule.high.max(rule.low))
     }
 
     /// A position in the list that the prompt shows.

@@ -30,9 +30,9 @@ pub(super) struct Scene<'a> {
     pub(super) delivered: u32,
     /// The key of the label without its round.
     pub(super) label: u64,
+    /// The key of the items of other stages that the prompt shows; `None` where it shows none.
+    pub(super) about: Option<u64>,
     pub(super) identity: u64,
-    /// Where this call's draws come from.
-    pub(super) seed: Seed,
     /// Where draws about the subject of the prompt come from, shared by all who judge it.
     pub(super) subject: Seed,
     pub(super) extremes: Option<&'a Extremes>,
