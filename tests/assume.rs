@@ -21,13 +21,16 @@ fn properties_match_by_stage_and_path() {
         &[],
     )
     .unwrap();
-    assert_eq!(pins.property("find", "findings"), Some(&PinValue::Number(12.0)));
-    assert_eq!(pins.property("Other", "findings"), Some(&PinValue::Number(3.0)));
-    assert_eq!(pins.property("Other", "report.findings"), Some(&PinValue::Number(3.0)));
-    assert_eq!(pins.property("Other", "subfindings"), None);
-    assert_eq!(pins.property("verify:*", "refuted"), Some(&PinValue::Number(0.3)));
-    assert_eq!(pins.property("verify:bugs", "refuted"), Some(&PinValue::Number(0.3)));
-    assert_eq!(pins.property("Find", "findings.severity"), Some(&PinValue::Word("high".into())));
+    assert_eq!(pins.property("find", "findings", |_| Ok(())), Some(&PinValue::Number(12.0)));
+    assert_eq!(pins.property("Other", "findings", |_| Ok(())), Some(&PinValue::Number(3.0)));
+    assert_eq!(pins.property("Other", "report.findings", |_| Ok(())), Some(&PinValue::Number(3.0)));
+    assert_eq!(pins.property("Other", "subfindings", |_| Ok(())), None);
+    assert_eq!(pins.property("verify:*", "refuted", |_| Ok(())), Some(&PinValue::Number(0.3)));
+    assert_eq!(pins.property("verify:bugs", "refuted", |_| Ok(())), Some(&PinValue::Number(0.3)));
+    assert_eq!(
+        pins.property("Find", "findings.severity", |_| Ok(())),
+        Some(&PinValue::Word("high".into()))
+    );
     assert!(pins.unused().is_empty());
 }
 
@@ -46,7 +49,7 @@ fn usage_pins_are_kept_apart() {
     assert_eq!(usage.growth, None);
     assert_eq!(pins.usage_pins("other").requests, Some(5.0));
     // Without a stage it is a property of that name.
-    assert_eq!(pins.property("Find", "requests"), Some(&PinValue::Number(4.0)));
+    assert_eq!(pins.property("Find", "requests", |_| Ok(())), Some(&PinValue::Number(4.0)));
 }
 
 #[test]
@@ -65,7 +68,8 @@ fn done_matches_labels_and_stages() {
     assert!(pins.is_done(Some("verify:a"), "x"));
     assert!(pins.is_done(None, "scan"));
     assert!(!pins.is_done(Some("scanner"), "x"));
-    assert_eq!(pins.unused(), ["--done never"]);
+    assert_eq!(pins.unused()[0].flag, "--done never");
+    assert_eq!(pins.unused().len(), 1);
 }
 
 #[test]

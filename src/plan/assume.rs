@@ -1,8 +1,8 @@
 //! What the user pins: `--assume`, `--result` and `--done`. Owns the syntax of the keys, how they
 //! match stages and properties, and which of them were used; reads no file itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Pinned usage of the agents of a stage: exact values, in tokens or requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -52,6 +52,8 @@ struct Pin {
     value: PinValue,
     usage: Option<UsageName>,
     used: AtomicBool,
+    /// Why the property it names cannot take its value.
+    misfit: OnceLock<&'static str>,
 }
 
 /// One `--result`.
@@ -194,12 +196,23 @@ impl Assumptions {
     }
 
     /// The pin of the property at `path` (dots between levels, lists elided) of a stage: exact
-    /// stage names win over globs, these over keys without a stage.
-    pub fn property(&self, stage_name: &str, path: &str) -> Option<&PinValue> {
+    /// stage names win over globs, these over keys without a stage. `check` says what the
+    /// property wants where it cannot take the value; the pin is then reported, not used.
+    pub fn property(
+        &self,
+        stage_name: &str,
+        path: &str,
+        check: impl FnOnce(&PinValue) -> Result<(), &'static str>,
+    ) -> Option<&PinValue> {
         let pins = self.pins.iter().filter(|pin| pin.usage.is_none());
         let (_, pin) = pins
             .filter_map(|pin| Some((fit(&pin.key, stage_name, path)?, pin)))
             .min_by_key(|(rank, _)| *rank)?;
+        if let Err(wanted) = check(&pin.value) {
+            // Another property of the name may still take it.
+            let _ = pin.misfit.set(wanted);
+            return None;
+        }
         pin.used.store(true, Ordering::Relaxed);
         Some(&pin.value)
     }
@@ -248,7 +261,9 @@ impl Assumptions {
             let by_label = label.is_some_and(|label| pin.label.eq_ignore_ascii_case(label));
             let by_glob = label.is_some_and(|label| glob_match(&pin.label, label));
             (by_label && at(nth_of_label))
-                || (!by_label && (by_glob || glob_match(&pin.label, stage_name)) && at(nth_of_stage))
+                || (!by_label
+                    && (by_glob || glob_match(&pin.label, stage_name))
+                    && at(nth_of_stage))
         };
         let pinned = self.results.iter().filter(fits).min_by_key(|pin| pin.nth.is_none())?;
         pinned.used.store(true, Ordering::Relaxed);
@@ -274,32 +289,45 @@ impl Assumptions {
         done
     }
 
-    /// The pins that matched nothing so far, as flags; ask once all samples have run.
-    pub fn unused(&self) -> Vec<String> {
-        let pins = self.pins.iter().map(|pin| ("assume", &pin.text, &pin.used));
-        let results = self.results.iter().map(|pin| ("result", &pin.text, &pin.used));
-        let done = self.done.iter().map(|pin| ("done", &pin.text, &pin.used));
+    /// The pins that had no effect so far, each as its flag and why; ask once all samples ran.
+    pub fn unused(&self) -> Vec<UnusedPin> {
+        let pins = self.pins.iter().map(|pin| {
+            let none = "no stage of the script has such a property";
+            ("assume", &pin.text, &pin.used, pin.misfit.get().copied().unwrap_or(none))
+        });
+        let none = "no agent has such a label, or not so many";
+        let results = self.results.iter().map(|pin| ("result", &pin.text, &pin.used, none));
+        let done = self.done.iter().map(|pin| ("done", &pin.text, &pin.used, none));
         pins.chain(results)
             .chain(done)
-            .filter(|(_, _, used)| !used.load(Ordering::Relaxed))
-            .map(|(flag, text, _)| format!("--{flag} {text}"))
+            .filter(|(_, _, used, _)| !used.load(Ordering::Relaxed))
+            .map(|(flag, text, _, reason)| UnusedPin { flag: format!("--{flag} {text}"), reason })
             .collect()
     }
 
     /// All pins in one canonical text, for the plan's hash.
     pub fn canonical(&self) -> String {
-        let mut lines: Vec<String> = self
-            .pins
-            .iter()
-            .map(|pin| format!("assume {}={:?}", pin.key.to_lowercase(), pin.value))
-            .chain(self.results.iter().map(|pin| {
-                format!("result {}#{}={}", pin.label, pin.nth.unwrap_or(0), pin.json)
-            }))
-            .chain(self.done.iter().map(|pin| format!("done {}", pin.text)))
-            .collect();
+        let mut lines: Vec<String> =
+            self.pins
+                .iter()
+                .map(|pin| format!("assume {}={:?}", pin.key.to_lowercase(), pin.value))
+                .chain(self.results.iter().map(|pin| {
+                    format!("result {}#{}={}", pin.label, pin.nth.unwrap_or(0), pin.json)
+                }))
+                .chain(self.done.iter().map(|pin| format!("done {}", pin.text)))
+                .collect();
         lines.sort();
         lines.join("\n")
     }
+}
+
+/// A pin without effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusedPin {
+    /// The flag as given, such as `--assume Find.findngs=4`.
+    pub flag: String,
+    /// Why it had no effect.
+    pub reason: &'static str,
 }
 
 /// A result that the user gave.
@@ -315,15 +343,10 @@ fn parse_pin(text: &str) -> Result<Pin, AssumeError> {
     let (key, value) = key_value("assume", text, ASSUME_FORM)?;
     let leaf = key.rsplit('.').next().unwrap_or(key).to_lowercase();
     let staged = key.contains('.');
-    let usage = USAGE_NAMES
-        .iter()
-        .find(|(name, _)| staged && *name == leaf)
-        .map(|(_, usage)| *usage);
-    let bad = |wanted| AssumeError::BadValue {
-        text: text.to_owned(),
-        value: value.to_owned(),
-        wanted,
-    };
+    let usage =
+        USAGE_NAMES.iter().find(|(name, _)| staged && *name == leaf).map(|(_, usage)| *usage);
+    let bad =
+        |wanted| AssumeError::BadValue { text: text.to_owned(), value: value.to_owned(), wanted };
     if key.starts_with('.') || key.ends_with('.') {
         return Err(AssumeError::NotKeyValue {
             flag: "assume",
@@ -342,7 +365,7 @@ fn parse_pin(text: &str) -> Result<Pin, AssumeError> {
         (None, None) => PinValue::Word(value.into()),
     };
     let (text, key) = (text.to_owned(), key.to_owned());
-    Ok(Pin { text, key, value, usage, used: AtomicBool::new(false) })
+    Ok(Pin { text, key, value, usage, used: AtomicBool::new(false), misfit: OnceLock::new() })
 }
 
 /// A number that is not negative, with `k` or `m` for thousands and millions.
@@ -382,8 +405,10 @@ fn parse_result(
             reason,
         })?,
     };
-    let json = serde_json::from_str(&content)
-        .map_err(|error| AssumeError::NotJson { text: text.to_owned(), reason: error.to_string() })?;
+    let json = serde_json::from_str(&content).map_err(|error| AssumeError::NotJson {
+        text: text.to_owned(),
+        reason: error.to_string(),
+    })?;
     let (text, label) = (text.to_owned(), label.to_owned());
     Ok(PinnedResult { text, label, nth, json, used: AtomicBool::new(false) })
 }

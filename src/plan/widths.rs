@@ -149,13 +149,22 @@ fn cap_at<'p>(
 ) -> Option<(Option<&'p str>, Cap, usize)> {
     let first: u32 = text.get(start..end)?.parse().ok()?;
     let (last, end) = range_end(text, end).map_or((None, end), |(last, end)| (Some(last), end));
-    let lead = lead_before(text.get(..start)?);
+    let before = text.get(..start)?;
+    let lead = lead_before(before);
     let high = last.unwrap_or(first);
     if high == 0 || high > LARGEST_CAP || first > high {
         return None;
     }
     let after = text.get(end..)?;
-    if after.starts_with(['%', '.', ':', 'x', 'k', '/', '_']) && !after.starts_with(". ") {
+    // "5%", "3.5", "10k", "8/10", "12:30" are no counts; "top 5." is.
+    let mut following = after.chars();
+    let joined = match following.next() {
+        Some('%') => true,
+        Some('.' | ':' | '/' | ',') => following.next().is_some_and(char::is_alphanumeric),
+        Some(next) => next.is_alphanumeric() || next == '_',
+        None => false,
+    };
+    if joined {
         return None;
     }
     let noun = match noun_after(after, properties) {
@@ -166,8 +175,10 @@ fn cap_at<'p>(
     let cap = match (lead, last) {
         (_, Some(last)) => Cap { low: first, high: last, exact: false },
         (Some(exact), None) => Cap { low: if exact { first } else { 0 }, high: first, exact },
-        // "find 5 angles": a bare count only counts with its noun.
-        (None, None) if noun.is_some() && first > 1 => Cap { low: first, high: first, exact: true },
+        // "find 5 angles": a bare count only counts with its noun and a verb that asks for it.
+        (None, None) if noun.is_some() && first > 1 && after.starts_with(' ') && asked(before) => {
+            Cap { low: first, high: first, exact: true }
+        }
         (None, None) => return None,
     };
     // "1-3" alone may be a page, a step or a score.
@@ -175,6 +186,41 @@ fn cap_at<'p>(
         return None;
     }
     Some((noun, cap, end))
+}
+
+/// Whether one of the last words before a number asks for something to be made.
+fn asked(before: &str) -> bool {
+    const VERBS: [&str; 26] = [
+        "find",
+        "return",
+        "propose",
+        "list",
+        "produce",
+        "generate",
+        "give",
+        "report",
+        "identify",
+        "pick",
+        "choose",
+        "write",
+        "create",
+        "draft",
+        "suggest",
+        "design",
+        "name",
+        "provide",
+        "extract",
+        "select",
+        "brainstorm",
+        "into",
+        "output",
+        "plan",
+        "formulate",
+        "emit",
+    ];
+    let sentence = before.rsplit(['.', ';', '\n', ':']).next().unwrap_or("");
+    let words = sentence.rsplit(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.take(3).any(|word| VERBS.iter().any(|verb| verb.eq_ignore_ascii_case(word)))
 }
 
 /// The end of a range: "3-5", "3–5", "3 to 5".

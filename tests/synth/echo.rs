@@ -111,8 +111,7 @@ fn a_stage_that_dedups_returns_a_part_of_its_input() {
             ask("find:*", "find:a", "Find bugs of kind a.", &findings()),
             ask("find:*", "find:b", "Find bugs of kind b.", &findings()),
         ]);
-        let all: Vec<Value> =
-            found.iter().flat_map(|r| list(r, "findings")).cloned().collect();
+        let all: Vec<Value> = found.iter().flat_map(|r| list(r, "findings")).cloned().collect();
         let titles: BTreeSet<String> = all.iter().map(|f| f["title"].to_string()).collect();
         if titles.len() < 2 {
             continue;
@@ -195,14 +194,17 @@ fn prompts_say_whose_results_they_quote() {
     let found = sample.all_full(&asks);
     for result in &found {
         let text = value(result).to_string();
-        assert!(result.quotes.iter().all(|quote| text.contains(quote) || quote == &result.quotes[0]));
+        assert!(
+            result.quotes.iter().all(|quote| text.contains(quote) || quote == &result.quotes[0])
+        );
     }
     let shown: Vec<String> = found
         .iter()
         .filter(|result| result.quotes.len() > 1)
         .map(|result| value(result).to_string())
         .collect();
-    let report = ask("report", "report", shown.join("\n"), &json!({"type": "object", "properties": {}}));
+    let report =
+        ask("report", "report", shown.join("\n"), &json!({"type": "object", "properties": {}}));
     let result = sample.all_full(&[report]).remove(0);
     assert_eq!(result.quoted_calls as usize, shown.len());
 }

@@ -82,7 +82,8 @@ fn a_loop_until_count_does_not_starve() {
             let mut calls = 0;
             while seen.len() < 10 && calls < 1_000 {
                 calls += 1;
-                let result = sample.one(&ask("find", "find", "Find bugs in this code.", &findings()));
+                let result =
+                    sample.one(&ask("find", "find", "Find bugs in this code.", &findings()));
                 seen.extend(list(&result, "findings").iter().map(key));
             }
             calls
@@ -100,7 +101,9 @@ fn one_agent_per_item_in_a_row_is_not_a_round() {
     let (mut early, mut late) = (0, 0);
     for number in 0..SAMPLES {
         let mut sample = plan.sample(number);
-        for (position, lens) in ["bugs", "leaks", "races", "style", "tests", "docs"].iter().enumerate() {
+        for (position, lens) in
+            ["bugs", "leaks", "races", "style", "tests", "docs"].iter().enumerate()
+        {
             let prompt = format!("Look for {lens}, and for nothing else, in the code.");
             let result = sample.one(&ask("find:*", &format!("find:{lens}"), prompt, &findings()));
             let count = list(&result, "findings").len();
@@ -202,6 +205,57 @@ fn a_repair_loop_ends() {
 }
 
 #[test]
+fn a_score_rises_with_repairs() {
+    let schema = json!({
+        "type": "object",
+        "required": ["score"],
+        "properties": {"score": {"type": "number", "minimum": 0, "maximum": 10}}
+    });
+    let plan = Plan::shipped();
+    let rounds: u32 = (0..SAMPLES)
+        .map(|number| {
+            let mut sample = plan.sample(number);
+            (1..100)
+                .find(|round| {
+                    let asked =
+                        ask("judge", &format!("judge#{round}"), "Score the draft.", &schema);
+                    let score = sample.one(&asked)["score"].as_f64().unwrap();
+                    sample.one(&ask("revise", "revise", "Revise the draft.", &schema));
+                    score >= 9.0
+                })
+                .unwrap_or(100)
+        })
+        .sum();
+    let mean = f64::from(rounds) / 300.0;
+    assert!((1.5..4.5).contains(&mean), "{mean}");
+}
+
+#[test]
+fn checks_of_different_items_do_not_wear_off() {
+    // One pipeline per item, every check under the same label: no repeats of one check.
+    let plan = Plan::shipped();
+    let (mut early, mut late, mut total) = (0, 0, 0);
+    for number in 0..SAMPLES {
+        let mut sample = plan.sample(number);
+        let found = sample.all(&finders(1, &[]));
+        let items: Vec<&Value> = found.iter().flat_map(|r| list(r, "findings")).take(8).collect();
+        if items.len() < 8 {
+            continue;
+        }
+        total += 4;
+        for (position, item) in items.iter().enumerate() {
+            sample.one(&ask("fix", "fix", format!("Fix {item}"), &verdict()));
+            let result = sample.one(&ask("check", "check", format!("Check {item}"), &check()));
+            let passed = u32::from(result["pass"] == true);
+            if position < 4 { early += passed } else { late += passed }
+        }
+    }
+    let (early, late) = (f64::from(early) / f64::from(total), f64::from(late) / f64::from(total));
+    assert!((0.6..0.8).contains(&early), "{early}");
+    assert!((early - late).abs() < 0.06, "{early} {late}");
+}
+
+#[test]
 fn a_check_keeps_its_answer_while_nothing_is_done() {
     let plan = Plan::shipped();
     for number in 0..SAMPLES {
@@ -274,7 +328,12 @@ fn one_more_agent_leaves_the_others_alone() {
     for number in 0..50 {
         let mut with = plan.sample(number);
         let mut without = plan.sample(number);
-        let extra = ask("scout", "scout", "Look around.", &json!({"type": "object", "properties": {"files": {"type": "array", "items": {"type": "string"}}}}));
+        let extra = ask(
+            "scout",
+            "scout",
+            "Look around.",
+            &json!({"type": "object", "properties": {"files": {"type": "array", "items": {"type": "string"}}}}),
+        );
         with.one(&extra);
         assert_eq!(with.all(&finders(1, &[])), without.all(&finders(1, &[])));
     }

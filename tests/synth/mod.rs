@@ -37,7 +37,8 @@ impl Plan {
         let assume: Vec<String> = setup.assume.iter().map(|text| (*text).to_owned()).collect();
         let result: Vec<String> = setup.result.iter().map(|text| (*text).to_owned()).collect();
         let texts = AssumptionTexts { assume: &assume, result: &result, done: &[] };
-        let assumptions = Arc::new(Assumptions::parse(texts, &mut |_| Err("no files".into())).unwrap());
+        let assumptions =
+            Arc::new(Assumptions::parse(texts, &mut |_| Err("no files".into())).unwrap());
         let caps: Vec<ProseCap> = caps_in_script(setup.script, setup.properties);
         let input = SynthesizerInput {
             results_toml: shipped_results(),
@@ -81,7 +82,12 @@ pub struct Ask {
 }
 
 pub fn ask(stage: &'static str, label: &str, prompt: impl Into<String>, schema: &Value) -> Ask {
-    Ask { stage, label: label.into(), prompt: prompt.into(), schema: Some(schema.to_string().into()) }
+    Ask {
+        stage,
+        label: label.into(),
+        prompt: prompt.into(),
+        schema: Some(schema.to_string().into()),
+    }
 }
 
 fn bump(counts: &mut Vec<(StageKey, u32)>, stage: StageKey) -> u32 {

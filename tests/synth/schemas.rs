@@ -124,7 +124,10 @@ fn a_schema_the_runtime_refuses_is_refused() {
         let result = sample.all_full(&[ask("stage", "label", "Do it.", &schema)]).remove(0);
         let Outcome::Rejected { name, message } = result.outcome else { panic!("{schema}") };
         assert_eq!(name, "TypeError");
-        assert!(message.starts_with("agent({schema}) received an invalid JSON Schema"), "{message}");
+        assert!(
+            message.starts_with("agent({schema}) received an invalid JSON Schema"),
+            "{message}"
+        );
     }
 }
 
@@ -142,12 +145,20 @@ fn an_enum_leans_to_the_likely_words() {
 
 /// Random schemas, some of them with keywords that cannot all be met by construction.
 fn any_schema() -> impl Strategy<Value = Value> {
-    let name = prop::sample::select(vec!["findings", "id", "pass", "score", "file", "deps", "note", "line"]);
+    let name = prop::sample::select(vec![
+        "findings", "id", "pass", "score", "file", "deps", "note", "line",
+    ]);
     let leaf = prop_oneof![
         Just(json!({"type": "boolean"})),
-        (0_usize..30, 0_usize..40).prop_map(|(min, more)| json!({"type": "string", "minLength": min, "maxLength": min + more})),
-        (-50_i64..50, 0_i64..60).prop_map(|(min, more)| json!({"type": "integer", "minimum": min, "maximum": min + more})),
-        (-5_i64..5, 1_i64..9).prop_map(|(min, more)| json!({"type": "number", "minimum": min, "maximum": min + more})),
+        (0_usize..30, 0_usize..40).prop_map(
+            |(min, more)| json!({"type": "string", "minLength": min, "maxLength": min + more})
+        ),
+        (-50_i64..50, 0_i64..60).prop_map(
+            |(min, more)| json!({"type": "integer", "minimum": min, "maximum": min + more})
+        ),
+        (-5_i64..5, 1_i64..9).prop_map(
+            |(min, more)| json!({"type": "number", "minimum": min, "maximum": min + more})
+        ),
         prop::collection::btree_set("[a-z]{1,6}", 1..5).prop_map(|words| json!({"enum": words})),
         Just(json!({"type": ["string", "null"]})),
         Just(json!({"type": "string", "pattern": "^[a-z]+-[0-9]{2}$"})),

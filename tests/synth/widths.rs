@@ -36,7 +36,9 @@ fn a_pin_fixes_a_length() {
     }
     let plan = Plan::new(&Setup { assume: &["Other.findings=12"], ..Setup::default() });
     lengths(&plan, "Find bugs.", "findings", &findings());
-    assert_eq!(plan.synthesizer.assumptions().unused(), ["--assume Other.findings=12"]);
+    let unused = plan.synthesizer.assumptions().unused();
+    assert_eq!(unused[0].flag, "--assume Other.findings=12");
+    assert_eq!(unused[0].reason, "no stage of the script has such a property");
 }
 
 #[test]
@@ -58,6 +60,35 @@ fn a_pin_fixes_a_word() {
 }
 
 #[test]
+fn a_pin_that_does_not_fit_is_reported() {
+    for (pin, wanted) in [
+        ("Verify.real=12", "a boolean: give a share"),
+        ("Verify.reason=3", "a text"),
+        ("Verify.real=maybe", "a boolean"),
+    ] {
+        let plan = Plan::new(&Setup { assume: &[pin], ..Setup::default() });
+        plan.sample(1).one(&ask("Verify", "verify", "Is it real?", &verdict()));
+        let unused = plan.synthesizer.assumptions().unused();
+        assert!(unused[0].reason.contains(wanted), "{unused:?}");
+    }
+}
+
+#[test]
+fn a_share_of_good_words_can_be_pinned() {
+    let words = json!({"enum": ["confirmed", "plausible", "refuted"]});
+    let schema =
+        json!({"type": "object", "required": ["verdict"], "properties": {"verdict": words}});
+    let plan = Plan::new(&Setup { assume: &["verify.verdict=0.2"], ..Setup::default() });
+    let refuted = (0..2_000)
+        .filter(|number| {
+            let asked = ask("verify", "verify", format!("Judge {number}"), &schema);
+            plan.sample(*number).one(&asked)["verdict"] == "refuted"
+        })
+        .count();
+    assert!((1_520..1_680).contains(&refuted), "{refuted} of 2000");
+}
+
+#[test]
 fn a_result_can_be_given() {
     let plan = Plan::new(&Setup { result: &["find#2={\"findings\":[]}"], ..Setup::default() });
     let mut sample = plan.sample(0);
@@ -69,7 +100,8 @@ fn a_result_can_be_given() {
 
 #[test]
 fn a_given_result_is_checked() {
-    let plan = Plan::new(&Setup { result: &["find={\"findings\":[{\"file\":3}]}"], ..Setup::default() });
+    let plan =
+        Plan::new(&Setup { result: &["find={\"findings\":[{\"file\":3}]}"], ..Setup::default() });
     let schema = findings().to_string().into();
     let call = SynthCall {
         stage: StageKey(1),
@@ -95,10 +127,11 @@ fn caps_in_the_prompt_are_kept() {
         ("Report the top 5.", 0, 5),
         ("Return 3-5 findings.", 3, 5),
         ("Return exactly 7 findings.", 7, 7),
+        ("Propose 6 distinct findings.", 6, 6),
     ] {
         let all = lengths(&Plan::shipped(), prompt, "findings", &findings());
         assert!(all.iter().all(|n| (low..=high).contains(n)), "{prompt}: {all:?}");
-        assert!(all.last() == Some(&high), "{prompt}");
+        assert_eq!(all.last(), Some(&high), "{prompt}");
     }
 }
 
@@ -120,6 +153,7 @@ fn not_every_number_is_a_cap() {
         "Use up to 3 sentences per finding.",
         "Rate from 1-10.",
         "Step 2: report findings later",
+        "There were 12 findings last time.",
     ] {
         assert_eq!(cap_in_prompt(prompt, "findings", true), None, "{prompt}");
     }

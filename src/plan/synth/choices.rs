@@ -2,7 +2,7 @@
 //! was repaired, verdicts follow the item they judge.
 
 use super::call::Booleans;
-use super::form::{BooleanForm, EnumForm, Node};
+use super::form::{BooleanForm, EnumForm, EnumValue, Node};
 use super::sample_state::Gate;
 use super::word_tables::BooleanKind;
 use super::writer::Writer;
@@ -31,7 +31,7 @@ pub(super) fn blend(common: f64, own: f64, share: f64) -> f64 {
 
 impl Writer<'_> {
     /// The check that the current object, or else this value alone, reports.
-    fn gate(&mut self, key: u64, seed: Seed) -> Gate {
+    pub(super) fn gate(&mut self, key: u64, seed: Seed) -> Gate {
         match self.gate {
             Some(gate) => gate,
             None => self.gate_for(key, seed),
@@ -44,7 +44,15 @@ impl Writer<'_> {
         let scene = self.scene;
         let (tables, state) = (scene.tables, scene.state);
         let others = state.calls.saturating_sub(scene.memory.calls);
-        let drawn = blend(state.quality, seed.normal(DRAW), tables.spread.gate_run);
+        let slot = (scene.asked.question, scene.label ^ scene.about.unwrap_or(0), key);
+        let known = scene.memory.gates.get(&slot).filter(|_| !self.in_item);
+        let before = known.filter(|gate| scene.delivered > gate.delivered);
+        let own = match (known, scene.about) {
+            // First looks at one item agree; after a repair it is another item.
+            (None, Some(_)) => self.verdict(seed),
+            _ => seed.normal(DRAW),
+        };
+        let drawn = blend(state.quality, own, tables.spread.gate_run);
         let fresh = Gate {
             drawn,
             shift: 0.0,
@@ -56,8 +64,6 @@ impl Writer<'_> {
         if self.in_item {
             return fresh;
         }
-        let slot = (scene.asked.question, scene.label, key);
-        let before = scene.memory.gates.get(&slot).filter(|gate| scene.delivered > gate.delivered);
         let gate = match before {
             None => fresh,
             Some(before) if before.repairs < state.repairs => {
@@ -101,11 +107,9 @@ impl Writer<'_> {
         let rule = boolean.rule;
         let pinned = match &node.pin {
             Some(PinValue::Number(share)) => Some(share.clamp(0.0, 1.0)),
-            Some(PinValue::Word(word)) => match word.to_ascii_lowercase().as_str() {
-                "true" | "yes" => Some(1.0),
-                "false" | "no" => Some(0.0),
-                _ => None,
-            },
+            Some(PinValue::Word(word)) => {
+                Some(f64::from(u8::from(word.eq_ignore_ascii_case("true"))))
+            }
             None => None,
         };
         let share = pinned.unwrap_or(rule.share);
@@ -148,7 +152,8 @@ impl Writer<'_> {
             Some(PinValue::Word(pin)) => {
                 values.iter().position(|value| value.word.eq_ignore_ascii_case(pin))
             }
-            _ => None,
+            Some(PinValue::Number(share)) => self.pick_by_share(words, *share, seed),
+            None => None,
         };
         let forced = self.scene.extremes.and_then(|extremes| {
             let place = extremes.enum_index.checked_rem(values.len())?;
@@ -162,6 +167,18 @@ impl Writer<'_> {
         let top = values.len().saturating_sub(1).max(1);
         self.note(&node.path, picked as f64 / top as f64);
         self.out.push_str(&value.json);
+    }
+
+    /// A word of an enum whose good words have this share together.
+    fn pick_by_share(&self, words: &EnumForm, share: f64, seed: Seed) -> Option<usize> {
+        let good = self.verdict(seed) > -quantile(share.clamp(0.0, 1.0));
+        let side = |value: &EnumValue| (value.rank > 0.0) == good && value.weight > 0.0;
+        let total: f64 = words.values.iter().filter(|value| side(value)).map(|v| v.weight).sum();
+        let mut left = total * seed.child(SUBJECT).uniform(DRAW);
+        words.values.iter().position(|value| {
+            left -= if side(value) { value.weight } else { 0.0 };
+            side(value) && left <= 0.0
+        })
     }
 
     fn pick(&mut self, node: &Node, words: &EnumForm, seed: Seed) -> usize {

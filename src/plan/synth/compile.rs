@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::form::{Form, Kind, ListForm, Node, NodeId};
 use super::word_tables::{ListKind, WordTables};
-use crate::plan::assume::Assumptions;
+use crate::plan::assume::{Assumptions, PinValue};
 use crate::plan::widths::{Cap, ProseCap};
 use crate::seed::key_of;
 
@@ -124,11 +124,14 @@ impl<'s> Compiler<'s, '_> {
         let (kind, nullable) =
             if refused { (Kind::Never, false) } else { self.kind(&parts, chosen, at)? };
         let pinned = !at.is_item && !at.path.is_empty();
-        let pin = pinned.then(|| self.input.assumptions.property(self.input.stage_name, at.path));
+        let pin = pinned.then(|| {
+            let takes = |value: &PinValue| takes(&kind, value);
+            self.input.assumptions.property(self.input.stage_name, at.path, takes)
+        });
         if let Some(node) = self.nodes.get_mut(id) {
+            node.pin = pin.flatten().cloned();
             node.kind = kind;
             node.nullable = nullable;
-            node.pin = pin.flatten().cloned();
         }
         Ok(id)
     }
@@ -169,9 +172,8 @@ impl<'s> Compiler<'s, '_> {
     }
 
     fn resolve(&self, reference: &str) -> Result<&'s Value, String> {
-        let pointer = reference.strip_prefix('#').filter(|rest| {
-            rest.is_empty() || rest.starts_with('/')
-        });
+        let pointer =
+            reference.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'));
         let unescaped = pointer.map(|pointer| pointer.replace("%24", "$").replace("%20", " "));
         unescaped
             .and_then(|pointer| self.document.pointer(&pointer))
@@ -180,14 +182,46 @@ impl<'s> Compiler<'s, '_> {
 
     /// The cap that the script's prose or a description sets for a list.
     pub(super) fn cap(&self, name: &str, description: Option<&str>) -> Option<Cap> {
-        let described = description
-            .and_then(|text| crate::plan::widths::cap_in_prompt(text, name, true));
+        let described =
+            description.and_then(|text| crate::plan::widths::cap_in_prompt(text, name, true));
         let named = |cap: &&ProseCap| {
             cap.property.as_deref().is_some_and(|property| property.eq_ignore_ascii_case(name))
         };
         described.or_else(|| {
             self.input.caps.iter().filter(named).map(|cap| cap.cap).min_by_key(|cap| cap.high)
         })
+    }
+}
+
+/// Whether a property can take a pin's value; else what it wants.
+fn takes(kind: &Kind, value: &PinValue) -> Result<(), &'static str> {
+    let share = |number: f64| (0.0..=1.0).contains(&number);
+    match (kind, value) {
+        (Kind::List(_) | Kind::Integer(_) | Kind::Number(_), PinValue::Number(_))
+        | (Kind::Text(_), PinValue::Word(_))
+        | (Kind::Either(_), _) => Ok(()),
+        (Kind::List(_), _) => Err("the property is a list: give its length"),
+        (Kind::Boolean(_), PinValue::Number(number)) if share(*number) => Ok(()),
+        (Kind::Boolean(_), PinValue::Word(word))
+            if ["true", "false"].iter().any(|known| word.eq_ignore_ascii_case(known)) =>
+        {
+            Ok(())
+        }
+        (Kind::Boolean(_), _) => Err("the property is a boolean: give a share from 0 to 1"),
+        (Kind::Enum(words), PinValue::Number(number)) if words.ranked && share(*number) => Ok(()),
+        (Kind::Enum(words), PinValue::Word(pin))
+            if words.values.iter().any(|value| value.word.eq_ignore_ascii_case(pin)) =>
+        {
+            Ok(())
+        }
+        (Kind::Enum(_), _) => Err("the property is an enum: give one of its words"),
+        (Kind::Integer(_) | Kind::Number(_), _) => Err("the property is a number: give one"),
+        (Kind::Text(_), _) => Err(
+            "the property is a text: only lists, booleans, enums and numbers can be pinned to a number",
+        ),
+        (Kind::Null | Kind::Const(_) | Kind::Object(_) | Kind::Never, _) => {
+            Err("the property has no value to pin: name one inside it")
+        }
     }
 }
 

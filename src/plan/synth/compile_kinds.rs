@@ -168,7 +168,8 @@ impl<'s> Compiler<'s, '_> {
 
     /// A choice among given values.
     fn words(&self, values: &[&Value], types: Option<&[&str]>, at: &At<'_>) -> (Kind, bool) {
-        let fits = |value: &Value| types.is_none_or(|types| types.iter().any(|t| is_type(value, t)));
+        let fits =
+            |value: &Value| types.is_none_or(|types| types.iter().any(|t| is_type(value, t)));
         let values: Vec<&&Value> = values.iter().filter(|value| fits(value)).collect();
         let null = values.iter().any(|value| value.is_null());
         let mut words: Vec<EnumValue> = values
@@ -254,7 +255,9 @@ fn is_type(value: &Value, name: &str) -> bool {
     match name {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
+        "integer" => {
+            value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0)
+        }
         "number" => value.is_number(),
         "string" => value.is_string(),
         "array" => value.is_array(),

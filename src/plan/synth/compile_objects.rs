@@ -14,11 +14,7 @@ use super::word_tables::{BooleanKind, ListKind, ListRule};
 pub(super) const LIST_MAX: usize = 4_096;
 
 impl<'s> Compiler<'s, '_> {
-    pub(super) fn object(
-        &mut self,
-        keywords: &Keywords<'s>,
-        at: &At<'_>,
-    ) -> Result<Kind, String> {
+    pub(super) fn object(&mut self, keywords: &Keywords<'s>, at: &At<'_>) -> Result<Kind, String> {
         let required: BTreeSet<&str> = keywords
             .all("required")
             .filter_map(Value::as_array)
@@ -44,7 +40,8 @@ impl<'s> Compiler<'s, '_> {
             let is_required = required.contains(name);
             if self.is_never(node) {
                 if is_required {
-                    let why = if position >= declared { "not in properties" } else { "unsatisfiable" };
+                    let why =
+                        if position >= declared { "not in properties" } else { "unsatisfiable" };
                     return if at.path.is_empty() {
                         Err(format!("required property '{name}' is {why}"))
                     } else {
@@ -75,12 +72,7 @@ impl<'s> Compiler<'s, '_> {
         Ok(Kind::Object(ObjectForm { fields, good_share, extra, extra_node }))
     }
 
-    fn child(
-        &mut self,
-        schemas: &[&'s Value],
-        name: &str,
-        at: &At<'_>,
-    ) -> Result<NodeId, String> {
+    fn child(&mut self, schemas: &[&'s Value], name: &str, at: &At<'_>) -> Result<NodeId, String> {
         let path = if at.path.is_empty() { name.to_owned() } else { format!("{}.{name}", at.path) };
         let inner = At { name, path: &path, depth: at.depth + 1, is_item: false };
         self.node(schemas, &BTreeSet::new(), &inner)
@@ -168,9 +160,9 @@ impl<'s> Compiler<'s, '_> {
     fn id_field(&self, item: NodeId) -> Option<Arc<str>> {
         let Kind::Object(object) = &self.get(item)?.kind else { return None };
         let ids = ["id", "key", "slug", "name", "title", "file", "path"];
-        let named = ids.iter().find_map(|id| {
-            object.fields.iter().find(|field| field.name.eq_ignore_ascii_case(id))
-        });
+        let named = ids
+            .iter()
+            .find_map(|id| object.fields.iter().find(|field| field.name.eq_ignore_ascii_case(id)));
         let suffixed = || object.fields.iter().find(|field| field.name.ends_with("Id"));
         named.or_else(suffixed).or(object.fields.first()).map(|field| Arc::clone(&field.name))
     }

@@ -10,6 +10,9 @@ use super::word_tables::{NumberRule, TextForm, TextRule, words_of};
 const PLAIN_NUMBER: NumberRule =
     NumberRule { mean: 4.0, spread: 2.5, low: 0.0, high: 20.0, unit: false, gate: false };
 
+/// Numbers without bounds stay where every whole one is exact.
+const WIDEST: f64 = 1e15;
+
 impl Compiler<'_, '_> {
     pub(super) fn number(&self, keywords: &Keywords<'_>, at: &At<'_>, whole: bool) -> NumberForm {
         let named = self.input.tables.number(at.name);
@@ -28,15 +31,18 @@ impl Compiler<'_, '_> {
             rule.low *= scale;
             rule.high *= scale;
         }
-        let (low, high) = match (floor, ceiling) {
-            (Some(low), Some(high)) => (low, high),
-            (Some(low), None) => (low, low.max(rule.high)),
-            (None, Some(high)) => (high.min(rule.low), high),
-            (None, None) => (rule.low, rule.high),
-        };
+        // What the schema allows; the table only says what is likely.
+        let (low, high) = (floor.unwrap_or(-WIDEST), ceiling.unwrap_or(WIDEST));
         if rule.mean < low || rule.mean > high {
-            rule.mean = f64::midpoint(low, high);
-            rule.spread = (high - low) / 6.0;
+            rule.mean = match (floor, ceiling) {
+                (Some(low), Some(high)) => f64::midpoint(low, high),
+                (Some(low), None) => low + 2.0 * rule.spread,
+                _ => high - 2.0 * rule.spread,
+            };
+            if floor.is_some() && ceiling.is_some() {
+                rule.spread = (high - low) / 6.0;
+            }
+            (rule.low, rule.high) = (low, high);
         }
         let described = keywords.text("description").unwrap_or("").to_lowercase();
         let role = number_role(at, whole, &described, floor);
@@ -112,7 +118,8 @@ fn plain_text(at: &At<'_>, described: &str) -> TextRule {
         TextForm::Path
     } else if described.contains("url") {
         TextForm::Url
-    } else if at.is_item && named(&["files", "paths", "targets", "modules", "directories", "tests"]) {
+    } else if at.is_item && named(&["files", "paths", "targets", "modules", "directories", "tests"])
+    {
         TextForm::Path
     } else if at.is_item && named(&["urls", "links", "sources", "citations"]) {
         TextForm::Url

@@ -1,8 +1,8 @@
 //! How long a list is. Owns the order of what is believed: a pin, what the prompt shows, a check
 //! beside it, the working tree, caps in prose, the schema, and last the prior of its name.
 
-use super::compile_objects::LIST_MAX;
 use super::choices::{blend, quantile};
+use super::compile_objects::LIST_MAX;
 use super::form::{ListForm, Node};
 use super::word_tables::{ListKind, TreeCount};
 use super::writer::Writer;
@@ -58,13 +58,7 @@ impl Writer<'_> {
         }
     }
 
-    fn drawn_length(
-        &mut self,
-        node: &Node,
-        list: &ListForm,
-        seed: Seed,
-        sources: usize,
-    ) -> usize {
+    fn drawn_length(&mut self, node: &Node, list: &ListForm, seed: Seed, sources: usize) -> usize {
         let cap = self.cap(node, list);
         let high = cap.map_or(usize::MAX, |cap| cap.high as usize);
         if sources > 0 {
@@ -79,7 +73,7 @@ impl Writer<'_> {
             }
             ListKind::Problem => {
                 let clean = blend(self.scene.state.quality, seed.normal(EMPTY), 0.6);
-                if clean > quantile(1.0 - list.rule.empty) && cap.is_none_or(|cap| !cap.exact) {
+                if clean > quantile(1.0 - list.rule.empty) && cap.is_none_or(|cap| cap.low == 0) {
                     return 0;
                 }
             }
@@ -96,7 +90,8 @@ impl Writer<'_> {
     /// The cap in prose: this call's own prompt before the script and the description.
     fn cap(&self, node: &Node, list: &ListForm) -> Option<Cap> {
         let only = list.only && !self.in_item;
-        let own = if self.in_item { None } else { cap_in_prompt(self.scene.prompt, &node.name, only) };
+        let own =
+            if self.in_item { None } else { cap_in_prompt(self.scene.prompt, &node.name, only) };
         own.or(list.cap)
     }
 

@@ -30,7 +30,8 @@ impl Writer<'_> {
     pub(super) fn list(&mut self, node: &Node, list: &ListForm, seed: Seed, least: bool) {
         let sources = if least { Vec::new() } else { self.sources(node, list, seed) };
         let references = if least { None } else { self.references(node, list) };
-        let mut length = if least { list.min } else { self.length(node, list, seed, sources.len()) };
+        let mut length =
+            if least { list.min } else { self.length(node, list, seed, sources.len()) };
         if let Some(references) = &references {
             length = length.min(references.len()).max(list.min);
         }
@@ -227,12 +228,18 @@ impl Writer<'_> {
             return Vec::new();
         }
         const LEFT_OUT: [&str; 8] = [
-            "dropped", "removed", "rejected", "duplicates", "discarded", "excluded", "filtered",
+            "dropped",
+            "removed",
+            "rejected",
+            "duplicates",
+            "discarded",
+            "excluded",
+            "filtered",
             "merged",
         ];
         let left_out = words_of(&node.name).iter().any(|word| LEFT_OUT.contains(&word.as_str()));
         // The same order for every list of a result, so that what is kept is not also dropped.
-        let order = scene.seed.child(PICK);
+        let order = scene.state.seed.child(scene.identity).child(PICK);
         let mut ranked: Vec<(f64, usize, &Value)> = shown
             .iter()
             .enumerate()
@@ -262,8 +269,18 @@ impl Writer<'_> {
             return None;
         }
         const BACKWARD: [&str; 12] = [
-            "depends", "dependencies", "deps", "blocked", "prerequisites", "prereqs", "requires",
-            "after", "dependency", "depend", "upstream", "needs",
+            "depends",
+            "dependencies",
+            "deps",
+            "blocked",
+            "prerequisites",
+            "prereqs",
+            "requires",
+            "after",
+            "dependency",
+            "depend",
+            "upstream",
+            "needs",
         ];
         let words = words_of(&node.name);
         let backward = words.iter().any(|word| BACKWARD.contains(&word.as_str()));
@@ -287,9 +304,9 @@ impl Writer<'_> {
         };
         let fits = |value: &Value| match &item.kind {
             Kind::Text(shape) => value.as_str().is_some_and(|text| fits_text(text, shape)),
-            Kind::Integer(form) => value
-                .as_f64()
-                .is_some_and(|number| number >= form.low && number <= form.high && form.step.is_none()),
+            Kind::Integer(form) => value.as_f64().is_some_and(|number| {
+                number >= form.low && number <= form.high && form.step.is_none()
+            }),
             Kind::Enum(words) => words.values.iter().any(|word| word.json == value.to_string()),
             _ => false,
         };
@@ -322,9 +339,8 @@ impl Writer<'_> {
         length: usize,
         seed: Seed,
     ) -> usize {
-        let mut ranked: Vec<(f64, usize)> = (0..references.len())
-            .map(|at| (seed.child(PICK).uniform(at as u64), at))
-            .collect();
+        let mut ranked: Vec<(f64, usize)> =
+            (0..references.len()).map(|at| (seed.child(PICK).uniform(at as u64), at)).collect();
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
         ranked.truncate(length);
         ranked.sort_by_key(|(_, at)| *at);

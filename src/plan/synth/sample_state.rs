@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::form::Form;
+use super::shown::ShownMarker;
 use super::token::Marker;
 use crate::id::StageKey;
 use crate::seed::{Seed, key_of, key_of_parts};
@@ -38,6 +39,7 @@ struct CachedForm {
 /// A result that was given.
 #[derive(Debug)]
 pub(super) struct StoredResult {
+    pub(super) stage: StageKey,
     pub(super) text: String,
 }
 
@@ -140,7 +142,12 @@ impl SampleState {
     }
 
     /// Remembers an item of the result that is stored next.
-    pub(super) fn remember(&mut self, marker: Marker, range: (usize, usize), listed: bool) -> ItemRef {
+    pub(super) fn remember(
+        &mut self,
+        marker: Marker,
+        range: (usize, usize),
+        listed: bool,
+    ) -> ItemRef {
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let item = ItemRef {
             result: narrow(self.results.len()),
@@ -184,7 +191,7 @@ impl StageMemory {
         label: Option<&str>,
         prompt: &str,
         delivered: u32,
-        shown: &[(usize, Marker, ItemRef)],
+        shown: &[ShownMarker],
     ) -> Asked {
         let about: Vec<u64> = shown
             .iter()
@@ -193,8 +200,7 @@ impl StageMemory {
             .collect();
         let newer = shown.iter().find(|(_, _, item)| item.order >= self.first_order);
         let head = newer.map_or(prompt, |(at, _, _)| word_start(prompt, *at));
-        let head: String =
-            head.chars().filter(|c| c.is_alphabetic()).take(HEAD_LETTERS).collect();
+        let head: String = head.chars().filter(|c| c.is_alphabetic()).take(HEAD_LETTERS).collect();
         let label_key = label.map_or(0, |label| key_of(&without_digits(label)));
         let slot = self.questions.entry((label_key, key_of_parts(&about))).or_default();
         let known = slot.iter().copied().find(|index| {
@@ -236,8 +242,19 @@ fn without_digits(label: &str) -> String {
 /// A label without the number of its round: "review r2", "check-round-3", "fix#1".
 pub(super) fn without_round(label: &str) -> u64 {
     const ROUNDS: [&str; 13] = [
-        "r", "round", "iter", "iteration", "attempt", "pass", "try", "cycle", "loop", "wave", "v",
-        "turn", "take",
+        "r",
+        "round",
+        "iter",
+        "iteration",
+        "attempt",
+        "pass",
+        "try",
+        "cycle",
+        "loop",
+        "wave",
+        "v",
+        "turn",
+        "take",
     ];
     let mut out = String::with_capacity(label.len());
     let mut word = String::new();

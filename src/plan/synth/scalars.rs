@@ -44,7 +44,14 @@ impl Writer<'_> {
             }
             return 1.0 + (seed.normal(DRAW).abs() * rule.spread).floor();
         }
-        (rule.mean + rule.spread * seed.normal(DRAW)).clamp(rule.low, rule.high.max(rule.low))
+        let z = if rule.unit && !self.in_item {
+            // A score of the whole work rises with repairs, as checks do.
+            let gate = self.gate(node.key, seed);
+            gate.drawn + gate.shift
+        } else {
+            seed.normal(DRAW)
+        };
+        (rule.mean + rule.spread * z).clamp(rule.low, rule.high.max(rule.low))
     }
 
     /// A position in the list that the prompt shows.
@@ -232,7 +239,8 @@ pub(super) fn fits_text(text: &str, shape: &TextShape) -> bool {
 
 /// The nearest valid number.
 fn fit(value: f64, form: &NumberForm, whole: bool) -> f64 {
-    let (low, high) = if whole { (form.low.ceil(), form.high.floor()) } else { (form.low, form.high) };
+    let (low, high) =
+        if whole { (form.low.ceil(), form.high.floor()) } else { (form.low, form.high) };
     let value = if whole { value.round() } else { value };
     let value = value.max(low).min(high);
     let Some(step) = form.step else { return value };

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::sample_state::{ItemRef, SampleState};
 use super::token::{Marker, markers_in};
+use crate::id::StageKey;
 use crate::seed::key_of_parts;
 
 /// JSON in a prompt is looked for this often at most, and no further than this many bytes in.
@@ -15,12 +16,15 @@ const JSON_BYTES_MAX: usize = 1 << 20;
 /// Markers beyond this many are not told apart.
 const MARKERS_MAX: usize = 20_000;
 
+/// A known marker and where it stands in the prompt.
+pub(super) type ShownMarker = (usize, Marker, ItemRef);
+
 /// What one call's prompt shows.
 pub(super) struct Shown<'a> {
     prompt: &'a str,
     state: &'a SampleState,
     /// Known markers in order of first appearance.
-    markers: &'a [(usize, Marker, ItemRef)],
+    markers: &'a [ShownMarker],
     args: &'a [String],
     objects: OnceCell<Vec<Value>>,
     focus: OnceCell<Option<Value>>,
@@ -28,8 +32,8 @@ pub(super) struct Shown<'a> {
 }
 
 /// The known markers of a prompt, each once, in order.
-pub(super) fn known_markers(prompt: &str, state: &SampleState) -> Vec<(usize, Marker, ItemRef)> {
-    let mut found: Vec<(usize, Marker, ItemRef)> = Vec::new();
+pub(super) fn known_markers(prompt: &str, state: &SampleState) -> Vec<ShownMarker> {
+    let mut found: Vec<ShownMarker> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for (at, marker) in markers_in(prompt) {
         if seen.len() >= MARKERS_MAX {
@@ -45,14 +49,14 @@ pub(super) fn known_markers(prompt: &str, state: &SampleState) -> Vec<(usize, Ma
 }
 
 /// How many results these markers come from.
-pub(super) fn results_quoted(markers: &[(usize, Marker, ItemRef)]) -> u32 {
+pub(super) fn results_quoted(markers: &[ShownMarker]) -> u32 {
     let results: std::collections::BTreeSet<u32> =
         markers.iter().map(|(_, _, item)| item.result).collect();
     u32::try_from(results.len()).unwrap_or(u32::MAX)
 }
 
 /// The key of what a prompt is about: the items it shows, whatever else it says.
-pub(super) fn subject(markers: &[(usize, Marker, ItemRef)], prompt: &str) -> u64 {
+pub(super) fn subject(markers: &[ShownMarker], prompt: &str) -> u64 {
     let mut numbers: Vec<u64> = markers.iter().map(|(_, marker, _)| marker.number()).collect();
     if numbers.is_empty() {
         return crate::seed::key_of(prompt);
@@ -61,11 +65,26 @@ pub(super) fn subject(markers: &[(usize, Marker, ItemRef)], prompt: &str) -> u64
     key_of_parts(&numbers)
 }
 
+/// The key of the list items of other stages that a prompt shows; `None` where it shows none.
+pub(super) fn about(markers: &[ShownMarker], state: &SampleState, stage: StageKey) -> Option<u64> {
+    let foreign = |item: &ItemRef| {
+        let result = state.results.get(item.result as usize);
+        item.listed && result.is_some_and(|result| result.stage != stage)
+    };
+    let mut numbers: Vec<u64> = markers
+        .iter()
+        .filter(|(_, _, item)| foreign(item))
+        .map(|(_, marker, _)| marker.number())
+        .collect();
+    numbers.sort_unstable();
+    (!numbers.is_empty()).then(|| key_of_parts(&numbers))
+}
+
 impl<'a> Shown<'a> {
     pub(super) fn new(
         prompt: &'a str,
         state: &'a SampleState,
-        markers: &'a [(usize, Marker, ItemRef)],
+        markers: &'a [ShownMarker],
         args: &'a [String],
     ) -> Self {
         Self {
@@ -114,7 +133,11 @@ impl<'a> Shown<'a> {
     /// How many things the prompt lists, for positions in it.
     pub(super) fn count(&self) -> usize {
         let objects = self.objects().len();
-        if objects > 0 { objects } else { results_quoted(self.markers).max(numbered_lines(self.prompt)) as usize }
+        if objects > 0 {
+            objects
+        } else {
+            results_quoted(self.markers).max(numbered_lines(self.prompt)) as usize
+        }
     }
 
     /// Paths of files that the prompt names: from earlier results and from the args.

@@ -11,7 +11,7 @@ use super::compile::{CompileInput, compile};
 use super::filler::write_words;
 use super::form::Form;
 use super::sample_state::{Asked, SampleState, StoredResult, without_round};
-use super::shown::{Shown, is_path, known_markers, results_quoted, subject};
+use super::shown::{Shown, ShownMarker, about, is_path, known_markers, results_quoted, subject};
 use super::token::Marker;
 use super::word_tables::WordTables;
 use super::writer::{Scene, Writer};
@@ -101,13 +101,25 @@ impl Synthesizer {
         let form = call.schema.map(|schema| self.form(state, call, schema));
         if let Some(Err(reason)) = &form {
             let refused = rejected(reason);
-            return Ok(Synthetic { outcome: refused, factors: Vec::new(), quotes: Vec::new(), quoted_calls, pinned: false });
+            return Ok(Synthetic {
+                outcome: refused,
+                factors: Vec::new(),
+                quotes: Vec::new(),
+                quoted_calls,
+                pinned: false,
+            });
         }
         let form = form.and_then(Result::ok);
         if let Some(pinned) = pinned {
             let outcome = given(&pinned, call)?;
             self.remember_given(state, call, form.as_deref(), &outcome);
-            return Ok(Synthetic { outcome, factors: Vec::new(), quotes: Vec::new(), quoted_calls, pinned: true });
+            return Ok(Synthetic {
+                outcome,
+                factors: Vec::new(),
+                quotes: Vec::new(),
+                quoted_calls,
+                pinned: true,
+            });
         }
         let drawn = self.draw(state, call, form.as_deref(), &markers, None);
         Ok(Synthetic { quoted_calls, ..drawn.0 })
@@ -145,7 +157,8 @@ impl Synthesizer {
             assumptions: &self.assumptions,
             caps: &self.caps,
         };
-        let form = forms.entry(key).or_insert_with(|| compile(schema, &input).map(Arc::new)).clone()?;
+        let form =
+            forms.entry(key).or_insert_with(|| compile(schema, &input).map(Arc::new)).clone()?;
         state.cache_form(call.stage, schema, &form);
         Ok(form)
     }
@@ -166,32 +179,28 @@ impl Synthesizer {
         state: &mut SampleState,
         call: &SynthCall<'_>,
         form: Option<&Form>,
-        markers: &[(usize, Marker, super::sample_state::ItemRef)],
+        markers: &[ShownMarker],
         extremes: Option<&Extremes>,
     ) -> (Synthetic, Vec<Arc<str>>) {
-        let label = call.label.map_or(0, without_round);
-        let asked = {
-            let memory = state.stage_mut(call.stage);
-            memory.ask(call.label, call.prompt, call.delivered, markers)
-        };
+        let memory = state.stage_mut(call.stage);
+        let asked = memory.ask(call.label, call.prompt, call.delivered, markers);
         let Some(form) = form else {
             return (self.text(state, call), Vec::new());
         };
-        let seed = state.seed.child(call.identity);
-        let subject = state.seed.child(subject(markers, call.prompt));
         let mut attempt = 0;
         let done = loop {
-            let tried = self.write(state, call, form, markers, extremes, (asked, label, attempt), (seed, subject));
-            let Some(tried) = tried else { break None };
+            let Some(tried) = self.write(state, call, form, markers, extremes, asked, attempt)
+            else {
+                return (self.text(state, call), Vec::new());
+            };
             attempt += 1;
             let valid = form.validator.as_ref().is_none_or(|validator| {
                 serde_json::from_str(&tried.text).is_ok_and(|value| validator.is_valid(&value))
             });
             if valid || attempt >= ATTEMPTS {
-                break Some(tried);
+                break tried;
             }
         };
-        let Some(done) = done else { return (self.text(state, call), Vec::new()) };
         let unbounded = done.unbounded.clone();
         (store(state, call, form, done), unbounded)
     }
@@ -202,12 +211,13 @@ impl Synthesizer {
         state: &SampleState,
         call: &SynthCall<'_>,
         form: &Form,
-        markers: &[(usize, Marker, super::sample_state::ItemRef)],
+        markers: &[ShownMarker],
         extremes: Option<&Extremes>,
-        (asked, label, attempt): (Asked, u64, u32),
-        (seed, subject): (crate::seed::Seed, crate::seed::Seed),
+        asked: Asked,
+        attempt: u32,
     ) -> Option<Written> {
         let shown = Shown::new(call.prompt, state, markers, &self.args);
+        let seed = state.seed.child(call.identity);
         let scene = Scene {
             tables: &self.tables,
             tree: self.tree,
@@ -219,16 +229,15 @@ impl Synthesizer {
             shown: &shown,
             asked,
             delivered: call.delivered,
-            label,
+            label: call.label.map_or(0, without_round),
+            about: about(markers, state, call.stage),
             identity: call.identity,
-            seed,
-            subject,
+            subject: state.seed.child(subject(markers, call.prompt)),
             extremes,
             attempt,
         };
         let mut writer = Writer::new(&scene);
-        let root_seed = if attempt == 0 { seed } else { seed.child(u64::from(attempt)) };
-        writer.value(form.root, root_seed);
+        writer.value(form.root, if attempt == 0 { seed } else { seed.child(u64::from(attempt)) });
         Some(Written::from(writer))
     }
 
@@ -247,7 +256,7 @@ impl Synthesizer {
         // A marker is about six tokens.
         write_words(&mut text, tokens.saturating_sub(7), marker.number());
         state.remember(marker, (0, 0), false);
-        state.results.push(StoredResult { text: String::new() });
+        state.results.push(StoredResult { stage: call.stage, text: String::new() });
         let repairs = self.tables.repairs(call.label.unwrap_or(call.stage_name))
             || self.tables.repairs(call.stage_name);
         count(state, call, repairs);
@@ -272,7 +281,7 @@ impl Synthesizer {
             _ => String::new(),
         };
         state.stage_mut(call.stage);
-        state.results.push(StoredResult { text });
+        state.results.push(StoredResult { stage: call.stage, text });
         let repairs = form.is_some_and(|form| form.repairs)
             || self.tables.repairs(call.label.unwrap_or(call.stage_name));
         count(state, call, repairs);
@@ -318,7 +327,7 @@ fn store(state: &mut SampleState, call: &SynthCall<'_>, form: &Form, done: Writt
         quotes.push(item.marker.text());
         pooled.extend(item.list.map(|list| (list, known)));
     }
-    state.results.push(StoredResult { text: done.text.clone() });
+    state.results.push(StoredResult { stage: call.stage, text: done.text.clone() });
     let memory = state.stage_mut(call.stage);
     for (list, item) in pooled {
         memory.pools.entry(list).or_default().push(item);

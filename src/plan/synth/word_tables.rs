@@ -336,7 +336,11 @@ impl From<TextEntry> for TextRule {
 fn check(tables: &Tables) -> Result<(), ResultsError> {
     let share = |what: String, value: f64| {
         let fine = (0.0..=1.0).contains(&value);
-        if fine { Ok(()) } else { Err(ResultsError(format!("{what} = {value}: not a share, 0 to 1"))) }
+        if fine {
+            Ok(())
+        } else {
+            Err(ResultsError(format!("{what} = {value}: not a share, 0 to 1")))
+        }
     };
     for (what, value) in [
         ("novelty.decay", tables.novelty.decay),
@@ -354,7 +358,8 @@ fn check(tables: &Tables) -> Result<(), ResultsError> {
     for entry in &tables.list {
         share(format!("list {:?}: empty", entry.names), entry.empty)?;
         if !(entry.median >= 0.0 && entry.median <= 1_000.0) {
-            let message = format!("list {:?}: median = {}: not 0 to 1000", entry.names, entry.median);
+            let message =
+                format!("list {:?}: median = {}: not 0 to 1000", entry.names, entry.median);
             return Err(ResultsError(message));
         }
     }
@@ -364,9 +369,11 @@ fn check(tables: &Tables) -> Result<(), ResultsError> {
     for entry in &tables.word {
         share(format!("word {:?}: weight", entry.words), entry.weight)?;
     }
-    tables.stage.reduce.iter().try_for_each(|entry| {
-        share(format!("stage.reduce {:?}: keep", entry.words), entry.keep)
-    })
+    tables
+        .stage
+        .reduce
+        .iter()
+        .try_for_each(|entry| share(format!("stage.reduce {:?}: keep", entry.words), entry.keep))
 }
 
 fn index<'a>(entries: impl Iterator<Item = &'a Vec<String>>) -> BTreeMap<String, usize> {

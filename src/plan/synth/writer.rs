@@ -30,9 +30,9 @@ pub(super) struct Scene<'a> {
     pub(super) delivered: u32,
     /// The key of the label without its round.
     pub(super) label: u64,
+    /// The key of the items of other stages that the prompt shows; `None` where it shows none.
+    pub(super) about: Option<u64>,
     pub(super) identity: u64,
-    /// Where this call's draws come from.
-    pub(super) seed: Seed,
     /// Where draws about the subject of the prompt come from, shared by all who judge it.
     pub(super) subject: Seed,
     pub(super) extremes: Option<&'a Extremes>,
@@ -146,7 +146,8 @@ impl<'a> Writer<'a> {
     pub(super) fn into_factors(self) -> (String, Vec<Factor>) {
         let stage = self.scene.stage;
         let factors = self.factors.into_iter();
-        let mean = |(path, (sum, count))| Factor { key: (stage, path), value: sum / f64::from(count) };
+        let mean =
+            |(path, (sum, count))| Factor { key: (stage, path), value: sum / f64::from(count) };
         (self.out, factors.map(mean).collect())
     }
 
@@ -207,7 +208,8 @@ impl<'a> Writer<'a> {
         if least && let Some(id) = variants.iter().find(flat) {
             return *id;
         }
-        let drawn = seed.child(0x6f72).stream(u64::from(self.scene.attempt)).pick(variants).copied();
+        let drawn =
+            seed.child(0x6f72).stream(u64::from(self.scene.attempt)).pick(variants).copied();
         drawn.unwrap_or(0)
     }
 
