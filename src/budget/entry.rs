@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::effects::Balance;
 use crate::budget::charge::Charge;
+use crate::budget::effects::Balance;
 use crate::budget::scope::{Limits, ScopeId};
 use crate::id::AttemptId;
 
@@ -125,12 +125,8 @@ pub fn replay(entries: &[Entry]) -> BTreeMap<ScopeId, Balance> {
                 balances.entry(*scope).or_default().limits = *limits;
             }
             EntryKind::Reserve { attempt, scope, agent, charge } => {
-                let known = Known {
-                    scope: *scope,
-                    agent: agent.clone(),
-                    reserved: *charge,
-                    settled: None,
-                };
+                let known =
+                    Known { scope: *scope, agent: agent.clone(), reserved: *charge, settled: None };
                 attempts.insert(attempt.clone(), known);
                 open.insert(attempt.clone());
             }

@@ -5,23 +5,23 @@
 //! expire. Every admission keeps settled + reserved ≤ limit in every scope of its path.
 
 mod account;
-mod effects;
-mod settlement;
 mod admission;
 mod bound;
 mod charge;
 mod denial;
+mod effects;
 mod entry;
 mod scope;
+mod settlement;
 mod unit;
 mod waiters;
 
 pub use account::{Account, AccountError};
-pub use effects::{Balance, Decision, Effects, Overrun};
 pub use admission::{Admission, Ask, Grant};
 pub use bound::{Bound, OUTPUT_FLOOR_TOKENS, OutputCap};
 pub use charge::Charge;
 pub use denial::{Denial, DenialKind, Shortage, Warning};
+pub use effects::{Balance, Decision, Effects, Overrun};
 pub use entry::{Entry, EntryKind, replay};
 pub use scope::{Limits, ScopeId};
 pub use unit::{Quantity, Unit};

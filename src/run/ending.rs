@@ -45,8 +45,7 @@ pub(crate) fn report(mut dispatcher: Dispatcher<'_>) -> RunReport {
     }
     let run = dispatcher.desk.run_balance();
     let desk = &dispatcher.desk;
-    let (mut phases, stages) =
-        dispatcher.tally.finish(|phase| dollars(&desk.phase_balance(phase)));
+    let (mut phases, stages) = dispatcher.tally.finish(|phase| dollars(&desk.phase_balance(phase)));
     for phase in &mut phases {
         phase.forecast = dispatcher.setup.forecasts.get(&phase.title).cloned();
     }
@@ -98,11 +97,7 @@ fn tell_notes(dispatcher: &mut Dispatcher<'_>, notes: &ExecutionNotes) {
 }
 
 /// The report of a run whose account could not be opened.
-pub(crate) fn unstarted(
-    setup: &RunSetup,
-    ports: &RunPorts<'_>,
-    error: &AccountError,
-) -> RunReport {
+pub(crate) fn unstarted(setup: &RunSetup, ports: &RunPorts<'_>, error: &AccountError) -> RunReport {
     RunReport {
         version: RUN_SCHEMA_VERSION,
         run_id: setup.run_id.clone(),

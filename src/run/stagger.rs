@@ -56,7 +56,8 @@ impl Stagger {
 
     /// An agent ended; if it led without an answer, the next one leads.
     pub(crate) fn ended(&mut self, group: u64, agent: CallId) {
-        let led = matches!(self.groups.get(&group), Some(Group::Leading { agent: a, .. }) if *a == agent);
+        let led =
+            matches!(self.groups.get(&group), Some(Group::Leading { agent: a, .. }) if *a == agent);
         if led {
             self.groups.remove(&group);
         }

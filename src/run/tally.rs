@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::budget::{Denial, Quantity};
 use crate::diagnostic::Diagnostic;
 use crate::event::{
-    AgentCounts, AgentEnding, Dollars, LostAgent, LostReason, LostWork, PhaseReport,
-    RequestCounts, SeenDenial, StageReport,
+    AgentCounts, AgentEnding, Dollars, LostAgent, LostReason, LostWork, PhaseReport, RequestCounts,
+    SeenDenial, StageReport,
 };
 use crate::id::StageKey;
 use crate::money::Picodollars;
