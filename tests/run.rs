@@ -3,3 +3,4 @@
 mod endings;
 mod fixture;
 mod seeds;
+mod usage_model;

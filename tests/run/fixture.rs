@@ -254,9 +254,18 @@ impl Case<'_> {
         script: &mut Waves,
         on_event: &mut dyn FnMut(&RunEvent),
     ) -> RunReport {
-        let seed = Seed::new(self.seed);
-        let (mut workload, mut results) = (SmallAgents(seed), Answers);
-        let mut backend = SimulatedBackend::new(&mut workload, &mut results, self.arms, seed);
+        let mut workload = SmallAgents(Seed::new(self.seed));
+        self.run_with(&mut workload, script, on_event)
+    }
+
+    pub(crate) fn run_with(
+        self,
+        workload: &mut dyn Workload,
+        script: &mut Waves,
+        on_event: &mut dyn FnMut(&RunEvent),
+    ) -> RunReport {
+        let (seed, mut results) = (Seed::new(self.seed), Answers);
+        let mut backend = SimulatedBackend::new(workload, &mut results, self.arms, seed);
         let mut no_replay = NoReplay;
         let replay: &mut dyn Replay = match self.replay {
             Some(replay) => replay,
