@@ -8,11 +8,13 @@
 
 mod amount;
 mod assume;
+mod budget;
 mod fit;
 mod money;
 mod policy;
 mod pricing;
 mod report;
+mod run;
 mod script;
 mod synth;
 mod tidy;

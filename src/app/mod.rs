@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::{Command, CommandLine};
+use crate::script::sandbox;
 
 pub mod context;
 pub mod error;
@@ -25,9 +26,12 @@ pub use exit::Exit;
 
 /// Runs the command line `arguments`, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == sandbox::CHILD_ARGUMENT) {
+        return sandbox::child_main(|context, input| planning::handle(context, &input));
+    }
     panic::install_hook();
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let arguments: Vec<OsString> = arguments.into_iter().collect();
         match CommandLine::try_parse_from(arguments) {
             Ok(command_line) => dispatch(command_line),
             Err(error) => refuse(&error),

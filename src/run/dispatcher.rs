@@ -113,6 +113,9 @@ impl<'a> Dispatcher<'a> {
             return;
         }
         self.ending = Some(ended);
+        for call in self.ports.execution.calls() {
+            self.take_call(call);
+        }
         for agent in std::mem::take(&mut self.queue) {
             self.tell_end(&agent, AgentEnding::Stopped, "the run ended before it began");
         }
@@ -223,7 +226,7 @@ impl<'a> Dispatcher<'a> {
             phase: Arc::clone(&phase),
             model: route.model.clone(),
         });
-        let replayed = self.ports.replay.as_mut().and_then(|replay| replay.outcome(&call));
+        let replayed = self.ports.replay.outcome(&call);
         let prefix_group = prefix_group(&call, &route);
         let agent = AgentAtWork {
             call,

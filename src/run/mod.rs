@@ -15,4 +15,4 @@ mod tally;
 
 pub use dispatcher::run;
 pub use routes::{Routes, StageRoute, forecasts_of};
-pub use setup::{CONCURRENCY_DEFAULT, CONCURRENCY_MAX, Replay, RunPorts, RunSetup};
+pub use setup::{CONCURRENCY_DEFAULT, CONCURRENCY_MAX, NoReplay, Replay, RunPorts, RunSetup};

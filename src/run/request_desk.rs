@@ -94,8 +94,13 @@ impl RequestDesk {
         price: &Arc<dyn RequestPrice>,
         cap_tokens: u64,
     ) -> Result<Admission, DeskError> {
-        let bound = Bound::of(price.as_ref(), wanted.prompt_tokens_max, wanted.one_hour_cache)?;
         let cap = OutputCap::new(wanted.asked_output_tokens, cap_tokens, wanted.thinking_tokens);
+        let bound = Bound::of(
+            price.as_ref(),
+            wanted.prompt_tokens_max,
+            cap.standing_tokens,
+            wanted.cache_write,
+        )?;
         let (run, agent, request) = (&self.run_id, wanted.agent.0, wanted.request.0);
         let attempt = AttemptId(format!("{run}/{agent}/{request}"));
         let ask = Ask {

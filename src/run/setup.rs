@@ -83,8 +83,8 @@ pub struct RunPorts<'a> {
     pub backend: &'a mut dyn AgentBackend,
     /// Which stage a call belongs to.
     pub stages: &'a dyn CallStages,
-    /// Results of an earlier run, if it is resumed.
-    pub replay: Option<&'a mut dyn Replay>,
+    /// Results of an earlier run, where it is resumed; else [`NoReplay`].
+    pub replay: &'a mut dyn Replay,
     /// Slows virtual time down to be watched.
     pub pacer: &'a mut dyn Pacer,
     /// Whether somebody wants it to end.
@@ -97,4 +97,14 @@ pub struct RunPorts<'a> {
 pub trait Replay {
     /// The result of `call`, where it is known; it costs nothing then.
     fn outcome(&mut self, call: &AgentCall) -> Option<Outcome>;
+}
+
+/// Nothing is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoReplay;
+
+impl Replay for NoReplay {
+    fn outcome(&mut self, _: &AgentCall) -> Option<Outcome> {
+        None
+    }
 }
