@@ -7,7 +7,9 @@
 )]
 
 mod amount;
+mod cli;
 mod money;
 mod pricing;
 mod report;
+mod schema;
 mod tidy;
