@@ -9,12 +9,14 @@
 mod amount;
 mod assume;
 mod budget;
+mod cli;
 mod fit;
 mod money;
 mod policy;
 mod pricing;
 mod report;
 mod run;
+mod schema;
 mod script;
 mod synth;
 mod tidy;

@@ -5,13 +5,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use jiff::civil::Date;
 
-use crate::amount::{Amount, AmountError};
+use crate::amount::Amount;
+use crate::config::settings::{CONCURRENCY_MAX, SAMPLES_MAX, limit};
 use crate::money::Picodollars;
-
-/// The most samples of one plan.
-pub const SAMPLES_MAX: u32 = 20_000;
-/// The most agents at work at once.
-pub const CONCURRENCY_MAX: u32 = 256;
 
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -60,20 +56,7 @@ pub fn budget(text: &str) -> Result<Amount, String> {
              --turn-budget {tokens}, or --budget {tokens}out to hold the run under it"
         ));
     }
-    let amount = text.parse::<Amount>().map_err(|error| match error {
-        AmountError::NoUnit(number) if number.parse::<Picodollars>().is_ok() => {
-            AmountError::NoUnit(number).to_string()
-        }
-        AmountError::NoUnit(other) => AmountError::Unreadable(other).to_string(),
-        other => other.to_string(),
-    })?;
-    match amount {
-        Amount::PlanWindow { .. } => Err(format!(
-            "`{text}` is a share of a subscription's allowance, which others also use: it cannot \
-             be held. Write dollars (5usd), tokens (800ktok, 200kout) or agents (40agents)"
-        )),
-        held => Ok(held),
-    }
+    limit(text)
 }
 
 /// `--fit`: dollars.

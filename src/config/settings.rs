@@ -17,6 +17,11 @@ use crate::amount::Amount;
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::effort::Effort;
 
+/// The most samples of one plan.
+pub const SAMPLES_MAX: u32 = 20_000;
+/// The most agents at work at once: what the client's own variable allows.
+pub const CONCURRENCY_MAX: u32 = 256;
+
 /// The name of a settings file.
 pub const FILE_NAME: &str = "flyball.toml";
 
@@ -187,7 +192,7 @@ struct Typed {
     model: Option<String>,
     effort: Option<Spanned<String>>,
     policy: Option<String>,
-    budget: Option<OneOrMany>,
+    budget: Option<Spanned<toml::Value>>,
     samples: Option<Spanned<u32>>,
     seed: Option<u64>,
     scope: Option<PathBuf>,
@@ -200,38 +205,21 @@ struct Typed {
     provider: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "an amount such as \"10usd\", or a list of amounts")]
-enum OneOrMany {
-    One(Spanned<String>),
-    Many(Vec<Spanned<String>>),
-}
-
 impl Typed {
     fn resolve(self, text: &str, folder: &Path) -> Result<Settings, Vec<Diagnostic>> {
         let mut wrong = Vec::new();
-        let budgets = match self.budget {
-            None => Vec::new(),
-            Some(OneOrMany::One(one)) => vec![one],
-            Some(OneOrMany::Many(many)) => many,
-        };
-        let budget = budgets
-            .into_iter()
-            .filter_map(|amount| {
-                parsed(&amount, text, &mut wrong, |amount| {
-                    amount.parse::<Amount>().map_err(|error| error.to_string())
-                })
-            })
-            .collect();
+        let budget = self.budget.map(|budget| budgets(&budget, text, &mut wrong));
         let settings = Settings {
             model: self.model,
             effort: self.effort.and_then(|effort| parsed(&effort, text, &mut wrong, effort_named)),
             policy: self.policy.map(|policy| relative_policy(&policy, folder)),
-            budget,
-            samples: self.samples.and_then(|n| positive(&n, text, &mut wrong)),
+            budget: budget.unwrap_or_default(),
+            samples: self.samples.and_then(|n| within(&n, SAMPLES_MAX, text, &mut wrong)),
             seed: self.seed,
             scope: self.scope.map(|scope| folder.join(scope)),
-            concurrency: self.concurrency.and_then(|n| positive(&n, text, &mut wrong)),
+            concurrency: self
+                .concurrency
+                .and_then(|n| within(&n, CONCURRENCY_MAX, text, &mut wrong)),
             prices: self.prices.into_iter().map(|path| folder.join(path)).collect(),
             usage: self.usage.map(|path| folder.join(path)),
             cache_ttl: self.cache_ttl.and_then(|ttl| parsed(&ttl, text, &mut wrong, str::parse)),
@@ -241,6 +229,25 @@ impl Typed {
             provider: self.provider,
         };
         if wrong.is_empty() { Ok(settings) } else { Err(wrong) }
+    }
+}
+
+/// One amount, or a list of them.
+fn budgets(value: &Spanned<toml::Value>, text: &str, wrong: &mut Vec<Diagnostic>) -> Vec<Amount> {
+    let amounts = match value.get_ref() {
+        toml::Value::Array(amounts) => amounts.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let read = |amount: &toml::Value| match amount {
+        toml::Value::String(amount) => limit(amount),
+        _ => Err("write an amount such as \"10usd\", or a list of amounts".to_owned()),
+    };
+    match amounts.iter().map(read).collect() {
+        Ok(amounts) => amounts,
+        Err(message) => {
+            wrong.push(diagnostic(text, &value.span(), "settings::value", &message));
+            Vec::new()
+        }
     }
 }
 
@@ -259,12 +266,14 @@ fn parsed<T>(
     }
 }
 
-fn positive(value: &Spanned<u32>, text: &str, wrong: &mut Vec<Diagnostic>) -> Option<u32> {
-    if *value.get_ref() == 0 {
-        wrong.push(diagnostic(text, &value.span(), "settings::value", "this must be 1 or more"));
-        return None;
+fn within(value: &Spanned<u32>, most: u32, text: &str, wrong: &mut Vec<Diagnostic>) -> Option<u32> {
+    let number = *value.get_ref();
+    if (1..=most).contains(&number) {
+        return Some(number);
     }
-    Some(*value.get_ref())
+    let message = format!("`{number}` is out of range: write 1 to {most}");
+    wrong.push(diagnostic(text, &value.span(), "settings::value", &message));
+    None
 }
 
 /// A policy that reads as a file lies relative to the settings file; a bare word is a shipped one.
@@ -288,6 +297,17 @@ pub fn effort_named(name: &str) -> Result<Effort, String> {
         let names = Effort::ALL.map(Effort::name).join(", ");
         format!("`{name}` is not an effort: write one of {names}")
     })
+}
+
+/// An amount that a run can be held under.
+pub fn limit(text: &str) -> Result<Amount, String> {
+    match text.parse::<Amount>().map_err(|error| error.to_string())? {
+        Amount::PlanWindow { .. } => Err(format!(
+            "`{text}` is a share of a subscription's allowance, which others also use: it cannot \
+             be held. Write dollars (5usd), tokens (800ktok, 200kout) or agents (40agents)"
+        )),
+        held => Ok(held),
+    }
 }
 
 /// A length of time with its unit: `250ms`, `90s`, `10m`, `2h`.

@@ -7,13 +7,17 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::number::{digits, dollars, duration, percent};
-use super::page::{Page, clean, fitted};
+use super::page::{Page, clean, fitted, wrapped};
 use crate::diagnostic::Severity;
 use crate::event::{AgentEnding, RunEvent};
 use crate::money::Picodollars;
 
 /// Lines for agents that ended are written at most this often, of run time.
 const QUIET_MILLISECONDS: u64 = 10_000;
+
+/// Lines of one remark; the rest is in the report.
+const REMARK_LINES_MAX: usize = 4;
+const REMARK_INDENT: &str = "  ";
 
 /// What is known of a run at one moment; both views say it in the same words.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +125,16 @@ fn remark(event: &RunEvent) -> Option<String> {
     }
 }
 
+/// A remark on a few lines, those after the first indented.
+fn remark_lines(remark: &str, page: Page) -> Vec<String> {
+    let lines = wrapped(remark, page.width() - REMARK_INDENT.len());
+    let indented = |(index, line)| match index {
+        0 => line,
+        _ => format!("{REMARK_INDENT}{line}"),
+    };
+    lines.into_iter().take(REMARK_LINES_MAX).enumerate().map(indented).collect()
+}
+
 /// Shows a run on its way.
 pub trait Progress {
     /// Shows `event`.
@@ -156,8 +170,8 @@ impl<W: Write> Lines<W> {
 impl<W: Write> Progress for Lines<W> {
     fn show(&mut self, event: &RunEvent) {
         self.moment.observe(event);
-        if let Some(remark) = remark(event) {
-            self.say(&remark);
+        for line in remark(event).iter().flat_map(|remark| remark_lines(remark, self.page)) {
+            self.say(&line);
         }
         let at = self.moment.at_milliseconds;
         let due = self
@@ -200,8 +214,8 @@ impl Progress for LiveLine {
     fn show(&mut self, event: &RunEvent) {
         self.moment.observe(event);
         let room = self.page.width().saturating_sub(3);
-        if let Some(remark) = remark(event) {
-            self.bar.println(fitted(&remark, room));
+        for line in remark(event).iter().flat_map(|remark| remark_lines(remark, self.page)) {
+            self.bar.println(line);
         }
         if matches!(event, RunEvent::RunEnded { .. }) {
             self.bar.finish_and_clear();

@@ -15,8 +15,12 @@ use crate::event::{
 
 /// Items of a section that are shown; the rest is counted.
 const ITEMS_MAX: usize = 10;
-/// Columns of a phase's title.
-const TITLE_WIDTH_MAX: usize = 20;
+/// Phases that are shown; the rest is counted.
+const PHASES_MAX: usize = 24;
+/// Columns of a phase's title, at least.
+const TITLE_WIDTH_MIN: usize = 5;
+/// Columns of space after each column of the table.
+const GAPS: [usize; 8] = [2, 1, 2, 2, 2, 2, 2, 0];
 /// Columns of a workflow's name.
 const NAME_WIDTH_MAX: usize = 24;
 
@@ -24,7 +28,7 @@ const NAME_WIDTH_MAX: usize = 24;
 pub fn table(report: &RunReport, page: Page) -> String {
     let mut sheet = Sheet::new(page);
     headline(&mut sheet, report);
-    for line in phases(report) {
+    for line in phases(report, page) {
         sheet.line(&line);
     }
     denials(&mut sheet, report);
@@ -57,9 +61,11 @@ fn headline(sheet: &mut Sheet, report: &RunReport) {
         };
         sheet.line(&format!("{lead}{}", line.replacen(&fixed(word), &painted, 1)));
     }
-    let simulated = if report.simulated { " (simulated: nothing was paid)" } else { "" };
-    let text = format!("{}, {}{simulated}", agents(&report.agents), duration(report.wall_seconds));
-    for line in wrapped(&text, page.width() - indent) {
+    let text = format!("{}, {}", agents(&report.agents), duration(report.wall_seconds));
+    let simulated = report.simulated.then(|| "simulated: nothing was paid".to_owned());
+    for line in
+        [text].into_iter().chain(simulated).flat_map(|text| wrapped(&text, page.width() - indent))
+    {
         sheet.line(&format!("{}{line}", " ".repeat(indent)));
     }
 }
@@ -110,13 +116,10 @@ fn agents(counts: &AgentCounts) -> String {
 }
 
 /// Forecast against outcome, a phase a line.
-fn phases(report: &RunReport) -> Vec<String> {
+fn phases(report: &RunReport, page: Page) -> Vec<String> {
     if report.phases.is_empty() {
         return Vec::new();
     }
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
     let header = [
         "phase",
         "agents\ndone",
@@ -127,19 +130,38 @@ fn phases(report: &RunReport) -> Vec<String> {
         "cost $\nspent",
         "cost $\nforecast",
     ];
-    table.add_row(cells(header.map(str::to_owned)));
-    for phase in report.phases.iter().take(2 * ITEMS_MAX) {
-        table.add_row(cells(phase_row(phase)));
+    let mut rows = vec![header.map(str::to_owned)];
+    rows.extend(report.phases.iter().take(PHASES_MAX).map(phase_row));
+    fit_titles(&mut rows, page);
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    for row in rows {
+        table.add_row(cells(row));
     }
-    for (column, gap) in table.column_iter_mut().zip([2_u16, 1, 2, 3, 2, 3, 2, 0]) {
-        column.set_padding((0, gap));
+    for (column, gap) in table.column_iter_mut().zip(GAPS) {
+        column.set_padding((0, u16::try_from(gap).unwrap_or(2)));
     }
     let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    let hidden = report.phases.len().saturating_sub(2 * ITEMS_MAX);
+    let hidden = report.phases.len().saturating_sub(PHASES_MAX);
     if hidden > 0 {
         lines.push(format!("… and {hidden} more phases (--format json has all)"));
     }
     lines
+}
+
+/// Shortens titles to what the numbers leave.
+fn fit_titles(rows: &mut [[String; 8]], page: Page) {
+    let column_width = |column: usize, rows: &[[String; 8]]| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.flat_map(|cell| cell.lines()).map(width_of).max().unwrap_or(0)
+    };
+    let numbers: usize = (1..8).map(|column| column_width(column, rows)).sum();
+    let gaps: usize = GAPS.iter().sum();
+    let room = page.width().saturating_sub(numbers + gaps).max(TITLE_WIDTH_MIN);
+    for [title, ..] in rows {
+        *title = fitted(title, room);
+    }
 }
 
 fn cells(texts: [String; 8]) -> Vec<Cell> {
@@ -159,7 +181,7 @@ fn phase_row(phase: &PhaseReport) -> [String; 8] {
     let dash = || "-".to_owned();
     let band = |low: u64, high: u64| range(&count(low), &count(high));
     [
-        fitted(title, TITLE_WIDTH_MAX),
+        clean(title),
         count(u64::from(counts.done + counts.replayed)),
         if lost == 0 { String::new() } else { count(u64::from(lost)) },
         forecast.map_or_else(dash, |of| band(of.agents.p10, of.agents.p90)),
@@ -203,7 +225,8 @@ fn denial_lines(denial: &SeenDenial) -> [String; 2] {
 
 fn quantity_in_words(unit: Unit, quantity: Quantity) -> String {
     match quantity {
-        Quantity::Usd(amount) => dollars(amount),
+        // Finer than elsewhere: what was short is often a fraction of a cent.
+        Quantity::Usd(amount) => amount.to_string(),
         Quantity::Count(n) => format!("{} {}", number::digits(n), unit.name()),
     }
 }
@@ -248,8 +271,9 @@ fn lost(sheet: &mut Sheet, report: &RunReport) {
         let cost = if agent.cost_usd.is_zero() { String::new() } else { dollars(agent.cost_usd) };
         sheet.pair(&format!("{label} {why}{message}"), &cost, 2);
     }
-    let listed = usize::try_from(lost.count).unwrap_or(usize::MAX);
-    more(sheet, listed, "agent", "agents");
+    let shown = lost.agents.len().min(ITEMS_MAX);
+    let hidden = usize::try_from(lost.count).unwrap_or(usize::MAX).saturating_sub(shown);
+    more(sheet, hidden.saturating_add(ITEMS_MAX), "agent", "agents");
 }
 
 fn result(result: &RunResult) -> String {

@@ -432,7 +432,7 @@ pub(super) fn unicode() -> PlanReport {
     report
 }
 
-pub(super) fn all() -> Vec<(&'static str, PlanReport)> {
+pub(crate) fn all() -> Vec<(&'static str, PlanReport)> {
     vec![
         ("review", review()),
         ("no_budget", no_budget()),

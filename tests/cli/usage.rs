@@ -1,0 +1,112 @@
+//! What is said about a wrong command line, and the exit codes.
+
+use flyball::app::Exit;
+
+use super::program::Program;
+
+/// Command lines that are wrong, each with what the message must say.
+const WRONG: &[(&[&str], &str)] = &[
+    (&[], "Usage: flyball"),
+    (&["plane"], "unrecognized subcommand 'plane'"),
+    (&["plan"], "<WORKFLOW>"),
+    (&["plan", ""], "this is empty"),
+    (&["plan", "a.js", "--budget", "5"], "`5` has no unit: write 5usd"),
+    (&["plan", "a.js", "--budget", "-5usd"], "`-5usd` is negative"),
+    (&["plan", "a.js", "--budget", "$-5"], "negative"),
+    (&["plan", "a.js", "--budget", "five"], "`five` is not an amount: write $5"),
+    (&["plan", "a.js", "--budget", "5eur"], "`5eur` is not an amount"),
+    (&["plan", "a.js", "--budget", "+500k"], "write --turn-budget 500k"),
+    (&["plan", "a.js", "--budget", "25%5h"], "cannot be held"),
+    (&["plan", "a.js", "--turn-budget", "half"], "write 500k"),
+    (&["plan", "a.js", "--fit", "800ktok"], "is not dollars"),
+    (&["plan", "a.js", "--fit", "0usd"], "nothing can be routed to fit $0"),
+    (&["plan", "a.js", "--samples", "0"], "at least 1 sample"),
+    (&["plan", "a.js", "--samples", "-1"], "write 1 to 20000"),
+    (&["plan", "a.js", "--samples", "1e9"], "write 1 to 20000"),
+    (&["plan", "a.js", "--concurrency", "0"], "write 1 to 256"),
+    (&["plan", "a.js", "--at", "yesterday"], "write it as 2026-11-22"),
+    (&["plan", "a.js", "--at", "2026-02-30"], "write it as 2026-11-22"),
+    (&["plan", "a.js", "--at", "2026-11-22T10:00"], "write it as 2026-11-22"),
+    (&["plan", "a.js", "--effort", "huge"], "write one of low, medium, high, xhigh, max"),
+    (&["plan", "a.js", "--cache-ttl", "10m"], "write 5m or 1h"),
+    (&["plan", "a.js", "--time-limit", "90"], "`90` has no unit: write 90s"),
+    (&["plan", "a.js", "--time-limit", "1d"], "write 90s, 10m, 2h"),
+    (&["plan", "a.js", "--args", "{base:1}"], "this is not JSON"),
+    (&["plan", "a.js", "--args", "@"], "write @args.json"),
+    (&["plan", "a.js", "--args", "1", "--args-string", "x"], "cannot be used with"),
+    (&["plan", "a.js", "--assume", "Find.findings"], "has no `=`"),
+    (&["plan", "a.js", "--assume", "Find.findings="], "has no value after"),
+    (&["plan", "a.js", "--assume", "=3"], "names nothing before"),
+    (&["plan", "a.js", "--result", "scan=scan.json"], "write --result scan=@scan.json"),
+    (&["plan", "a.js", "--format", "html"], "possible values: table, json, markdown"),
+    (&["run"], "WORKFLOW"),
+    (&["run", "a.js"], "--agents"),
+    (&["run", "a.js", "--plan", "p.json", "--agents", "simulated"], "cannot be used with"),
+    (&["run", "a.js", "--agents", "real"], "possible values: simulated"),
+    (&["run", "a.js", "--agents", "simulated", "--time-scale", "-1"], "1 for real time"),
+];
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_says_what_to_write() {
+    let program = Program::new();
+    for (arguments, expected) in WRONG {
+        let ended = program.run(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(expected),
+            "{arguments:?} lacks {expected}:\n{}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let program = Program::new();
+    for arguments in [&["--help"][..], &["plan", "--help"], &["run", "--help"], &["--version"]] {
+        let ended = program.run(arguments);
+        assert_eq!(ended.code, 0, "{arguments:?}");
+        assert!(!ended.stdout.is_empty() && ended.stderr.is_empty(), "{arguments:?}");
+        assert!(!ended.stdout.contains("__sandbox"), "{arguments:?}: a hidden command shows");
+    }
+}
+
+#[test]
+fn every_help_line_fits_a_page() {
+    let program = Program::new();
+    for arguments in [&["--help"][..], &["plan", "--help"], &["run", "--help"]] {
+        for line in program.run(arguments).stdout.lines() {
+            assert!(line.chars().count() <= 100, "{arguments:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn exit_codes_are_the_documented_ones() {
+    let codes = Exit::ALL.map(Exit::code);
+    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 130]);
+    for page in ["docs/exit-codes.md", "README.md"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        let text = std::fs::read_to_string(path).unwrap();
+        for code in codes {
+            assert!(text.contains(&format!("| {code} |")), "{page} lacks {code}");
+        }
+    }
+}
+
+#[test]
+fn every_flag_is_documented() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let program = Program::new();
+    for command in ["plan", "run"] {
+        let help = program.run(&[command, "--help"]).stdout;
+        let flags = help.lines().filter_map(|line| line.trim_start().split([' ', ',']).next());
+        let flags: Vec<&str> = flags.filter(|word| word.starts_with("--")).collect();
+        assert!(flags.len() > 20, "{command}: {flags:?}");
+        for flag in flags {
+            assert!(page.contains(&format!("`{flag}")), "docs/commands.md lacks {flag}");
+        }
+    }
+}

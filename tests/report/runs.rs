@@ -1,0 +1,203 @@
+//! What reports of runs look like.
+
+use flyball::app::Exit;
+use flyball::app::run::exit_of;
+use flyball::budget::{Denial, DenialKind, Quantity, Shortage, Unit};
+use flyball::event::*;
+use flyball::id::{CallId, RunId};
+use flyball::plan::report::Hashes;
+use flyball::report::page::width_of;
+use flyball::report::{Page, json, run};
+use flyball::tokens::TokenUsage;
+use proptest::prelude::*;
+
+use super::fixtures::{band, cost, usd};
+
+pub(super) fn denial() -> Denial {
+    Denial {
+        kind: DenialKind::Exhausted,
+        shortage: Shortage {
+            scope: "run review / phase Verify".to_owned(),
+            unit: Unit::Usd,
+            limit: Quantity::Usd(usd("5")),
+            settled: Quantity::Usd(usd("4.97")),
+            reserved: Quantity::Usd(usd("0")),
+            needed: Quantity::Usd(usd("0.0412")),
+        },
+    }
+}
+
+fn phase(title: &str, done: u32, denied: u32, spent: &str, forecast: bool) -> PhaseReport {
+    PhaseReport {
+        title: title.to_owned(),
+        agents: AgentCounts { done, denied, ..AgentCounts::default() },
+        cost_usd: Dollars { spent: usd(spent), ..Dollars::default() },
+        tokens: TokenUsage { cache_read: 5_900_000, output: 40_000, ..TokenUsage::default() },
+        forecast: forecast.then(|| PhaseForecast {
+            agents: band(24, 66, 144, 190),
+            billed_tokens: band(9_000_000, 19_000_000, 40_000_000, 60_000_000),
+            cost_usd: cost("0.21", "0.67", "1.9", "3.2"),
+        }),
+    }
+}
+
+/// A run that its budget stopped.
+fn stopped() -> RunReport {
+    let lost = |n: u32, reason, cost: &str, message: &str| LostAgent {
+        call: CallId(n),
+        label: format!("verify:src/module_{n}.rs"),
+        phase: "Verify".to_owned(),
+        reason,
+        cost_usd: usd(cost),
+        message: message.to_owned(),
+    };
+    RunReport {
+        version: RUN_SCHEMA_VERSION,
+        run_id: RunId("run-4f1c09e2".to_owned()),
+        workflow: "review".to_owned(),
+        status: RunStatus::Stopped,
+        stopped_by: Some(StopCause::Budget),
+        agents: AgentCounts { done: 61, denied: 3, failed: 1, replayed: 0, stopped: 7 },
+        cost_usd: Dollars { spent: usd("4.97"), limit: Some(usd("5")), reserved: usd("0") },
+        utilisation_per_mille: Some(994),
+        tokens: TokenUsage { cache_read: 18_000_000, output: 200_000, ..TokenUsage::default() },
+        phases: vec![
+            phase("Find", 5, 0, "4.2", true),
+            phase("Verify", 56, 3, "0.77", true),
+            phase("", 0, 0, "0", false),
+        ],
+        stages: vec![],
+        denials: vec![SeenDenial {
+            scope: "run review / phase Verify".to_owned(),
+            unit: Unit::Usd,
+            needed: Quantity::Usd(usd("0.0412")),
+            left: Quantity::Usd(usd("0.03")),
+            agent: "verify:src/module_57.rs".to_owned(),
+            count: 3,
+            last: denial(),
+        }],
+        lost: LostWork {
+            agents: vec![
+                lost(57, LostReason::DeniedAtStart, "0", "budget exhausted"),
+                lost(58, LostReason::DeniedInWork, "0.012", "budget exhausted"),
+                lost(12, LostReason::Failed, "0.0051", "overloaded_error: try again later"),
+            ],
+            count: 11,
+            cost_usd: usd("0.0171"),
+            script: ScriptReaction::Threw,
+            swallowed: 0,
+        },
+        requests: RequestCounts {
+            sent: 812,
+            waited: 40,
+            clamped: 3,
+            cut: 1,
+            shrunk: 790,
+            overruns: 0,
+            expired: 0,
+            released: 2,
+        },
+        wall_seconds: 642,
+        result: RunResult::Threw {
+            name: "WorkflowBudgetExceededError".to_owned(),
+            message: "budget exhausted: run review / phase Verify".to_owned(),
+            line: Some(58),
+        },
+        unplanned_stages: vec!["retry:*".to_owned()],
+        diagnostics: vec![],
+        logs: vec![],
+        simulated: true,
+        seed: Some(7),
+        hashes: Hashes::default(),
+    }
+}
+
+/// A run that lost nothing.
+fn complete() -> RunReport {
+    RunReport {
+        status: RunStatus::Complete,
+        stopped_by: None,
+        agents: AgentCounts { done: 61, ..AgentCounts::default() },
+        denials: vec![],
+        lost: LostWork::default(),
+        result: RunResult::Returned { value: Some("{\"confirmed\":3}".to_owned()), line: Some(88) },
+        unplanned_stages: vec![],
+        cost_usd: Dollars { spent: usd("4.2"), limit: None, reserved: usd("0") },
+        utilisation_per_mille: None,
+        simulated: false,
+        ..stopped()
+    }
+}
+
+#[test]
+fn table_at_80_columns() {
+    insta::assert_snapshot!("run_stopped", run::table(&stopped(), Page::plain()));
+    insta::assert_snapshot!("run_complete", run::table(&complete(), Page::plain()));
+}
+
+#[test]
+fn markdown() {
+    insta::assert_snapshot!("run_markdown", run::markdown(&stopped()));
+}
+
+#[test]
+fn json_reads_back() {
+    let text = json::pretty(&stopped());
+    assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), stopped());
+}
+
+#[test]
+fn the_exit_code_says_how_it_ended() {
+    let with = |status, stopped_by| RunReport { status, stopped_by, ..stopped() };
+    let failed = with(RunStatus::Failed, None);
+    let refused = RunReport {
+        result: RunResult::EngineFailed { message: "no meta".to_owned() },
+        ..failed.clone()
+    };
+    let cases = [
+        (complete(), Exit::Done),
+        (stopped(), Exit::BudgetStopped),
+        (with(RunStatus::Stopped, Some(StopCause::Signal)), Exit::Interrupted),
+        (with(RunStatus::Stopped, Some(StopCause::Backend)), Exit::Upstream),
+        (with(RunStatus::Partial, None), Exit::BudgetStopped),
+        (RunReport { status: RunStatus::Partial, ..complete() }, Exit::Done),
+        (failed, Exit::ScriptFailed),
+        (refused, Exit::BadInput),
+    ];
+    for (report, exit) in cases {
+        assert_eq!(exit_of(&report), exit, "{:?} {:?}", report.status, report.stopped_by);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(80))]
+
+    #[test]
+    fn no_line_is_wider_than_the_page(
+        words in proptest::collection::vec("\\PC{0,90}|[a-z/]{70,120}", 8),
+        numbers in [0..u32::MAX, 0..5_000_u32],
+        pico in any::<i128>(),
+        width in 60_usize..140,
+    ) {
+        let money = flyball::money::Picodollars::from_pico(pico.saturating_abs());
+        let mut report = stopped();
+        report.workflow = words[0].clone();
+        report.phases[0].title = words[1].clone();
+        report.phases[0].cost_usd.spent = money;
+        report.phases[0].tokens.fresh = u64::MAX;
+        report.phases[1].agents.done = numbers[0] / 8;
+        report.cost_usd.limit = Some(money);
+        report.denials[0].scope = words[2].clone();
+        report.denials[0].agent = words[3].clone();
+        report.denials[0].needed = Quantity::Usd(money);
+        report.lost.agents[2].label = words[4].clone();
+        report.lost.agents[2].message = words[5].clone();
+        report.lost.count = numbers[1];
+        report.unplanned_stages[0] = words[6].clone();
+        report.result = RunResult::Returned { value: Some(words[7].repeat(20)), line: None };
+        let page = Page::new(width, false);
+        for line in run::table(&report, page).lines() {
+            prop_assert!(width_of(line) <= page.width(), "{line:?}");
+        }
+    }
+}
