@@ -53,22 +53,13 @@ fn refuse(error: &clap::Error) -> Exit {
 
 fn dispatch(command_line: CommandLine) -> Exit {
     let colour = command_line.color;
-    if matches!(command_line.command, Command::Sandbox) {
-        return sandbox();
-    }
     let outcome = Context::of_process(colour).and_then(|context| match command_line.command {
         Command::Plan(typed) => plan::run(*typed, &context),
         Command::Run(typed) => run::run(*typed, &context),
-        Command::Sandbox => Ok(sandbox()),
         Command::Workflows(command) => workflows::run(command, &context),
     });
     match outcome {
         Ok(exit) => exit,
         Err(error) => error.report(colour),
     }
-}
-
-/// The child process in which scripts are parsed and run.
-fn sandbox() -> Exit {
-    Exit::Bug
 }

@@ -56,11 +56,11 @@ pub fn gather(
     found.extend(unpriced(frame, priced));
     found.extend(notes_of_routes(priced));
     let unused = setup.assumptions.unused();
-    found.extend(unused.into_iter().map(|flag| {
+    found.extend(unused.into_iter().map(|pin| {
         Diagnostic::new(
             Severity::Warning,
             "plan::unused-assumption",
-            format!("`{flag}` matched nothing in this script"),
+            format!("`{}` had no effect: {}", pin.flag, pin.reason),
         )
         .with_help("stage and property names are listed under `assumed` and in --format json")
     }));
