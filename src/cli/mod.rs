@@ -1,1 +1,3 @@
 //! The command line as typed: arguments, names, defaults.
+
+pub mod pricing;

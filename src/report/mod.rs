@@ -1,1 +1,3 @@
 //! Turns plans, runs and events into text, JSON and Markdown. Computes no money.
+
+pub mod pricing;

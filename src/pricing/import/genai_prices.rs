@@ -30,6 +30,9 @@ pub(super) fn read(providers: &[Value]) -> Vec<Entry> {
 
 fn read_model(provider: &str, model: &Value) -> Entry {
     let id = model.get("id").and_then(Value::as_str).unwrap_or("");
+    if provider != "anthropic" && id.starts_with("claude-") {
+        return left_out(provider, id, "a cloud's price of another vendor's model");
+    }
     let periods = match model.get("prices") {
         Some(Value::Array(rows)) => rows.iter().map(read_row).collect(),
         Some(prices) => read_prices(prices, None).map(|period| vec![period]),

@@ -52,6 +52,23 @@ pub struct Imported {
     pub not_understood: Vec<NotUnderstood>,
 }
 
+impl Imported {
+    /// A second entry of one name that says something else is not understood; nobody here knows
+    /// which of the two is right.
+    fn add(&mut self, model: ImportedModel) {
+        let same =
+            |other: &&ImportedModel| (&other.provider, &other.id) == (&model.provider, &model.id);
+        match self.models.iter().find(same) {
+            None => self.models.push(model),
+            Some(other) if other.periods == model.periods => {}
+            Some(_) => self.not_understood.push(NotUnderstood {
+                name: format!("{}/{}", model.provider, model.id),
+                reason: "listed twice with different prices; the first is used".to_owned(),
+            }),
+        }
+    }
+}
+
 /// One model of another table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedModel {
@@ -128,7 +145,7 @@ pub fn read(text: &str) -> Result<Imported, ImportError> {
     let mut imported = Imported { format, models: Vec::new(), not_understood: Vec::new() };
     for entry in entries {
         match entry {
-            Ok(model) => imported.models.push(model),
+            Ok(model) => imported.add(model),
             Err(left_out) => imported.not_understood.push(left_out),
         }
     }
