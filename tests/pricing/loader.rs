@@ -74,7 +74,7 @@ fn refusals_say_where_what_and_what_to_do() {
             "colour = \"l\"",
             9,
             "unknown key `colour` in [[model]]",
-            "known here: id, line",
+            "known here: id, provider, line",
         ),
         ("line = \"l\"\n", "", 7, "[[model]] has no `line`", "add line = \"haiku\""),
         (

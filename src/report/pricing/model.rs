@@ -16,13 +16,17 @@ pub fn model(prices: &PriceTable, resolved: &Resolved, on: Date, width: usize) -
     let mut text = resolved.via.join(" = ");
     text.push('\n');
     if !resolved.uplift.is_one() {
-        let _ = writeln!(text, "  regional endpoint: prices below times {}", resolved.uplift);
+        let _ = writeln!(
+            text,
+            "  regional endpoint: {} times the list price, included in the modes below",
+            resolved.uplift
+        );
     }
     facts(&mut text, prices, model, width);
     modes(&mut text, resolved, on, width);
     text += "\nperiods (UTC, until is exclusive), standard rates\n";
     periods(&mut text, model, on, width);
-    sources(&mut text, prices, model);
+    sources(&mut text, prices, model, width);
     text
 }
 
@@ -62,9 +66,9 @@ fn facts(text: &mut String, prices: &PriceTable, model: &Model, width: usize) {
         .collect();
     line("also", ids.join(", "));
     for alias in direct_aliases(prices, model) {
-        line("alias", alias_line(alias));
+        line("alias", alias_line(alias, ""));
         for indirect in prices.aliases().filter(|other| other.target == alias.name) {
-            line("", alias_line(indirect));
+            line("", alias_line(indirect, &format!(", through {}", alias.name)));
         }
     }
 }
@@ -76,8 +80,8 @@ fn direct_aliases<'a>(
     prices.aliases().filter(|alias| alias.target == model.id.0)
 }
 
-fn alias_line(alias: &Alias) -> String {
-    let mut text = alias.name.clone();
+fn alias_line(alias: &Alias, through: &str) -> String {
+    let mut text = format!("{}{through}", alias.name);
     for (word, day) in [("from", alias.from), ("until", alias.until)] {
         if let Some(day) = day {
             let _ = write!(text, " {word} {day}");
@@ -110,7 +114,7 @@ fn modes(text: &mut String, resolved: &Resolved, on: Date, width: usize) {
     }
     let _ = writeln!(text, "\nUSD per million tokens on {on}");
     if rows.is_empty() {
-        let _ = writeln!(text, "  {refused}");
+        *text += &wrapped("  ", &refused, 2, width);
     } else {
         let header = ["mode", "input", "output", "write 5m", "write 1h", "read"];
         *text += &table(&header, rows, width);
@@ -150,7 +154,7 @@ fn factor(name: &str, factor: Option<DatedMultiplier>) -> Option<String> {
     Some(format!("{name} times {}{from}{until}", factor.multiplier))
 }
 
-fn sources(text: &mut String, prices: &PriceTable, model: &Model) {
+fn sources(text: &mut String, prices: &PriceTable, model: &Model, width: usize) {
     let named = |id: &String| model.periods.iter().any(|period| period.sources.contains(id));
     let mut sources = prices.sources().iter().filter(|source| named(&source.id)).peekable();
     if sources.peek().is_some() {
@@ -158,7 +162,7 @@ fn sources(text: &mut String, prices: &PriceTable, model: &Model) {
     }
     for source in sources {
         let read = source.retrieved.map_or_else(String::new, |day| format!(", read {day}"));
-        let _ = writeln!(text, "  {}{read}", source.url);
+        *text += &wrapped("  ", &format!("{}{read}", source.url), 4, width);
     }
 }
 
