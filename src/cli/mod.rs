@@ -11,3 +11,5 @@ pub mod workflows;
 pub use command::{Command, CommandLine};
 pub use plan::{PlanOptions, PlanTyped};
 pub use run::{RunOptions, RunTyped};
+//! The command line as typed: arguments, names, defaults.
+pub mod pricing;

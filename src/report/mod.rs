@@ -18,3 +18,4 @@ mod words;
 pub mod workflows;
 
 pub use page::Page;
+pub mod pricing;

@@ -67,7 +67,7 @@ pub fn compare<'a>(table: &'a PriceTable, imported: &'a Imported, on: Date) -> C
         not_understood: &imported.not_understood,
     };
     for theirs in &imported.models {
-        let Some(model) = table.model(&theirs.id) else {
+        let Some(model) = table.model_listed_as(&theirs.id) else {
             comparison.new.push(theirs);
             continue;
         };
@@ -85,9 +85,11 @@ pub fn compare<'a>(table: &'a PriceTable, imported: &'a Imported, on: Date) -> C
         }
         let Some(period) = theirs.period(on) else { continue };
         let differences = differences(model, period, on);
+        // One model may be listed there under several of its names.
+        let told = comparison.changed.iter().any(|change| change.model.id == model.id);
         if differences.is_empty() {
             comparison.equal += 1;
-        } else {
+        } else if !told {
             comparison.changed.push(Change { model, period, differences });
         }
     }

@@ -1,7 +1,7 @@
 //! Reading other people's price tables, comparing them with ours, and turning what is new into a
 //! price file of the user's. Owns the three formats; never changes a table by itself.
 //!
-//! Standard prices of Anthropic, OpenAI and Google are compared. Factors for batch, fast and US-only
+//! Standard prices of Anthropic, `OpenAI` and Google are compared. Factors for batch, fast and US-only
 //! service are not: two of the three formats do not have all of them.
 
 mod compare;
@@ -22,9 +22,9 @@ pub use price_file::{WriteError, price_file};
 /// The formats that are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportFormat {
-    /// `prices/new_data/v2/data.json` of pydantic/genai-prices.
+    /// `prices/new_data/v2/data.json` of `pydantic/genai-prices`.
     GenaiPrices,
-    /// `model_prices_and_context_window.json` of BerriAI/litellm.
+    /// `model_prices_and_context_window.json` of `BerriAI/litellm`.
     Litellm,
     /// `snapshot.json` of the `model-prices` package.
     ModelPrices,
@@ -50,6 +50,23 @@ pub struct Imported {
     pub models: Vec<ImportedModel>,
     /// What was left out, and why.
     pub not_understood: Vec<NotUnderstood>,
+}
+
+impl Imported {
+    /// A second entry of one name that says something else is not understood; nobody here knows
+    /// which of the two is right.
+    fn add(&mut self, model: ImportedModel) {
+        let same =
+            |other: &&ImportedModel| (&other.provider, &other.id) == (&model.provider, &model.id);
+        match self.models.iter().find(same) {
+            None => self.models.push(model),
+            Some(other) if other.periods == model.periods => {}
+            Some(_) => self.not_understood.push(NotUnderstood {
+                name: format!("{}/{}", model.provider, model.id),
+                reason: "listed twice with different prices; the first is used".to_owned(),
+            }),
+        }
+    }
 }
 
 /// One model of another table.
@@ -128,7 +145,7 @@ pub fn read(text: &str) -> Result<Imported, ImportError> {
     let mut imported = Imported { format, models: Vec::new(), not_understood: Vec::new() };
     for entry in entries {
         match entry {
-            Ok(model) => imported.models.push(model),
+            Ok(model) => imported.add(model),
             Err(left_out) => imported.not_understood.push(left_out),
         }
     }
