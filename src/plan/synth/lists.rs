@@ -101,7 +101,7 @@ impl Writer<'_> {
             self.echo = sources.next();
             let required = ranges.len() + (length - index) <= list.min;
             let item_seed = seed.child(ITEM).child(index as u64);
-            let repeated = may_repeat && self.repeat(node, list, item_seed);
+            let repeated = may_repeat && self.repeat(node, list, item_seed, length);
             let fine = match repeated {
                 true if self.out.len() > start => true,
                 true if !required => false,
@@ -185,7 +185,7 @@ impl Writer<'_> {
     }
 
     /// Whether this place is for an earlier item, which is then written if one is left.
-    fn repeat(&mut self, node: &Node, list: &ListForm, seed: Seed) -> bool {
+    fn repeat(&mut self, node: &Node, list: &ListForm, seed: Seed, length: usize) -> bool {
         let scene = self.scene;
         let novelty = scene.tables.novelty;
         let Some(pool) = scene.memory.pools.get(&node.key).filter(|pool| !pool.is_empty()) else {
@@ -196,7 +196,12 @@ impl Writer<'_> {
             (ListKind::Refs | ListKind::Indices | ListKind::Judged, _) => return false,
             (ListKind::Gate | ListKind::Plain, 0) => 1.0,
             (_, 0) => 1.0 - novelty.overlap,
-            _ => novelty.decay.powi(round).max(novelty.floor),
+            _ => {
+                // The floor holds for the round as a whole, however many items it has.
+                let items = f64::from(scene.asked.width) * length as f64;
+                let floor = 1.0 - (1.0 - novelty.floor).powf(1.0 / items.max(1.0));
+                novelty.decay.powi(round).max(floor)
+            }
         };
         let mut stream = seed.stream(PICK);
         if stream.uniform() < fresh {
