@@ -52,8 +52,8 @@ fn a_loop_until_dry_ends_in_a_few_rounds() {
     rounds.sort_unstable();
     let (median, p95) = (rounds[150], rounds[285]);
     assert!((3..=9).contains(&median), "median {median}");
-    assert!(p95 <= 25, "P95 {p95}");
-    assert!(rounds[299] < 300, "one never ended");
+    assert!(p95 <= 14, "P95 {p95}");
+    assert!(rounds[299] <= 40, "most {}", rounds[299]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_loop_until_count_does_not_starve() {
         })
         .collect();
     agents.sort_unstable();
-    assert!(agents[150] <= 20, "median {}", agents[150]);
+    assert!(agents[150] <= 16 && agents[285] <= 80, "{} {}", agents[150], agents[285]);
     assert!(agents[299] < 1_000, "one starved");
 }
 

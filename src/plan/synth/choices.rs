@@ -134,15 +134,17 @@ impl Writer<'_> {
     fn forced(&self, booleans: Booleans, boolean: &BooleanForm) -> bool {
         let good = boolean.rule.good;
         match (booleans, boolean.rule.kind) {
-            (Booleans::True, _) => true,
-            (Booleans::False, _) => false,
             (Booleans::ByStage(bits), _) => (bits >> (self.scene.stage.0 % 64)) & 1 == 1,
-            (Booleans::MoreWork, BooleanKind::More | BooleanKind::Plain) => true,
-            (Booleans::MoreWork, BooleanKind::Verdict) => good,
-            (Booleans::MoreWork, BooleanKind::Gate) => !good,
-            (Booleans::LessWork, BooleanKind::More | BooleanKind::Plain) => false,
-            (Booleans::LessWork, BooleanKind::Verdict) => !good,
-            (Booleans::LessWork, BooleanKind::Gate) => good,
+            (Booleans::True, _) | (Booleans::MoreWork, BooleanKind::More | BooleanKind::Plain) => {
+                true
+            }
+            (Booleans::False, _) | (Booleans::LessWork, BooleanKind::More | BooleanKind::Plain) => {
+                false
+            }
+            (Booleans::MoreWork, BooleanKind::Verdict)
+            | (Booleans::LessWork, BooleanKind::Gate) => good,
+            (Booleans::MoreWork, BooleanKind::Gate)
+            | (Booleans::LessWork, BooleanKind::Verdict) => !good,
         }
     }
 

@@ -55,7 +55,7 @@ impl<'s> Keywords<'s> {
 fn count(value: &Value) -> Option<usize> {
     let whole = value.as_u64().or_else(|| {
         let number = value.as_f64()?;
-        (number >= 0.0 && number < 1e9).then_some(number as u64)
+        (0.0..1e9).contains(&number).then_some(number as u64)
     });
     usize::try_from(whole?).ok()
 }
@@ -297,14 +297,10 @@ fn main_type<'s>(types: Option<&[&'s str]>, keywords: &Keywords<'s>) -> Option<&
         ("maximum", "number"),
         ("multipleOf", "number"),
     ];
-    match types {
-        Some(types) => {
-            let first = types.iter().find(|name| **name != "null");
-            first.or(types.first()).copied()
-        }
-        None => {
-            let hint = HINTS.iter().find(|(keyword, _)| keywords.has(keyword));
-            Some(hint.map_or("string", |(_, name)| name))
-        }
+    if let Some(types) = types {
+        let first = types.iter().find(|name| **name != "null");
+        return first.or(types.first()).copied();
     }
+    let hint = HINTS.iter().find(|(keyword, _)| keywords.has(keyword));
+    Some(hint.map_or("string", |(_, name)| name))
 }

@@ -110,8 +110,8 @@ impl<'s> Compiler<'s, '_> {
     pub(super) fn list(&mut self, keywords: &Keywords<'s>, at: &At<'_>) -> Result<Kind, String> {
         let inner = At { name: at.name, path: at.path, depth: at.depth + 1, is_item: true };
         let mut prefix = Vec::new();
-        let tuples = keywords.all("prefixItems").chain(keywords.all("items"));
-        if let Some(first) = tuples.filter_map(Value::as_array).next() {
+        let mut tuples = keywords.all("prefixItems").chain(keywords.all("items"));
+        if let Some(first) = tuples.find_map(Value::as_array) {
             for schema in first {
                 prefix.push(self.node(&[schema], &BTreeSet::new(), &inner)?);
             }
@@ -142,12 +142,12 @@ impl<'s> Compiler<'s, '_> {
     fn list_rule(&self, name: &str, item: NodeId, of_objects: bool) -> ListRule {
         let plain = ListRule { kind: ListKind::Plain, median: 3.0, empty: 0.05, tree: None };
         let mut rule = self.input.tables.list(name).unwrap_or(plain);
-        let role = match self.get(item).map(|node| &node.kind) {
+        let counts = match self.get(item).map(|node| &node.kind) {
             Some(Kind::Integer(number)) => Some(number.role),
             _ => None,
         };
         // References are names or numbers: a list of objects is something else.
-        rule.kind = match (rule.kind, role) {
+        rule.kind = match (rule.kind, counts) {
             (ListKind::Refs | ListKind::Indices, _) if of_objects => ListKind::Work,
             (ListKind::Indices, None) => ListKind::Refs,
             (ListKind::Refs, Some(_)) | (_, Some(NumberRole::Index(_))) => ListKind::Indices,

@@ -45,8 +45,8 @@ impl Compiler<'_, '_> {
             (rule.low, rule.high) = (low, high);
         }
         let described = keywords.text("description").unwrap_or("").to_lowercase();
-        let role = number_role(at, whole, &described, floor);
-        NumberForm { rule, low, high, step, role }
+        let part = number_role(at, whole, &described, floor);
+        NumberForm { rule, low, high, step, role: part }
     }
 
     pub(super) fn text(&mut self, keywords: &Keywords<'_>, at: &At<'_>) -> TextShape {

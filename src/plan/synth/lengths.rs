@@ -1,6 +1,8 @@
 //! How long a list is. Owns the order of what is believed: a pin, what the prompt shows, a check
 //! beside it, the working tree, caps in prose, the schema, and last the prior of its name.
 
+use std::sync::Arc;
+
 use super::choices::{blend, quantile};
 use super::compile_objects::LIST_MAX;
 use super::form::{ListForm, Node};
@@ -49,13 +51,11 @@ impl Writer<'_> {
         if calm && list.rule.kind == ListKind::Gate {
             return 0;
         }
-        match list.max {
-            Some(max) => max,
-            None => {
-                self.unbounded.push(std::sync::Arc::clone(&node.path));
-                extremes.list_length
-            }
+        if let Some(max) = list.max {
+            return max;
         }
+        self.unbounded.push(Arc::clone(&node.path));
+        extremes.list_length
     }
 
     fn drawn_length(&mut self, node: &Node, list: &ListForm, seed: Seed, sources: usize) -> usize {

@@ -14,6 +14,26 @@ const ITEM: u64 = 0x6974;
 /// Tries to make an item differ from its siblings.
 const DISTINCT_TRIES: u64 = 48;
 
+/// Words of a list that holds what a reducing stage leaves out.
+const LEFT_OUT: [&str; 8] =
+    ["dropped", "removed", "rejected", "duplicates", "discarded", "excluded", "filtered", "merged"];
+
+/// Words of a list of references that must not form a circle.
+const BACKWARD: [&str; 12] = [
+    "depends",
+    "dependencies",
+    "deps",
+    "blocked",
+    "prerequisites",
+    "prereqs",
+    "requires",
+    "after",
+    "dependency",
+    "depend",
+    "upstream",
+    "needs",
+];
+
 /// What a writer puts aside while it writes a list's items.
 struct Outer {
     marker: super::token::Marker,
@@ -81,7 +101,7 @@ impl Writer<'_> {
             self.echo = sources.next();
             let required = ranges.len() + (length - index) <= list.min;
             let item_seed = seed.child(ITEM).child(index as u64);
-            let repeated = may_repeat && self.repeat(node, list, item_seed);
+            let repeated = may_repeat && self.repeat(node, list, item_seed, length);
             let fine = match repeated {
                 true if self.out.len() > start => true,
                 true if !required => false,
@@ -165,7 +185,7 @@ impl Writer<'_> {
     }
 
     /// Whether this place is for an earlier item, which is then written if one is left.
-    fn repeat(&mut self, node: &Node, list: &ListForm, seed: Seed) -> bool {
+    fn repeat(&mut self, node: &Node, list: &ListForm, seed: Seed, length: usize) -> bool {
         let scene = self.scene;
         let novelty = scene.tables.novelty;
         let Some(pool) = scene.memory.pools.get(&node.key).filter(|pool| !pool.is_empty()) else {
@@ -174,9 +194,14 @@ impl Writer<'_> {
         let round = i32::try_from(scene.asked.round).unwrap_or(i32::MAX);
         let fresh = match (list.rule.kind, round) {
             (ListKind::Refs | ListKind::Indices | ListKind::Judged, _) => return false,
-            (ListKind::Gate, 0) | (ListKind::Plain, 0) => 1.0,
+            (ListKind::Gate | ListKind::Plain, 0) => 1.0,
             (_, 0) => 1.0 - novelty.overlap,
-            _ => novelty.decay.powi(round).max(novelty.floor),
+            _ => {
+                // The floor holds for the round as a whole, however many items it has.
+                let items = f64::from(scene.asked.width) * length as f64;
+                let floor = 1.0 - (1.0 - novelty.floor).powf(1.0 / items.max(1.0));
+                novelty.decay.powi(round).max(floor)
+            }
         };
         let mut stream = seed.stream(PICK);
         if stream.uniform() < fresh {
@@ -227,16 +252,6 @@ impl Writer<'_> {
         if shown.is_empty() || (shown.len() < 2 && list.rule.kind != ListKind::Judged) {
             return Vec::new();
         }
-        const LEFT_OUT: [&str; 8] = [
-            "dropped",
-            "removed",
-            "rejected",
-            "duplicates",
-            "discarded",
-            "excluded",
-            "filtered",
-            "merged",
-        ];
         let left_out = words_of(&node.name).iter().any(|word| LEFT_OUT.contains(&word.as_str()));
         // The same order for every list of a result, so that what is kept is not also dropped.
         let order = scene.state.seed.child(scene.identity).child(PICK);
@@ -249,14 +264,14 @@ impl Writer<'_> {
         if left_out {
             ranked.reverse();
         }
-        let share = if left_out { 1.0 - keep } else { keep };
-        let share = if scene.extremes.is_some() || keep >= 1.0 {
+        let usual = if left_out { 1.0 - keep } else { keep };
+        let part = if scene.extremes.is_some() || keep >= 1.0 {
             1.0
         } else {
-            (share * (0.85 + 0.3 * seed.uniform(PICK))).min(1.0)
+            (usual * (0.85 + 0.3 * seed.uniform(PICK))).min(1.0)
         };
         let least = usize::from(!left_out);
-        let kept = ((ranked.len() as f64 * share).round() as usize).max(least);
+        let kept = ((ranked.len() as f64 * part).round() as usize).max(least);
         ranked.truncate(kept);
         ranked.sort_by_key(|(_, at, _)| *at);
         ranked.into_iter().map(|(_, _, value)| value.clone()).collect()
@@ -268,20 +283,6 @@ impl Writer<'_> {
         if !matches!(list.rule.kind, ListKind::Refs | ListKind::Indices) {
             return None;
         }
-        const BACKWARD: [&str; 12] = [
-            "depends",
-            "dependencies",
-            "deps",
-            "blocked",
-            "prerequisites",
-            "prereqs",
-            "requires",
-            "after",
-            "dependency",
-            "depend",
-            "upstream",
-            "needs",
-        ];
         let words = words_of(&node.name);
         let backward = words.iter().any(|word| BACKWARD.contains(&word.as_str()));
         let item = self.scene.form.nodes.get(list.item)?;
@@ -307,7 +308,10 @@ impl Writer<'_> {
             Kind::Integer(form) => value.as_f64().is_some_and(|number| {
                 number >= form.low && number <= form.high && form.step.is_none()
             }),
-            Kind::Enum(words) => words.values.iter().any(|word| word.json == value.to_string()),
+            Kind::Enum(words) => {
+                let json = value.to_string();
+                words.values.iter().any(|word| word.json == json)
+            }
             _ => false,
         };
         let candidates: Vec<Value> = candidates.into_iter().filter(fits).collect();
@@ -359,8 +363,7 @@ impl Writer<'_> {
                 self.out.push(',');
             }
             self.value(list.item, seed.child(ITEM).child(index as u64));
-            written += 1;
         }
-        written
+        written.max(list.min)
     }
 }

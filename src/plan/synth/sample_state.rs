@@ -78,6 +78,8 @@ struct Question {
     /// Results that had been delivered when the round began, and calls in it.
     since: u32,
     calls: u32,
+    /// Calls in the round before.
+    width: u32,
 }
 
 /// How a check went.
@@ -98,6 +100,8 @@ pub(super) struct Gate {
 pub(super) struct Asked {
     pub(super) question: u32,
     pub(super) round: u32,
+    /// Calls that the stage makes in one round, as far as seen.
+    pub(super) width: u32,
 }
 
 impl SampleState {
@@ -212,15 +216,19 @@ impl StageMemory {
             if delivered.saturating_sub(question.since) >= question.calls {
                 question.round += 1;
                 question.since = delivered;
+                question.width = question.calls;
                 question.calls = 0;
             }
             question.calls += 1;
-            return Asked { question: index, round: question.round };
+            let (round, width) = (question.round, question.width);
+            let questions = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
+            let width = width.saturating_mul(questions);
+            return Asked { question: index, round, width };
         }
         let index = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
         slot.push(index);
-        self.asked.push(Question { head, round: 0, since: delivered, calls: 1 });
-        Asked { question: index, round: 0 }
+        self.asked.push(Question { head, round: 0, since: delivered, calls: 1, width: 1 });
+        Asked { question: index, round: 0, width: 1 }
     }
 }
 

@@ -66,10 +66,10 @@ pub(super) fn subject(markers: &[ShownMarker], prompt: &str) -> u64 {
 }
 
 /// The key of the list items of other stages that a prompt shows; `None` where it shows none.
-pub(super) fn about(markers: &[ShownMarker], state: &SampleState, stage: StageKey) -> Option<u64> {
+pub(super) fn about(markers: &[ShownMarker], state: &SampleState, own: StageKey) -> Option<u64> {
     let foreign = |item: &ItemRef| {
         let result = state.results.get(item.result as usize);
-        item.listed && result.is_some_and(|result| result.stage != stage)
+        item.listed && result.is_some_and(|result| result.stage != own)
     };
     let mut numbers: Vec<u64> = markers
         .iter()

@@ -406,17 +406,14 @@ pub(super) fn words_of(name: &str) -> Vec<String> {
     let mut open = false;
     let mut lower_before = false;
     for c in name.chars() {
-        if !c.is_alphanumeric() {
-            open = false;
-        } else {
-            if !open || (c.is_uppercase() && lower_before) {
-                words.push(String::new());
-                open = true;
-            }
-            if let Some(word) = words.last_mut() {
-                word.extend(c.to_lowercase());
-            }
+        let inside = c.is_alphanumeric();
+        if inside && (!open || (c.is_uppercase() && lower_before)) {
+            words.push(String::new());
         }
+        if let Some(word) = words.last_mut().filter(|_| inside) {
+            word.extend(c.to_lowercase());
+        }
+        open = inside;
         lower_before = c.is_lowercase();
     }
     words
