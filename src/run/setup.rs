@@ -41,6 +41,9 @@ pub struct RunSetup {
     pub concurrency: u32,
     /// How long agents wait for the first of their prefix group; 0 starts all at once.
     pub stagger_milliseconds: u64,
+    /// Whether requests go only while the budget is expected to finish the agents called earlier.
+    /// Without it a short budget is spread over all slots, and most agents end half done.
+    pub finishes_first: bool,
     /// The plan's routes.
     pub routes: Routes,
     /// Prices by model. A model without one is refused.
@@ -66,6 +69,7 @@ impl RunSetup {
             thresholds_per_mille: vec![750, 900],
             concurrency: CONCURRENCY_DEFAULT,
             stagger_milliseconds: STAGGER_MILLISECONDS,
+            finishes_first: true,
             routes: Routes::default(),
             prices: BTreeMap::new(),
             forecasts: BTreeMap::new(),

@@ -186,6 +186,8 @@ fn a_stop_at_any_moment_ends_with_a_report_and_nothing_reserved() {
             let report = stopped_after(moment, twice);
             assert_eq!(report.cost_usd.reserved, Picodollars::ZERO);
             assert_eq!(report.agents.total(), 40);
+            let of_stages: Picodollars = report.stages.iter().map(|stage| stage.cost_usd).sum();
+            assert_eq!(of_stages, report.cost_usd.spent);
             if report.status == RunStatus::Complete {
                 continue;
             }
