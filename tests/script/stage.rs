@@ -33,7 +33,10 @@ pub(crate) struct Play {
 
 /// `meta` in front of a body, on one line, so that the body begins on line 2.
 pub(crate) fn script(body: &str) -> Source {
-    Source::new("test.js", format!("export const meta = {{ name: 't', description: 'd' }}\n{body}"))
+    Source::new(
+        "test.js",
+        format!("export const meta = {{ name: 't', description: 'd' }};\n{body}"),
+    )
 }
 
 impl Play {

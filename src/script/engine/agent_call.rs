@@ -109,7 +109,11 @@ impl Options {
     ) -> Result<Self> {
         let mut options = Self::default();
         for property in object.props::<String, Value<'js>>() {
-            let (key, value) = property?;
+            let (key, value) = match property {
+                // A key that is no text is no option either.
+                Err(rquickjs::Error::Utf8(_)) => continue,
+                other => other?,
+            };
             if value.is_undefined() {
                 continue;
             }

@@ -216,7 +216,8 @@ impl Execution for LocalExecution {
                     // As in the client, what a timer throws reaches nobody.
                     ctx.catch();
                 }
-                host.gauge.work();
+                // A whole step each: the host has work with every one of them.
+                host.gauge.step();
                 drain(&ctx, host);
             });
             self.settle();

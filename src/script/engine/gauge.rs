@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-/// Small work (a job of the queue, a timer) per interpreter poll.
+/// Jobs of the queue that count like one interpreter poll.
 const SMALL_WORK_PER_STEP: u64 = 1_024;
 
 /// Counters of one execution.

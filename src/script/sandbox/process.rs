@@ -16,6 +16,10 @@ use crate::ports::script::EngineError;
 /// The last bytes of standard error that are kept to explain a death.
 const LAST_WORDS_BYTES: usize = 4_096;
 
+/// How long a child may take to end once its output is closed.
+const ENDING_ROUND: Duration = Duration::from_millis(2);
+const ENDING_ROUNDS: u32 = 150;
+
 /// A child process with its pipes. Killed when dropped.
 pub(super) struct Process {
     child: Child,
@@ -121,13 +125,24 @@ impl Process {
     /// Its answers ended: it is dead or dying.
     fn died(&mut self) -> EngineError {
         self.requests = None;
-        // Its output is closed, so it has ended or is of no use; an ended one keeps its status.
-        let _ended = self.child.kill();
-        let status = self.child.wait().ok();
+        let status = self.last_status();
         let words = self.last_words.take().and_then(|thread| thread.join().ok());
         let error = autopsy(status, &words.unwrap_or_default());
         self.dead = Some(error.clone());
         error
+    }
+
+    /// The status of a child whose output is closed: it ends by itself, or is ended.
+    fn last_status(&mut self) -> Option<ExitStatus> {
+        for _ in 0..ENDING_ROUNDS {
+            match self.child.try_wait() {
+                Ok(None) => thread::sleep(ENDING_ROUND),
+                Ok(status) => return status,
+                Err(_) => return None,
+            }
+        }
+        let _ended = self.child.kill();
+        self.child.wait().ok()
     }
 
     fn kill(&mut self) {
