@@ -10,12 +10,12 @@ use super::context::Context;
 use super::error::AppError;
 use crate::cli::plan::{ArgsOption, PlanOptions};
 use crate::cli::value::ArgsSource;
-use crate::config::registry::example_source;
-use crate::config::settings::{closest, is_policy_file};
-use crate::config::source::{DATA_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::config::examples::EXAMPLES;
 use crate::config::registry::Origin;
+use crate::config::registry::example_source;
 use crate::config::settings::CacheTtlSetting;
+use crate::config::settings::{closest, is_policy_file};
+use crate::config::source::{DATA_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::config::{
     ReadError, Registry, SavedWorkflow, ScopeCounts, ScopeLimits, SourceFile, WorkflowReference,
 };
@@ -99,21 +99,22 @@ impl PlanInputs {
                 Origin::Project => {
                     let folder = saved.path.parent();
                     let above = self.registry.folders.iter().position(|f| Some(&**f) == folder);
-                    FoundIn::Project { levels_up: above.map_or(0, |n| u32::try_from(n).unwrap_or(0)) }
+                    FoundIn::Project {
+                        levels_up: above.map_or(0, |n| u32::try_from(n).unwrap_or(0)),
+                    }
                 }
                 Origin::Personal => FoundIn::Personal,
             },
             text: saved.text.clone(),
         });
         // An example finds its siblings by name and by path, wherever it is run.
-        let shipped = EXAMPLES.iter().filter(|_| self.script.path.is_none()).map(|example| {
-            FoundWorkflow {
+        let shipped =
+            EXAMPLES.iter().filter(|_| self.script.path.is_none()).map(|example| FoundWorkflow {
                 meta_name: None,
                 path: format!("examples/{}.js", example.name),
                 found_in: FoundIn::Personal,
                 text: example.text.to_owned(),
-            }
-        });
+            });
         SourceSet {
             main: Source::new(self.script.name.clone(), self.script.text.clone()),
             registry: WorkflowRegistry { found: saved.chain(shipped).collect() },
@@ -194,7 +195,8 @@ impl PlanInputs {
     /// The price tables in force: shipped ones, then the user's.
     pub fn price_files(&self) -> Vec<PriceFile> {
         let mut files = crate::pricing::shipped_files();
-        let own = |file: &SourceFile| PriceFile { name: file.name.clone(), text: file.text.clone() };
+        let own =
+            |file: &SourceFile| PriceFile { name: file.name.clone(), text: file.text.clone() };
         files.extend(self.prices.iter().map(own));
         files
     }

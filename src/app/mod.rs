@@ -31,12 +31,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return sandbox::child_main(|context, input| planning::handle(context, &input));
     }
     panic::install_hook();
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        match CommandLine::try_parse_from(arguments) {
-            Ok(command_line) => dispatch(command_line),
-            Err(error) => refuse(&error),
-        }
-    }));
+    let outcome =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(
+            || match CommandLine::try_parse_from(arguments) {
+                Ok(command_line) => dispatch(command_line),
+                Err(error) => refuse(&error),
+            },
+        ));
     // The hook has said what happened.
     outcome.unwrap_or(Exit::Bug).into()
 }

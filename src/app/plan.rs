@@ -11,7 +11,7 @@ use crate::cli::value::Format;
 use crate::gate::Gate;
 use crate::plan::PlanError;
 use crate::plan::report::{PlanReport, VerdictOutcome};
-use crate::policy::RuleTrace;
+use crate::policy::Routing;
 use crate::ports::script::EngineError;
 use crate::report::{json, markdown, plan};
 use crate::script::sandbox::{Sandbox, SandboxLimits};
@@ -43,18 +43,17 @@ pub(super) fn make(
     let job = inputs.job(options, context)?;
     let sandbox = sandbox(options)?;
     let mut read_child = |path: &str| inputs.child_text(path);
-    let (report, traces, facts) =
-        planning::plan(&sandbox, &mut sources, job, &mut read_child)
-            .map_err(|error| explain(error, inputs))?;
-    Ok(Planned { report, traces, facts, sources })
+    let (report, routings, facts) = planning::plan(&sandbox, &mut sources, job, &mut read_child)
+        .map_err(|error| explain(error, inputs))?;
+    Ok(Planned { report, routings, facts, sources })
 }
 
 /// A plan with what it was made from.
 pub(super) struct Planned {
     /// The plan.
     pub(super) report: PlanReport,
-    /// What became of each rule, by stage.
-    pub(super) traces: Vec<Vec<RuleTrace>>,
+    /// What the policy decided, by stage.
+    pub(super) routings: Vec<Routing>,
     /// What is known of the script.
     pub(super) facts: WorkflowFacts,
     /// The script and what it calls.

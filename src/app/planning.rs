@@ -13,7 +13,7 @@ use crate::plan::report::PlanReport;
 use crate::plan::setup::Setup;
 use crate::plan::trial::{self, Trial, TrialSpec};
 use crate::plan::workers::Workers;
-use crate::policy::RuleTrace;
+use crate::policy::Routing;
 use crate::ports::script::EngineError;
 use crate::script::engine::Program;
 use crate::script::sandbox::{JobContext, Sandbox};
@@ -33,7 +33,7 @@ pub struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Answer {
     /// A plan, what the policy did for each stage, and what is known of the script.
-    Planned(Box<(PlanReport, Vec<Vec<RuleTrace>>, WorkflowFacts)>),
+    Planned(Box<(PlanReport, Vec<Routing>, WorkflowFacts)>),
     /// The script names these files as child workflows.
     Needs(Vec<String>),
     /// None.
@@ -66,7 +66,7 @@ fn answer(context: &JobContext, mut request: Request) -> Answer {
         scope.spawn(|| drop(counter.get_or_init(TokenCounter::load)));
         let mut workers = Threads { program: &program, context, counter: &counter };
         match planner::plan(request.job, &facts, &mut workers) {
-            Ok((report, traces)) => Answer::Planned(Box::new((report, traces, facts.clone()))),
+            Ok((report, routings)) => Answer::Planned(Box::new((report, routings, facts.clone()))),
             Err(error) => Answer::Failed(error),
         }
     })
@@ -84,9 +84,7 @@ fn name_saved(sources: &mut SourceSet) {
 
 fn missing_paths(facts: &WorkflowFacts, sources: &SourceSet) -> Vec<String> {
     let paths = facts.workflow_calls.iter().filter_map(|call| call.path.clone());
-    let known = |path: &String| {
-        sources.registry.found.iter().any(|found| found.path == *path)
-    };
+    let known = |path: &String| sources.registry.found.iter().any(|found| found.path == *path);
     let mut needed: Vec<String> = paths.filter(|path| !known(path)).collect();
     needed.sort();
     needed.dedup();
@@ -154,13 +152,14 @@ pub fn plan(
     sources: &mut SourceSet,
     job: PlanJob,
     read_child: &mut dyn FnMut(&str) -> Option<String>,
-) -> Result<(PlanReport, Vec<Vec<RuleTrace>>, WorkflowFacts), PlanError> {
+) -> Result<(PlanReport, Vec<Routing>, WorkflowFacts), PlanError> {
     let internal = |error: String| PlanError::Script(EngineError::Internal(error));
     let mut request = Request { sources: sources.clone(), job };
     for _ in 0..CHILD_ROUNDS_MAX {
         let input = serde_json::to_vec(&request).map_err(|error| internal(error.to_string()))?;
         let output = sandbox.job(input, &mut |_| {})?;
-        let answer = serde_json::from_slice(&output).map_err(|error| internal(error.to_string()))?;
+        let answer =
+            serde_json::from_slice(&output).map_err(|error| internal(error.to_string()))?;
         match answer {
             Answer::Planned(planned) => {
                 *sources = request.sources;

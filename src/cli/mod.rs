@@ -4,6 +4,7 @@
 pub mod command;
 pub mod plan;
 pub mod policy;
+pub mod pricing;
 pub mod run;
 pub mod value;
 pub mod workflows;
@@ -11,5 +12,3 @@ pub mod workflows;
 pub use command::{Command, CommandLine};
 pub use plan::{PlanOptions, PlanTyped};
 pub use run::{RunOptions, RunTyped};
-//! The command line as typed: arguments, names, defaults.
-pub mod pricing;

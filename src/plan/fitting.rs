@@ -49,7 +49,9 @@ pub fn apply(
         });
     };
     let lanes: Vec<Vec<StageOption>> = (0..frame.stages.len())
-        .filter_map(|index| Some(options(setup, frame, index, routes.get(index)?, pins.get(index)?)))
+        .filter_map(|index| {
+            Some(options(setup, frame, index, routes.get(index)?, pins.get(index)?))
+        })
         .collect();
     let input = FitInput {
         stages: frame
@@ -149,8 +151,7 @@ fn options(
 /// The policy's ladder up to `top`, else the current models of its provider, weakest first;
 /// `top` itself always.
 fn ladder<'a>(setup: &'a Setup, top: &str) -> Vec<&'a Model> {
-    let resolve =
-        |name: &str| setup.table.resolve(name, &setup.job.provider, setup.job.on).ok();
+    let resolve = |name: &str| setup.table.resolve(name, &setup.job.provider, setup.job.on).ok();
     let Some(top) = resolve(top) else { return Vec::new() };
     let mut models: Vec<&Model> = if setup.policy.ladder().is_empty() {
         setup.table.models().filter(|model| routing::is_current(model)).collect()

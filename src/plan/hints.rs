@@ -262,7 +262,7 @@ fn unpriced(frame: &Frame, priced: &Priced) -> Vec<Diagnostic> {
 }
 
 fn notes_of_routes(priced: &Priced) -> Vec<Diagnostic> {
-    let notes = priced.routes.iter().flat_map(|routed| &routed.notes);
+    let notes = priced.routes.iter().flat_map(|routed| &routed.routing.notes);
     notes.map(|note| Diagnostic::new(Severity::Note, "plan::route", note.clone())).collect()
 }
 

@@ -18,14 +18,14 @@ use crate::plan::frame::Frame;
 use crate::plan::hints;
 use crate::plan::job::PlanJob;
 use crate::plan::report::{
-    Driver, DriverPoint, Hashes, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanRequest, PlanReport,
+    Driver, DriverPoint, Hashes, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest,
     Quantities, Verdict, VerdictOutcome,
 };
 use crate::plan::routing;
 use crate::plan::setup::Setup;
 use crate::plan::verdict::{self, Outcomes};
 use crate::plan::workers::Workers;
-use crate::policy::{PlanMeasures, RuleTrace};
+use crate::policy::{PlanMeasures, Routing};
 use crate::ports::script::ScriptArgs;
 use crate::workflow::WorkflowFacts;
 
@@ -38,7 +38,7 @@ pub fn plan(
     job: PlanJob,
     facts: &WorkflowFacts,
     workers: &mut dyn Workers,
-) -> Result<(PlanReport, Vec<Vec<RuleTrace>>), PlanError> {
+) -> Result<(PlanReport, Vec<Routing>), PlanError> {
     let mut setup = Setup::new(job, facts)?;
     let frame = evaluation::sample(&mut setup, workers)?;
     let names = evaluation::unique_names(&frame);
@@ -89,8 +89,8 @@ pub fn plan(
         ceiling,
     };
     report.plan_id = plan_id(&report);
-    let traces = priced.routes.into_iter().map(|routed| routed.trace).collect();
-    Ok((report, traces))
+    let routings = priced.routes.into_iter().map(|routed| routed.routing).collect();
+    Ok((report, routings))
 }
 
 fn suggested_budget(dollars: Option<&[Picodollars]>, completes: &[bool]) -> Option<Picodollars> {
@@ -145,8 +145,11 @@ fn judge(
         bounded,
     });
     reasons.extend(judgement.reasons);
-    reasons.extend(priced.routes.iter().filter_map(|routed| routed.gate_reason.clone()));
-    let gate = judgement.gate.max(priced.fit.gate()).max(setup.policy.answer(routing::gate_of(&priced.routes)));
+    reasons.extend(priced.routes.iter().filter_map(|routed| routed.routing.gate_reason.clone()));
+    let gate = judgement
+        .gate
+        .max(priced.fit.gate())
+        .max(setup.policy.answer(routing::gate_of(&priced.routes)));
     let outcome = if dollars.is_none() {
         VerdictOutcome::Unpriced
     } else if sums.iter().all(|cost| cost.agents == 0) {

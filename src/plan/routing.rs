@@ -9,7 +9,7 @@ use crate::plan::costing::{Choice, cost_stage};
 use crate::plan::frame::Frame;
 use crate::plan::report::{RoutePlan, RouteRefusal};
 use crate::plan::setup::{ModelFacts, Setup};
-use crate::policy::{Candidate, Candidates, Policy, SESSION, StageFacts};
+use crate::policy::{Candidate, Candidates, Policy, Routing, SESSION, StageFacts};
 use crate::pricing::Model;
 use crate::usage::Pins;
 
@@ -20,12 +20,8 @@ pub struct Routed {
     pub choice: Choice,
     /// What is published of it.
     pub plan: RoutePlan,
-    /// What the policy did on the way, for `policy explain`.
-    pub trace: Vec<crate::policy::RuleTrace>,
-    /// Why the stage is asked about or denied.
-    pub gate_reason: Option<String>,
-    /// Notes of the policy, such as a lowered effort.
-    pub notes: Vec<String>,
+    /// What the policy decided, and why.
+    pub routing: Routing,
 }
 
 /// Least standing cap on output tokens per request.
@@ -115,7 +111,7 @@ pub fn route(
             context_p90_tokens: desk.measure(as_written).0,
         };
         let routing = policy.route(&facts, &mut desk);
-        routed.push(settle(setup, identity, as_written, &routing, &mut desk));
+        routed.push(settle(setup, identity, as_written, routing, &mut desk));
     }
     routed
 }
@@ -124,7 +120,7 @@ fn settle(
     setup: &Setup,
     identity: &crate::plan::stage::StageIdentity,
     as_written: &Choice,
-    routing: &crate::policy::Routing,
+    routing: Routing,
     desk: &mut Desk<'_>,
 ) -> Routed {
     let choice = routing
@@ -159,9 +155,7 @@ fn settle(
                 .collect(),
         },
         choice,
-        trace: routing.trace.clone(),
-        gate_reason: routing.gate_reason.clone(),
-        notes: routing.notes.clone(),
+        routing,
     }
 }
 
