@@ -170,7 +170,8 @@ impl<W: Write> Lines<W> {
 impl<W: Write> Progress for Lines<W> {
     fn show(&mut self, event: &RunEvent) {
         self.moment.observe(event);
-        for line in remark(event).iter().flat_map(|remark| remark_lines(remark, self.page)) {
+        let page = self.page;
+        for line in remark(event).iter().flat_map(|remark| remark_lines(remark, page)) {
             self.say(&line);
         }
         let at = self.moment.at_milliseconds;
