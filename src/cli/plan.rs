@@ -18,7 +18,7 @@ pub const SAMPLES_DEFAULT: u32 = 200;
 /// The seed of a plan, unless said otherwise.
 pub const SEED_DEFAULT: u64 = 7;
 /// The longest a plan may take, unless said otherwise.
-pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(60);
+pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_mins(1);
 /// The policy in force, unless said otherwise.
 pub const POLICY_DEFAULT: &str = "as-written";
 
