@@ -25,7 +25,7 @@ pub fn render(diagnostics: &[Diagnostic], name: &str, text: &str, page: Page) ->
     }
     let hidden = worst_first.len().saturating_sub(SHOWN_MAX);
     if hidden > 0 {
-        let _ = write!(rendered, "  … and {hidden} more\n");
+        let _ = writeln!(rendered, "  … and {hidden} more");
     }
     rendered
 }

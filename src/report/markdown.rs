@@ -37,7 +37,7 @@ pub fn plan(report: &PlanReport) -> String {
         text += &stages(report);
     }
     text += &details(report);
-    let _ = write!(text, "<sub>{}</sub>\n", escaped(&words::footer(report)));
+    let _ = writeln!(text, "<sub>{}</sub>", escaped(&words::footer(report)));
     text
 }
 
@@ -53,7 +53,7 @@ fn stages(report: &PlanReport) -> String {
     }
     let hidden = report.stages.len().saturating_sub(ITEMS_MAX);
     if hidden > 0 {
-        let _ = write!(text, "| … and {hidden} more | | | | | |\n");
+        let _ = writeln!(text, "| … and {hidden} more | | | | | |");
     }
     let context = report.totals.context_tokens.p50;
     text += &row("**all**", &escaped(&words::pace(report)), &report.totals, context);
@@ -137,11 +137,11 @@ fn section(title: &str, items: &[String]) -> String {
     }
     let mut text = format!("**{title}**\n\n");
     for item in items.iter().take(ITEMS_MAX) {
-        let _ = write!(text, "- {item}\n");
+        let _ = writeln!(text, "- {item}");
     }
     let hidden = items.len().saturating_sub(ITEMS_MAX) as u64;
     if hidden > 0 {
-        let _ = write!(text, "- … and {}\n", plural(hidden, "other", "others"));
+        let _ = writeln!(text, "- … and {}", plural(hidden, "other", "others"));
     }
     text.push('\n');
     text

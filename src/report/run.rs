@@ -359,14 +359,14 @@ pub fn markdown(report: &RunReport) -> String {
     for phase in report.phases.iter().take(4 * ITEMS_MAX) {
         let [title, done, lost, agents, _, _, cost, forecast] = phase_row(phase);
         let title = escaped(&title);
-        let _ = write!(text, "| {title} | {done} | {lost} | {agents} | ${cost} | {forecast} |\n");
+        let _ = writeln!(text, "| {title} | {done} | {lost} | {agents} | ${cost} | {forecast} |");
     }
     let denials =
         report.denials.iter().take(ITEMS_MAX).map(|denial| denial_lines(denial).join(": "));
     let lines: Vec<String> = denials.chain([result(&report.result)]).collect();
     text.push('\n');
     for line in lines {
-        let _ = write!(text, "- {}\n", escaped(&line));
+        let _ = writeln!(text, "- {}", escaped(&line));
     }
     text + &format!("\n<sub>{}</sub>\n", escaped(&footer(report)))
 }
