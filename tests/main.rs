@@ -8,7 +8,9 @@
 
 mod amount;
 mod cli;
+mod fit;
 mod money;
+mod policy;
 mod pricing;
 mod report;
 mod schema;

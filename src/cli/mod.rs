@@ -10,3 +10,4 @@ pub mod workflows;
 pub use command::{Command, CommandLine};
 pub use plan::{PlanOptions, PlanTyped};
 pub use run::{RunOptions, RunTyped};
+pub mod policy;

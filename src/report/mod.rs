@@ -17,3 +17,4 @@ mod words;
 pub mod workflows;
 
 pub use page::Page;
+pub mod policy;

@@ -1,0 +1,364 @@
+//! What a policy does, and why it decided as it did for each stage of a workflow.
+//!
+//! Owns wording and layout of `policy check` and `policy explain`. Decides nothing.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::gate::Gate;
+use crate::id::ModelId;
+use crate::policy::{
+    Pinned, PlanLimits, Policy, Questions, Routing, RuleOutcome, RuleTrace, Thresholds,
+};
+use crate::role::Role;
+
+/// The version of the JSON shapes here; grows when a field changes its meaning or goes away.
+pub const POLICY_REPORT_VERSION: u32 = 1;
+
+/// Columns of the labels at the left.
+const LABEL_WIDTH: usize = 12;
+/// The narrowest text that is laid out.
+const WIDTH_MIN: usize = 40;
+
+/// `policy check` for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PolicyCheckReport {
+    /// [`POLICY_REPORT_VERSION`].
+    pub version: u32,
+    /// The policy's own name.
+    pub policy: String,
+    /// Its description.
+    pub description: String,
+    /// SHA-256 of its text, lower-case hex.
+    pub hash: String,
+    /// Names of its rules, in order.
+    pub rules: Vec<String>,
+    /// What is doubtful about it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// `policy explain` for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PolicyExplainReport {
+    /// [`POLICY_REPORT_VERSION`].
+    pub version: u32,
+    /// The policy's own name.
+    pub policy: String,
+    /// Each stage, in first-call order.
+    pub stages: Vec<ExplainedStage>,
+}
+
+/// One stage and what the policy decided for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ExplainedStage {
+    /// Its name in the plan.
+    pub name: String,
+    /// Its phase; empty for none.
+    pub phase: String,
+    /// Its part.
+    pub role: Role,
+    /// Agents in the median sample.
+    pub agents_p50: u64,
+    /// The model it runs on without a policy; null where that is unknown.
+    pub as_written: Option<ModelId>,
+    /// `opts.model`; null for the session's model.
+    pub requested: Option<String>,
+    /// What was decided, and why.
+    pub routing: Routing,
+}
+
+impl PolicyCheckReport {
+    /// What is said about `policy`.
+    pub fn of(policy: &Policy, diagnostics: Vec<Diagnostic>) -> Self {
+        Self {
+            version: POLICY_REPORT_VERSION,
+            policy: policy.name().to_owned(),
+            description: policy.description().to_owned(),
+            hash: policy.hash().to_owned(),
+            rules: policy.rules().iter().map(|rule| rule.name().to_owned()).collect(),
+            diagnostics,
+        }
+    }
+}
+
+/// What `policy` does, and what is doubtful about it, in lines of at most `width` columns (at
+/// least 40). `file` is what people know it as.
+pub fn check(policy: &Policy, diagnostics: &[Diagnostic], file: &str, width: usize) -> String {
+    let mut lines = Lines::new(width);
+    lines.pair(policy.name(), policy.description());
+    lines.pair("pinned", pinned_words(policy.pinned()));
+    rules(policy, &mut lines);
+    if let Some(other) = policy.suggests() {
+        lines.pair("suggests", &format!("{other}: a plan shows what it would save"));
+    }
+    if policy.budgets().is_empty() {
+        lines.pair("budgets", "none of its own");
+    }
+    for (index, limit) in policy.budgets().iter().enumerate() {
+        let label = if index == 0 { "budgets" } else { "" };
+        lines.pair(label, &format!("{} {}", limit.scope, limit.amount));
+    }
+    thresholds(policy, &mut lines);
+    if diagnostics.is_empty() {
+        lines.pair("problems", "none");
+    }
+    for diagnostic in diagnostics {
+        lines.pair(severity(diagnostic.severity), &located(diagnostic, file));
+        if let Some(help) = &diagnostic.help {
+            lines.pair("", &format!("help: {help}"));
+        }
+    }
+    lines.finish()
+}
+
+fn pinned_words(pinned: Pinned) -> &'static str {
+    match pinned {
+        Pinned::Respect => "models and efforts that the script asks for stay",
+        Pinned::Override => "rules may replace models and efforts that the script asks for",
+    }
+}
+
+fn rules(policy: &Policy, lines: &mut Lines) {
+    if policy.rules().is_empty() {
+        lines.pair("rules", "none: every stage stays as written");
+        return;
+    }
+    for (index, rule) in policy.rules().iter().enumerate() {
+        let label = if index == 0 { "rules" } else { "" };
+        let conditions = rule.conditions();
+        let when =
+            if conditions.is_empty() { "all stages".to_owned() } else { conditions.join(", ") };
+        lines.pair(label, &format!("{} {}: {}", index + 1, rule.name(), rule.action()));
+        let own = rule.pinned().filter(|own| *own != policy.pinned());
+        let pinned = own.map_or_else(String::new, |own| format!("; {}", pinned_words(own)));
+        lines.indented(4, &format!("{when}{pinned}"));
+    }
+}
+
+fn thresholds(policy: &Policy, lines: &mut Lines) {
+    let Thresholds { ask, deny, warn_per_mille } = policy.thresholds();
+    let asks = limits(ask);
+    let denies = limits(deny);
+    let word = match policy.questions() {
+        Questions::Ask => "asks",
+        Questions::Deny => "also denies (nobody is asked)",
+    };
+    lines.pair("thresholds", &format!("denies {denies}"));
+    lines.pair("", &format!("{word} {asks}"));
+    let shares: Vec<String> = warn_per_mille.iter().map(|share| percent(*share)).collect();
+    if !shares.is_empty() {
+        lines.pair("", &format!("warns at {} of a budget spent", shares.join(", ")));
+    }
+}
+
+fn limits(limits: &PlanLimits) -> String {
+    let mut parts = Vec::new();
+    if let Some(share) = limits.exceed_per_mille {
+        parts.push(format!("where more than {} of runs pass a budget", percent(share)));
+    }
+    if let Some(agents) = limits.agents_p90 {
+        parts.push(format!("above {agents} agents"));
+    }
+    if let Some(cost) = limits.cost_p90 {
+        parts.push(format!("above {cost}"));
+    }
+    if let Some(minutes) = limits.minutes_p90 {
+        parts.push(format!("above {minutes} minutes"));
+    }
+    if limits.unbounded {
+        parts.push("where nothing bounds the agents".to_owned());
+    }
+    if parts.is_empty() { "never".to_owned() } else { parts.join(", ") }
+}
+
+fn percent(per_mille: u32) -> String {
+    match per_mille % 10 {
+        0 => format!("{} %", per_mille / 10),
+        tenth => format!("{}.{tenth} %", per_mille / 10),
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+fn located(diagnostic: &Diagnostic, file: &str) -> String {
+    match diagnostic.place {
+        Some(place) => {
+            format!("{file}:{}:{}: {}", place.line, place.column, diagnostic.message)
+        }
+        None => format!("{file}: {}", diagnostic.message),
+    }
+}
+
+/// Why `report.policy` decided as it did for each stage, in lines of at most `width` columns (at
+/// least 40).
+pub fn explain(report: &PolicyExplainReport, width: usize) -> String {
+    let mut lines = Lines::new(width);
+    if report.stages.is_empty() {
+        lines.pair(&report.policy, "no stages to explain");
+    }
+    for (index, stage) in report.stages.iter().enumerate() {
+        if index > 0 {
+            lines.blank();
+        }
+        explain_stage(stage, &mut lines);
+    }
+    lines.finish()
+}
+
+fn explain_stage(stage: &ExplainedStage, lines: &mut Lines) {
+    let routing = &stage.routing;
+    let phase = if stage.phase.is_empty() { String::new() } else { format!(" in {}", stage.phase) };
+    let agents = if stage.agents_p50 == 1 { "agent" } else { "agents" };
+    lines.flush_left(&format!(
+        "{}{phase}: {}, {} {agents}",
+        stage.name,
+        stage.role.name(),
+        stage.agents_p50
+    ));
+    let asked = stage.requested.as_deref().unwrap_or("session");
+    let written = stage.as_written.as_ref().map_or("unknown", |model| model.0.as_str());
+    let from = if asked == written { asked.to_owned() } else { format!("{asked} ({written})") };
+    let to = match &routing.model {
+        Some(model) => format!("{from} -> {model} [{}]", routing.rule),
+        None => format!("{from}, stays [{}]", routing.rule),
+    };
+    lines.pair("  model", &to);
+    if let Some(effort) = routing.effort {
+        lines.pair("  effort", effort.name());
+    }
+    if let Some(cap) = routing.output_cap_tokens {
+        lines.pair("  output cap", &format!("{cap} tokens per request"));
+    }
+    if let Some(costs) = routing.costs {
+        let text = format!("{} expected, {} as written", costs.routed_usd, costs.as_written_usd);
+        lines.pair("  cost", &text);
+    }
+    if routing.gate != Gate::Allow {
+        let label = if routing.gate == Gate::Deny { "  denied" } else { "  asks" };
+        lines.pair(label, routing.gate_reason.as_deref().unwrap_or(""));
+    }
+    for refusal in &routing.refusals {
+        let text = format!("{} [{}]: {}", refusal.model, refusal.rule, refusal.reason);
+        lines.pair("  refused", &text);
+    }
+    for note in &routing.notes {
+        lines.pair("  note", note);
+    }
+    for (index, rule) in routing.trace.iter().enumerate() {
+        let label = if index == 0 { "  rules" } else { "" };
+        lines.pair(label, &trace_words(index + 1, rule));
+    }
+}
+
+/// `2 fanout (line 22): no, role is fan-out: single`.
+fn trace_words(number: usize, rule: &RuleTrace) -> String {
+    let listed = |words: Vec<String>| words.join(", ");
+    let conditions = rule.conditions.iter();
+    let why = match rule.outcome {
+        RuleOutcome::Matched if rule.conditions.is_empty() => "MATCHED: all stages".to_owned(),
+        RuleOutcome::Matched => {
+            format!("MATCHED: {}", listed(conditions.map(|c| c.condition.clone()).collect()))
+        }
+        RuleOutcome::Missed => {
+            let missed = conditions.filter(|c| !c.holds);
+            let words = missed.map(|c| format!("{} (it is {})", c.condition, c.found));
+            format!("no: {}", listed(words.collect()))
+        }
+        RuleOutcome::NotReached => "not reached".to_owned(),
+    };
+    format!("{number} {} (line {}) {why}", rule.rule, rule.line)
+}
+
+/// Labelled text that wraps under itself. Counts characters, one column each.
+struct Lines {
+    width: usize,
+    text: String,
+}
+
+impl Lines {
+    fn new(width: usize) -> Self {
+        Self { width: width.max(WIDTH_MIN), text: String::new() }
+    }
+
+    /// A label and its text; a label that is too long gets a line of its own.
+    fn pair(&mut self, label: &str, text: &str) {
+        let label = clean(label);
+        let fits = label.chars().count() < LABEL_WIDTH;
+        if !fits {
+            self.flush_left(&label);
+        }
+        let head = if fits { label.as_str() } else { "" };
+        let mut head = format!("{head:<LABEL_WIDTH$}");
+        for line in wrapped(text, self.width - LABEL_WIDTH) {
+            self.push(&format!("{head}{line}"));
+            head = " ".repeat(LABEL_WIDTH);
+        }
+    }
+
+    /// Text under the text of a pair, `by` columns further in.
+    fn indented(&mut self, by: usize, text: &str) {
+        let margin = " ".repeat(LABEL_WIDTH + by);
+        for line in wrapped(text, self.width - LABEL_WIDTH - by) {
+            self.push(&format!("{margin}{line}"));
+        }
+    }
+
+    fn flush_left(&mut self, text: &str) {
+        for line in wrapped(text, self.width) {
+            self.push(&line);
+        }
+    }
+
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    fn push(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn finish(self) -> String {
+        self.text
+    }
+}
+
+/// Text without what acts on a terminal: names come from scripts.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Lines of at most `width` characters, broken at spaces, longer words anywhere; at least one.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let text = clean(text);
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let mut rest: Vec<char> = word.chars().collect();
+        loop {
+            let used = lines.last().map_or(0, |line| line.chars().count());
+            let gap = usize::from(used > 0);
+            if used + gap + rest.len() <= width {
+                if let Some(line) = lines.last_mut() {
+                    line.extend(std::iter::repeat_n(' ', gap).chain(rest));
+                }
+                break;
+            }
+            if used == 0 {
+                let tail = rest.split_off(width.min(rest.len()));
+                if let Some(line) = lines.last_mut() {
+                    line.extend(rest);
+                }
+                rest = tail;
+            }
+            lines.push(String::new());
+        }
+    }
+    lines
+}
