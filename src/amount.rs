@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::money::Picodollars;
+use crate::money::{MoneyError, Picodollars};
 
 /// A budget as written: `$5`, `5usd`, `800ktok`, `200kout`, `40agents`, `25%5h`, `8%week`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,20 @@ pub enum AmountError {
     /// Below zero.
     #[error("`{0}` is negative; a budget is zero or more")]
     Negative(String),
+    /// A part of something that comes whole.
+    #[error("`{text}` is not a whole number of {unit}")]
+    NotWhole {
+        /// As written.
+        text: String,
+        /// What is counted.
+        unit: &'static str,
+    },
+    /// More than there is of a plan window.
+    #[error("`{0}` is more than all of the window: write at most 100%")]
+    OverWindow(String),
+    /// Dollars that cannot be held exactly.
+    #[error(transparent)]
+    Money(MoneyError),
     /// Not in the grammar.
     #[error(
         "`{0}` is not an amount: write $5, 5usd, 800ktok (billed tokens), 200kout (output \
@@ -60,31 +74,52 @@ impl FromStr for Amount {
         if lower.starts_with('-') || lower.starts_with("$-") {
             return Err(AmountError::Negative(text.to_owned()));
         }
-        if let Some(dollars) = lower.strip_prefix('$') {
-            return dollars.parse().map(Self::Usd).map_err(|_| unreadable());
+        let usd = |number: &str| match number.parse() {
+            Ok(amount) => Ok(Self::Usd(amount)),
+            Err(MoneyError::NotDecimal(_)) => Err(unreadable()),
+            Err(error) => Err(AmountError::Money(error)),
+        };
+        if let Some(number) = lower.strip_prefix('$') {
+            return usd(number.trim_start());
         }
-        let unit_start = lower
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .ok_or_else(|| AmountError::NoUnit(text.to_owned()))?;
-        let (number, unit) = lower.split_at(unit_start);
-        let whole = |scale: u64| scaled(number, scale).ok_or_else(unreadable);
-        Ok(match unit.trim_start() {
-            "usd" => Self::Usd(number.parse().map_err(|_| unreadable())?),
-            "tok" => Self::BilledTokens(whole(1)?),
-            "ktok" => Self::BilledTokens(whole(1_000)?),
-            "mtok" => Self::BilledTokens(whole(1_000_000)?),
-            "out" => Self::OutputTokens(whole(1)?),
-            "kout" => Self::OutputTokens(whole(1_000)?),
-            "mout" => Self::OutputTokens(whole(1_000_000)?),
-            "agent" | "agents" => Self::Agents(whole(1)?),
-            "%5h" => {
-                Self::PlanWindow { window: PlanWindow::FiveHours, milli_percent: whole(1_000)? }
+        let unit_start = lower.find(|c: char| !(c.is_ascii_digit() || c == '.'));
+        let (number, unit) = lower.split_at(unit_start.unwrap_or(lower.len()));
+        if number
+            .parse::<Picodollars>()
+            .is_err_and(|error| matches!(error, MoneyError::NotDecimal(_)))
+        {
+            return Err(unreadable());
+        }
+        let whole = |scale: u64, unit: &'static str| {
+            let not_whole = || AmountError::NotWhole { text: text.to_owned(), unit };
+            scaled(number, scale).ok_or_else(not_whole)
+        };
+        let percent = |window| {
+            let milli_percent = whole(1_000, "thousandths of a percent")?;
+            if milli_percent > MILLI_PERCENT_MAX {
+                return Err(AmountError::OverWindow(text.to_owned()));
             }
-            "%week" => Self::PlanWindow { window: PlanWindow::Week, milli_percent: whole(1_000)? },
+            Ok(Self::PlanWindow { window, milli_percent })
+        };
+        Ok(match unit.trim_start() {
+            "" => return Err(AmountError::NoUnit(text.to_owned())),
+            "usd" => return usd(number),
+            "tok" => Self::BilledTokens(whole(1, "tokens")?),
+            "ktok" => Self::BilledTokens(whole(1_000, "tokens")?),
+            "mtok" => Self::BilledTokens(whole(1_000_000, "tokens")?),
+            "out" => Self::OutputTokens(whole(1, "tokens")?),
+            "kout" => Self::OutputTokens(whole(1_000, "tokens")?),
+            "mout" => Self::OutputTokens(whole(1_000_000, "tokens")?),
+            "agent" | "agents" => Self::Agents(whole(1, "agents")?),
+            "%5h" => percent(PlanWindow::FiveHours)?,
+            "%week" => percent(PlanWindow::Week)?,
             _ => return Err(unreadable()),
         })
     }
 }
+
+/// All of a window, in thousandths of a percent.
+const MILLI_PERCENT_MAX: u64 = 100_000;
 
 /// `number` times `scale`, where that is whole.
 fn scaled(number: &str, scale: u64) -> Option<u64> {

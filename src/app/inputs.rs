@@ -171,7 +171,8 @@ fn checked_json(source: SourceFile) -> Result<SourceFile, AppError> {
     }
 }
 
-fn policy_source(policy: &str) -> Result<PolicySource, AppError> {
+/// Where the policy that `policy` names is from.
+pub fn policy_source(policy: &str) -> Result<PolicySource, AppError> {
     if is_policy_file(policy) {
         Ok(PolicySource::File(SourceFile::read(Path::new(policy), TEXT_BYTES_MAX)?))
     } else {

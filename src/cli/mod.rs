@@ -3,6 +3,8 @@
 
 pub mod command;
 pub mod plan;
+pub mod policy;
+pub mod pricing;
 pub mod run;
 pub mod value;
 pub mod workflows;
@@ -10,4 +12,3 @@ pub mod workflows;
 pub use command::{Command, CommandLine};
 pub use plan::{PlanOptions, PlanTyped};
 pub use run::{RunOptions, RunTyped};
-pub mod policy;

@@ -147,16 +147,16 @@ pub(super) fn amount(value: &Value<'_>, key: &str, problems: &mut Problems<'_>) 
     };
     match text.parse::<Amount>() {
         Ok(amount) => Some(amount),
-        Err(error @ (AmountError::NoUnit(_) | AmountError::Negative(_))) => {
-            problems.error("policy::amount", value.span(), format!("`{key}`: {error}"), None);
-            None
-        }
         Err(AmountError::Unreadable(_)) => {
             let message = format!("`{key}` is not an amount: `{text}`");
             let help = "write \"$5\" or \"5usd\", \"800ktok\" (billed tokens), \"200kout\" \
                         (output tokens), \"40agents\" or \"25%5h\""
                 .to_owned();
             problems.error("policy::amount", value.span(), message, Some(help));
+            None
+        }
+        Err(error) => {
+            problems.error("policy::amount", value.span(), format!("`{key}`: {error}"), None);
             None
         }
     }

@@ -51,7 +51,7 @@ pub struct Model {
     /// Its family: `haiku`, `sonnet`, `opus`, `fable`, …
     pub line: String,
     /// Capability order for routing: higher is more capable. Comparable between models of one
-    /// provider; our judgement, not the vendor's.
+    /// provider; our judgement, not the vendor's. 0 if nobody ranked it.
     pub rank: u32,
     /// Where it stands.
     pub status: Lifecycle,
@@ -69,7 +69,7 @@ pub struct Model {
     pub default_effort: Option<Effort>,
     /// First day on the vendor's API, where known.
     pub released: Option<Date>,
-    /// Last announced day on the vendor's API.
+    /// The day it is retired on the vendor's API, where announced.
     pub retires: Option<Date>,
     /// The day before which the vendor promised not to retire it.
     pub retires_not_before: Option<Date>,

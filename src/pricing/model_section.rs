@@ -13,6 +13,7 @@ use crate::tokens::Tokenizer;
 
 pub(super) const MODEL_KEYS: &[&str] = &[
     "id",
+    "provider",
     "line",
     "rank",
     "status",
@@ -72,9 +73,9 @@ pub(super) fn read_model(section: &Section, provider: &str) -> Result<Model, Pri
         return Err(section.fault_at("default_effort", problem, "add it to efforts"));
     }
     Ok(Model {
-        provider: provider.to_owned(),
+        provider: section.text("provider")?.unwrap_or(provider).to_owned(),
         line: section.text_required("line", "\"haiku\"")?.to_owned(),
-        rank: section.count("rank")?.and_then(|rank| u32::try_from(rank).ok()).unwrap_or(0),
+        rank: read_rank(section)?,
         status: section
             .one_of("status", &Lifecycle::ALL, Lifecycle::name)?
             .ok_or_else(|| section.missing("status", "\"active\""))?,
@@ -94,6 +95,14 @@ pub(super) fn read_model(section: &Section, provider: &str) -> Result<Model, Pri
         periods: read_periods(section, &id, us_multiplier)?,
         id,
     })
+}
+
+/// Unranked models come last in every order.
+const UNRANKED: u32 = 0;
+
+fn read_rank(section: &Section) -> Result<u32, PricingError> {
+    let Some(rank) = section.count("rank")? else { return Ok(UNRANKED) };
+    u32::try_from(rank).map_err(|_| section.fault_at("rank", "`rank` is too large", "below 2^32"))
 }
 
 fn read_efforts(section: &Section) -> Result<Vec<Effort>, PricingError> {

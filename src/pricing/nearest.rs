@@ -43,5 +43,5 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
             *first = row + 1;
         }
     }
-    previous.last().copied().unwrap_or(0)
+    previous.last().copied().unwrap_or(usize::MAX)
 }

@@ -234,6 +234,17 @@ impl PriceTable {
         self.names.get(id).and_then(|index| self.models.get(*index))
     }
 
+    /// The model that another table calls `name`: like [`Self::model`], decorations removed. No
+    /// alias counts: tables list models.
+    pub(super) fn model_listed_as(&self, name: &str) -> Option<&Model> {
+        if name.len() > NAME_BYTES_MAX {
+            return None;
+        }
+        let spellings = spellings(name, &self.prefixes);
+        let mut plain = spellings.iter().filter(|(_, uplift)| uplift.is_one());
+        plain.find_map(|(spelling, _)| self.model(spelling))
+    }
+
     /// Every model, in the order of the files.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
         self.models.iter()

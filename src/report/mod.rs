@@ -10,6 +10,8 @@ pub mod markdown;
 pub mod number;
 pub mod page;
 pub mod plan;
+pub mod policy;
+pub mod pricing;
 pub mod progress;
 pub mod run;
 pub mod sheet;
@@ -17,4 +19,3 @@ mod words;
 pub mod workflows;
 
 pub use page::Page;
-pub mod policy;

@@ -7,9 +7,10 @@ use clap::Parser;
 use flyball::amount::Amount;
 use flyball::cli::{Command, CommandLine, PlanOptions};
 use flyball::config::settings::{SettingsError, closest, duration};
-use flyball::config::{CacheTtlSetting, Environment, Settings};
+use flyball::config::{Environment, Settings};
 use flyball::effort::Effort;
 use flyball::money::Picodollars;
+use flyball::pricing::CacheTtl;
 
 use super::program::Program;
 
@@ -63,7 +64,7 @@ fn every_setting_is_read_and_paths_start_at_its_file() {
         concurrency: Some(4),
         prices: vec![PathBuf::from("/repo/prices.toml")],
         usage: Some(PathBuf::from("/repo/usage.toml")),
-        cache_ttl: Some(CacheTtlSetting::OneHour),
+        cache_ttl: Some(CacheTtl::OneHour),
         time_limit: Some(Duration::from_mins(2)),
         provider: Some("bedrock".to_owned()),
     };
@@ -131,7 +132,7 @@ fn flags_beat_the_project_which_beats_the_user() {
     assert_eq!(bare.model.as_deref(), Some("environment"));
     assert_eq!((bare.samples, bare.seed), (200, 7));
     assert_eq!(bare.policy, "as-written");
-    assert_eq!(bare.cache_ttl, CacheTtlSetting::FiveMinutes);
+    assert_eq!(bare.cache_ttl, CacheTtl::FiveMinutes);
 }
 
 #[test]

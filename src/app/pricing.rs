@@ -1,0 +1,204 @@
+//! `flyball pricing list | show | check | import`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use serde_json::Value;
+
+use crate::cli::pricing::{
+    PricingArgs, PricingCheck, PricingCommand, PricingFormat, PricingImport, PricingList,
+    PricingShow,
+};
+use crate::diagnostic::Severity;
+use crate::pricing::import::{self, ImportError, WriteError};
+use crate::pricing::{PriceFile, PriceTable, PricingError, UnknownModel, check};
+use crate::report::pricing as report;
+
+/// The largest table that is imported, in bytes.
+const IMPORT_BYTES_MAX: u64 = 64 << 20;
+
+/// What the command stands on.
+#[derive(Clone, Copy, Debug)]
+pub struct PricingScene<'a> {
+    /// The price files in force: the shipped ones, then the user's.
+    pub files: &'a [PriceFile],
+    /// Where relative paths begin.
+    pub working_folder: &'a Path,
+    /// Today, UTC.
+    pub today: Date,
+    /// The width of the page, columns.
+    pub width: usize,
+}
+
+/// How a command of pricing ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PricingOutcome {
+    /// For standard output.
+    pub stdout: String,
+    /// For standard error.
+    pub stderr: String,
+    /// Whether the price files were found wanting (exit code 6).
+    pub bad_files: bool,
+}
+
+/// Why there is nothing to print.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum PricingFailure {
+    /// A price file cannot be used. Exit code 6; renders with its source.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    BadFile(#[from] PricingError),
+    /// No such model. Exit code 2.
+    #[error(transparent)]
+    UnknownModel(#[from] UnknownModel),
+    /// No such vendor. Exit code 2.
+    #[error("no model of `{vendor}` is listed; vendors: {known}")]
+    UnknownVendor {
+        /// As typed.
+        vendor: String,
+        /// The ones there are.
+        known: String,
+    },
+    /// A file cannot be read or written. Exit code 6.
+    #[error("`{}`: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file to import is no price table that is known. Exit code 6.
+    #[error("`{}` is {error}", path.display())]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: ImportError,
+    },
+    /// Nothing could be written from the import. Exit code 2.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl PricingFailure {
+    /// The documented exit code: 2 for what was typed, 6 for a bad file.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::UnknownModel(_) | Self::UnknownVendor { .. } | Self::Write(_) => 2,
+            Self::BadFile(_) | Self::File { .. } | Self::Import { .. } => 6,
+        }
+    }
+}
+
+/// Executes a command of `flyball pricing`. Writes no file but the one that `--write` names.
+pub fn run(args: &PricingArgs, scene: &PricingScene) -> Result<PricingOutcome, PricingFailure> {
+    match &args.command {
+        PricingCommand::List(list) => run_list(list, scene),
+        PricingCommand::Show(show) => run_show(show, scene),
+        PricingCommand::Check(check) => run_check(check, scene),
+        PricingCommand::Import(import) => run_import(import, scene),
+    }
+}
+
+fn run_list(list: &PricingList, scene: &PricingScene) -> Result<PricingOutcome, PricingFailure> {
+    let prices = PriceTable::parse(scene.files)?;
+    let on = list.at.unwrap_or(scene.today);
+    let vendor = list.vendor.as_deref();
+    if let Some(vendor) = vendor {
+        let mut known: Vec<&str> = prices.models().map(|model| model.provider.as_str()).collect();
+        known.sort_unstable();
+        known.dedup();
+        if !known.contains(&vendor) {
+            let (vendor, known) = (vendor.to_owned(), known.join(", "));
+            return Err(PricingFailure::UnknownVendor { vendor, known });
+        }
+    }
+    Ok(printed(match list.format {
+        PricingFormat::Table => report::models(&prices, vendor, list.all, on, scene.width),
+        PricingFormat::Json => pretty(&report::models_json(&prices, vendor, on)),
+    }))
+}
+
+fn run_show(show: &PricingShow, scene: &PricingScene) -> Result<PricingOutcome, PricingFailure> {
+    let prices = PriceTable::parse(scene.files)?;
+    let on = show.at.unwrap_or(scene.today);
+    let resolved = prices.resolve_name(&show.model, &show.provider, on)?;
+    Ok(printed(match show.format {
+        PricingFormat::Table => report::model(&prices, &resolved, on, scene.width),
+        PricingFormat::Json => pretty(&report::model_json(&prices, &resolved, on)),
+    }))
+}
+
+fn run_check(typed: &PricingCheck, scene: &PricingScene) -> Result<PricingOutcome, PricingFailure> {
+    let mut files = scene.files.to_vec();
+    for path in &typed.files {
+        files.push(PriceFile { name: path.display().to_string(), text: read(scene, path)? });
+    }
+    let prices = PriceTable::parse(&files)?;
+    let findings = check(&prices, typed.at.unwrap_or(scene.today));
+    let worst = findings.iter().map(|finding| finding.severity).max();
+    let tolerated = if typed.strict { Severity::Note } else { Severity::Warning };
+    let mut outcome = printed(match typed.format {
+        PricingFormat::Table => report::findings(&prices, &findings, scene.width),
+        PricingFormat::Json => pretty(&report::findings_json(&prices, &findings)),
+    });
+    outcome.bad_files = worst > Some(tolerated);
+    Ok(outcome)
+}
+
+fn run_import(
+    typed: &PricingImport,
+    scene: &PricingScene,
+) -> Result<PricingOutcome, PricingFailure> {
+    let prices = PriceTable::parse(scene.files)?;
+    let on = typed.at.unwrap_or(scene.today);
+    let text = read(scene, &typed.from)?;
+    let imported = import::read(&text)
+        .map_err(|error| PricingFailure::Import { path: typed.from.clone(), error })?;
+    let comparison = import::compare(&prices, &imported, on);
+    let format = imported.format.name();
+    let mut outcome = printed(match typed.format {
+        PricingFormat::Table => report::comparison(&comparison, format, scene.width),
+        PricingFormat::Json => pretty(&report::comparison_json(&comparison, format)),
+    });
+    if let Some(path) = &typed.write {
+        let origin = format!("{format}, {}", typed.from.display());
+        let file = import::price_file(&comparison, &origin, &typed.model)?;
+        // It must fit on top of the files in force, or the next command would fail of it.
+        let mut files = scene.files.to_vec();
+        files.push(file.clone());
+        PriceTable::parse(&files)?;
+        write_new(scene, path, &file.text)?;
+        outcome.stderr = format!("wrote {}: compare it with the vendors' pages\n", path.display());
+    }
+    Ok(outcome)
+}
+
+fn printed(stdout: String) -> PricingOutcome {
+    PricingOutcome { stdout, stderr: String::new(), bad_files: false }
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn read(scene: &PricingScene, path: &Path) -> Result<String, PricingFailure> {
+    let failed = |error| PricingFailure::File { path: path.to_owned(), error };
+    let full = scene.working_folder.join(path);
+    let length = fs::metadata(&full).map_err(failed)?.len();
+    if length > IMPORT_BYTES_MAX {
+        let message = format!("larger than {IMPORT_BYTES_MAX} bytes");
+        return Err(failed(io::Error::other(message)));
+    }
+    fs::read_to_string(&full).map_err(failed)
+}
+
+/// Never replaces a file: prices that somebody wrote are not ours to drop.
+fn write_new(scene: &PricingScene, path: &Path, text: &str) -> Result<(), PricingFailure> {
+    let full = scene.working_folder.join(path);
+    let written = fs::File::create_new(full)
+        .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
+    written.map_err(|error| PricingFailure::File { path: path.to_owned(), error })
+}

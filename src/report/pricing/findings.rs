@@ -1,0 +1,43 @@
+//! What `flyball pricing check` found.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::wrapped;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::pricing::PriceTable;
+
+const fn label(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+/// The findings, gravest first, then a line that counts them.
+pub fn findings(prices: &PriceTable, findings: &[Diagnostic], width: usize) -> String {
+    let mut text = String::new();
+    let mut ordered: Vec<&Diagnostic> = findings.iter().collect();
+    ordered.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in ordered {
+        let first = format!("{}: ", label(finding.severity));
+        text += &wrapped(&first, &finding.message, 2, width);
+        if let Some(help) = &finding.help {
+            text += &wrapped("  ", &format!("{help} [{}]", finding.code), 2, width);
+        }
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let models = prices.models().count();
+    let periods: usize = prices.models().map(|model| model.periods.len()).sum();
+    let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
+    let _ =
+        writeln!(text, "{models} models, {periods} periods: {warnings} warnings, {notes} notes");
+    text
+}
+
+/// The same for programs.
+pub fn findings_json(prices: &PriceTable, findings: &[Diagnostic]) -> Value {
+    json!({ "version": 1, "table_sha256": prices.hash(), "findings": findings })
+}
