@@ -13,7 +13,6 @@ use crate::cli::value::ArgsSource;
 use crate::config::examples::EXAMPLES;
 use crate::config::registry::Origin;
 use crate::config::registry::example_source;
-use crate::config::settings::CacheTtlSetting;
 use crate::config::settings::{closest, is_policy_file};
 use crate::config::source::{DATA_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::config::{
@@ -24,7 +23,7 @@ use crate::plan::synth::shipped_results;
 use crate::plan::widths::TreeCounts;
 use crate::policy::Policy;
 use crate::ports::script::{Limits, ScriptArgs, Start};
-use crate::pricing::PriceFile;
+use crate::pricing::{CacheTtl, PriceFile};
 use crate::workflow::{FoundIn, FoundWorkflow, Source, SourceSet, WorkflowRegistry};
 
 /// What was read.
@@ -173,7 +172,7 @@ impl PlanInputs {
             session_model: options.model.clone().unwrap_or_else(|| "default".to_owned()),
             session_effort: options.effort,
             provider: options.provider.clone(),
-            cache_one_hour: options.cache_ttl == CacheTtlSetting::OneHour,
+            cache_one_hour: options.cache_ttl == CacheTtl::OneHour,
             budgets: options.budgets.iter().map(ToString::to_string).collect(),
             fit: options.fit.map(|amount| format!("{}usd", amount.to_decimal())),
             samples: options.samples,
@@ -345,7 +344,8 @@ fn checked_json(source: SourceFile) -> Result<SourceFile, AppError> {
     }
 }
 
-fn policy_source(policy: &str) -> Result<PolicySource, AppError> {
+/// Where the policy that `policy` names is from.
+pub fn policy_source(policy: &str) -> Result<PolicySource, AppError> {
     if is_policy_file(policy) {
         Ok(PolicySource::File(SourceFile::read(Path::new(policy), TEXT_BYTES_MAX)?))
     } else {

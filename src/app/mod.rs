@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use self::pricing::PricingFailure;
+use crate::cli::pricing::PricingArgs;
 use crate::cli::{Command, CommandLine};
 use crate::script::sandbox;
 
@@ -13,10 +15,13 @@ pub mod context;
 pub mod error;
 pub mod exit;
 pub mod inputs;
+pub mod knowledge;
 mod output;
 mod panic;
 pub mod plan;
 mod planning;
+mod policy;
+pub mod pricing;
 pub mod run;
 mod workflows;
 
@@ -57,10 +62,31 @@ fn dispatch(command_line: CommandLine) -> Exit {
     let outcome = Context::of_process(colour).and_then(|context| match command_line.command {
         Command::Plan(typed) => plan::run(*typed, &context),
         Command::Run(typed) => run::run(*typed, &context),
+        Command::Policy(command) => policy::run(command, &context),
+        Command::Pricing(arguments) => prices(&arguments, &context),
         Command::Workflows(command) => workflows::run(command, &context),
     });
     match outcome {
         Ok(exit) => exit,
         Err(error) => error.report(colour),
     }
+}
+
+/// `flyball pricing` over the price files in force.
+fn prices(arguments: &PricingArgs, context: &Context) -> Result<Exit, AppError> {
+    let files = knowledge::price_files(&context.settings.prices)?;
+    let scene = pricing::PricingScene {
+        files: &files,
+        working_folder: &context.working_folder,
+        today: context.today,
+        width: context.stdout.page().width(),
+    };
+    let outcome = pricing::run(arguments, &scene).map_err(|failure| match failure {
+        PricingFailure::BadFile(error) => knowledge::bad_prices(&error, &files),
+        other if other.exit_code() == Exit::Usage.code() => AppError::usage(other),
+        other => AppError::bad_input(other),
+    })?;
+    output::print(&outcome.stdout)?;
+    output::tell(&outcome.stderr);
+    Ok(if outcome.bad_files { Exit::BadInput } else { Exit::Done })
 }

@@ -19,6 +19,11 @@ pub(super) fn print(text: &str) -> Result<(), AppError> {
     }
 }
 
+/// Writes `text` to standard error. Where that is closed, nobody is left to tell.
+pub(super) fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Writes `text` to `path` whole or not at all: to a new file beside it that then takes its name.
 pub(super) fn write_file(path: &Path, text: &str) -> Result<(), AppError> {
     let failed = |error: &io::Error| {

@@ -1,5 +1,7 @@
 //! Messages that point into a text.
 
+use std::fmt::Write as _;
+
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError,
     MietteSpanContents, Report, SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
@@ -23,7 +25,7 @@ pub fn render(diagnostics: &[Diagnostic], name: &str, text: &str, page: Page) ->
     }
     let hidden = worst_first.len().saturating_sub(SHOWN_MAX);
     if hidden > 0 {
-        rendered += &format!("  … and {hidden} more\n");
+        let _ = writeln!(rendered, "  … and {hidden} more");
     }
     rendered
 }

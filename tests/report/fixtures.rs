@@ -1,5 +1,7 @@
 //! Plans written by hand.
 
+#![allow(clippy::too_many_lines, clippy::unnecessary_wraps, reason = "data, as a report holds it")]
+
 use flyball::band::Band;
 use flyball::diagnostic::{Diagnostic, Place, Severity};
 use flyball::effort::Effort;
