@@ -2,5 +2,6 @@
 
 mod endings;
 mod fixture;
+mod odd_backends;
 mod seeds;
 mod usage_model;

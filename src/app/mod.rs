@@ -17,12 +17,14 @@ pub mod exit;
 pub mod inputs;
 pub mod knowledge;
 mod output;
+mod pace;
 mod panic;
 pub mod plan;
 mod planning;
 mod policy;
 pub mod pricing;
 pub mod run;
+mod simulation;
 mod workflows;
 
 pub use context::Context;

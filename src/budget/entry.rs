@@ -135,18 +135,22 @@ pub fn replay(entries: &[Entry]) -> BTreeMap<ScopeId, Balance> {
             }
             EntryKind::Overrun { .. } => {}
             EntryKind::Extend { attempt, charge } => {
-                let known = attempts.get_mut(attempt);
-                known.into_iter().for_each(|known| known.reserved += *charge);
+                if let Some(known) = attempts.get_mut(attempt) {
+                    known.reserved += *charge;
+                }
             }
             EntryKind::Shrink { attempt, charge } => {
-                let known = attempts.get_mut(attempt);
-                known.into_iter().for_each(|known| known.reserved = known.reserved.minus(*charge));
+                if let Some(known) = attempts.get_mut(attempt) {
+                    known.reserved = known.reserved.minus(*charge);
+                }
             }
             EntryKind::Settle { attempt, charge }
             | EntryKind::Expire { attempt, charge }
             | EntryKind::Correct { attempt, charge } => {
                 open.remove(attempt);
-                attempts.get_mut(attempt).into_iter().for_each(|k| k.settled = Some(*charge));
+                if let Some(known) = attempts.get_mut(attempt) {
+                    known.settled = Some(*charge);
+                }
             }
         }
     }

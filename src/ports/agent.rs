@@ -26,6 +26,8 @@ pub trait AgentBackend {
     fn abandon(&mut self, agent: CallId);
 
     /// The next event, waiting for it until `until_milliseconds` at most. Never goes back in time.
+    /// A backend that waits in real time returns a [`AgentEvent::Wake`] now and then, so that a
+    /// wish to stop is heard.
     fn next(&mut self, until_milliseconds: Option<u64>) -> BackendEvent;
 
     /// Whether agents are simulated and nothing is paid.

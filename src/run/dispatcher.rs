@@ -100,6 +100,7 @@ impl<'a> Dispatcher<'a> {
             None => {}
         }
         if self.ending.is_none() {
+            self.run_due_timers();
             self.take_calls();
             if let Status::Finished(finish) = self.ports.execution.status() {
                 self.end_with(Ended::Script(finish));
@@ -182,6 +183,17 @@ impl<'a> Dispatcher<'a> {
         self.ports.pacer.wait_until(to);
         if self.ending.is_none() {
             let advanced = self.ports.execution.advance_to(to);
+            self.engine(advanced);
+        }
+    }
+
+    /// Timers of the script that are due without time moving on.
+    fn run_due_timers(&mut self) {
+        let status = self.ports.execution.status();
+        if let Status::Waiting { next_timer_milliseconds: Some(due), .. } = status
+            && due <= self.now
+        {
+            let advanced = self.ports.execution.advance_to(self.now);
             self.engine(advanced);
         }
     }
@@ -320,7 +332,7 @@ impl<'a> Dispatcher<'a> {
                 let closed = self.desk.unsent(request);
                 if let Some(Closed { agent, effects, .. }) = self.check(closed) {
                     self.tally.requests.released += 1;
-                    self.tally.requests.sent -= 1;
+                    self.tally.requests.sent = self.tally.requests.sent.saturating_sub(1);
                     if let Some(agent) = self.agents.get_mut(&agent) {
                         agent.requests_sent = agent.requests_sent.saturating_sub(1);
                     }
@@ -328,21 +340,32 @@ impl<'a> Dispatcher<'a> {
                 }
             }
             AgentEvent::Ended { agent, end } => self.ended(agent, end),
-            AgentEvent::Wake => {}
             AgentEvent::Idle if silence_is_final => {
                 self.end_with(Ended::Silence);
                 self.leave_at_once();
             }
-            AgentEvent::Idle => {}
+            AgentEvent::Idle | AgentEvent::Wake => {}
         }
     }
 
     fn ended(&mut self, call: CallId, end: AgentEnd) {
+        self.close_open_requests(call);
         let Some(agent) = self.agents.remove(&call) else { return };
         self.stagger.ended(agent.prefix_group, call);
         let (ending, outcome, message) = judge_end(&agent, end);
         self.tell_end(&agent, ending, &message);
         self.deliver(call, outcome, agent.tokens.output);
+    }
+
+    /// An agent that ended leaves nothing behind, even where its backend forgot to say so.
+    fn close_open_requests(&mut self, call: CallId) {
+        self.held_back.remove(&call);
+        for (request, was_sent) in self.desk.open_requests_of(call) {
+            let closed = if was_sent { self.desk.lost(request) } else { self.desk.unsent(request) };
+            let Some(closed) = self.check(closed) else { continue };
+            self.tally.requests.expired += u32::from(was_sent);
+            self.settled(closed, TokenUsage::default());
+        }
     }
 
     fn deliver(&mut self, call: CallId, outcome: Outcome, output_tokens: u64) {
@@ -357,6 +380,9 @@ impl<'a> Dispatcher<'a> {
         let cost_usd = spent.usd;
         if ending == AgentEnding::Done {
             self.work.finished(agent.stage, spent);
+            for other in self.agents.values_mut().filter(|other| other.stage == agent.stage) {
+                self.work.estimate(other.stage, &mut other.needs);
+            }
         }
         self.tally.ended(agent, ending, cost_usd, message);
         self.tell(&RunEvent::AgentFinished {

@@ -145,13 +145,12 @@ fn status(ended: &Ended, agents: &AgentCounts) -> (RunStatus, Option<StopCause>)
     match ended {
         Ended::Stopped(cause) => (RunStatus::Stopped, Some(*cause)),
         Ended::Books(_) | Ended::Silence => (RunStatus::Stopped, Some(StopCause::Backend)),
-        Ended::Engine(_) => (RunStatus::Failed, None),
         Ended::Script(Finish::Returned { .. }) if agents.denied + agents.failed > 0 => {
             (RunStatus::Partial, None)
         }
         Ended::Script(Finish::Returned { .. }) => (RunStatus::Complete, None),
         Ended::Script(_) if agents.denied > 0 => (RunStatus::Stopped, Some(StopCause::Budget)),
-        Ended::Script(_) => (RunStatus::Failed, None),
+        Ended::Script(_) | Ended::Engine(_) => (RunStatus::Failed, None),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`run`] drives a script's execution and an agent backend against each other: calls get slots in
 //! call order, every request is bounded and reserved before it leaves, waits without a time limit
-//! where the budget is busy, and is refused only where it could never be paid.
+//! where the budget is busy, and is refused only where it could never be paid. When the budget will
+//! not finish everything, agents called earlier are finished first.
 
 mod agent_at_work;
 mod dispatcher;

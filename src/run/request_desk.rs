@@ -207,6 +207,12 @@ impl RequestDesk {
         waiting
     }
 
+    /// Requests of an agent that are waiting or in flight, and whether they have left.
+    pub(crate) fn open_requests_of(&self, agent: CallId) -> Vec<(RequestId, bool)> {
+        let open = self.requests.iter().filter(|(_, known)| known.agent == agent);
+        open.map(|(request, known)| (*request, known.cap.is_some())).collect()
+    }
+
     /// Requests that have left and not ended.
     pub(crate) fn in_flight(&self) -> Vec<RequestId> {
         let sent = self.requests.iter().filter(|(_, known)| known.cap.is_some());

@@ -38,7 +38,7 @@ impl Dispatcher<'_> {
             if agent.needs.bound.is_zero() {
                 continue; // it has not asked for anything yet
             }
-            let remaining = self.work.remaining(agent.stage, &agent.needs);
+            let remaining = agent.needs.remaining;
             let limited = self.setup.phase_limits.contains_key(&*agent.phase);
             let of_phase = limited.then(|| of_phases.entry(agent.phase.clone()).or_default());
             if let Some((wanted, was_told)) = self.held_back.get_mut(call) {
@@ -58,7 +58,9 @@ impl Dispatcher<'_> {
                 affordable.push(*wanted);
             }
             of_run.add(remaining);
-            of_phase.into_iter().for_each(|earlier| earlier.add(remaining));
+            if let Some(earlier) = of_phase {
+                earlier.add(remaining);
+            }
         }
         for agent in told {
             self.tally.requests.held_back += 1;
@@ -87,6 +89,7 @@ impl Dispatcher<'_> {
             Err(why) => self.refuse(request, call, Refusal::Unpriced(why.to_string())),
             Ok(bound) if self.setup.finishes_first => {
                 agent.needs.bounded(agent.route.expected, bound);
+                self.work.estimate(agent.stage, &mut agent.needs);
                 self.held_back.insert(call, (*wanted, false));
             }
             Ok(_) => self.ask(wanted),
@@ -185,6 +188,7 @@ impl Dispatcher<'_> {
         if let Some(agent) = self.agents.get_mut(&call) {
             agent.tokens += usage;
             agent.needs.spent += charge;
+            self.work.estimate(agent.stage, &mut agent.needs);
             self.stagger.warm(agent.prefix_group);
         }
         let run = self.desk.run_balance();

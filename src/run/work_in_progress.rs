@@ -29,6 +29,8 @@ pub(crate) struct Needs {
     pub(crate) spent: Charge,
     /// The bound of its latest request: less than that is not enough for the next.
     pub(crate) bound: Charge,
+    /// What it is expected to take from now on; kept here because it is summed at every event.
+    pub(crate) remaining: Charge,
 }
 
 /// What agents called earlier are expected to take from one scope.
@@ -58,13 +60,14 @@ impl WorkInProgress {
         *count += 1;
     }
 
-    /// What an agent at work is expected to take from now on: up to the mean of those of its stage
+    /// Estimates what an agent at work will take from now on: up to the mean of those of its stage
     /// that finished, with its prior as one more. One that took more than that is a long one and
     /// is taken to need half as much again.
-    pub(crate) fn remaining(&self, stage: StageKey, needs: &Needs) -> Charge {
+    pub(crate) fn estimate(&self, stage: StageKey, needs: &mut Needs) {
         let (sum, count) = self.finished.get(&stage).copied().unwrap_or_default();
         let expected = (sum + needs.prior).scaled(1, count + 1);
-        expected.minus(needs.spent).max(needs.spent.scaled(1, 2)).max(needs.bound)
+        let left = expected.minus(needs.spent);
+        needs.remaining = left.max(needs.spent.scaled(1, 2)).max(needs.bound);
     }
 }
 

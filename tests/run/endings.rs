@@ -31,6 +31,7 @@ fn with_money_enough_a_run_is_complete() {
     assert_eq!(report.lost.script, ScriptReaction::NothingLost);
     assert!(matches!(&report.result, RunResult::Returned { line: Some(9), .. }));
     assert_eq!((report.requests.clamped, report.requests.waited), (0, 0));
+    assert_eq!(report.requests.held_back, 0);
     assert_eq!(report.requests.shrunk, report.requests.sent);
     assert_eq!(report.logs, ["hello"]);
     assert!(report.simulated && report.seed == Some(1) && report.wall_seconds > 0);

@@ -138,7 +138,7 @@ impl Execution for Waves {
     }
 
     fn advance_to(&mut self, milliseconds: u64) -> Result<(), EngineError> {
-        assert!(milliseconds > self.time, "time goes back");
+        assert!(milliseconds >= self.time, "time goes back");
         self.time = milliseconds;
         Ok(())
     }

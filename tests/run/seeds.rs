@@ -44,7 +44,6 @@ fn check(report: &RunReport, limit: Picodollars, context: &str) {
 #[derive(Default)]
 struct Seen {
     lowest: u32,
-    used: u64,
     done: [u64; 2],
     clamped: u32,
     sent: u32,
@@ -54,7 +53,6 @@ impl Seen {
     fn add(&mut self, side: usize, report: &RunReport) {
         let used = report.utilisation_per_mille.unwrap();
         self.lowest = self.lowest.min(used);
-        self.used += u64::from(used);
         self.done[side] += u64::from(report.agents.done);
         self.clamped += report.requests.clamped;
         self.sent += report.requests.sent;
@@ -97,13 +95,10 @@ fn a_thousand_seeds_stay_within_the_budget_and_use_it() {
     });
     let done = [a.done[0] + b.done[0], a.done[1] + b.done[1]];
     let (clamped, sent) = (a.clamped + b.clamped, a.sent + b.sent);
-    let mean = (a.used + b.used) / (2 * SEEDS);
-    let lowest = a.lowest.min(b.lowest);
     // Money that runs short finishes the work that began first: slots must not lose it.
     assert!(done[1] * 10 >= done[0] * 9, "agents done: {done:?}");
-    println!(
-        "used per mille: least {lowest}, mean {mean}; done {done:?}; clamped {clamped} of {sent}"
-    );
+    // Unused is below the least bound of the cheapest refused request: one in fifty.
+    assert!(a.lowest.min(b.lowest) >= 980, "least used: {} and {}", a.lowest, b.lowest);
     assert!(clamped * 50 <= sent, "{clamped} of {sent} clamped");
 }
 
@@ -131,7 +126,7 @@ fn every_arm_stays_within_the_budget() {
     ];
     for (number, arms) in arms.into_iter().enumerate() {
         let mut expired = 0;
-        for seed in 0..20 {
+        for seed in 0..10 {
             for slots in [16, 256] {
                 let report = one(&price, limit, seed, slots, arms);
                 let context = format!("arm {number}, seed {seed}, {slots} slots");

@@ -46,14 +46,6 @@ fn real_agents_use_the_budget_and_finish_what_began_first() {
             assert!(report.utilisation_per_mille.unwrap() >= 970, "{context}");
             paid_for_nothing += report.lost.cost_usd;
             spent += report.cost_usd.spent;
-            println!(
-                "{context}: done {}, used {:?} per mille, lost {} of {}, {:?}",
-                report.agents.done,
-                report.utilisation_per_mille,
-                report.lost.cost_usd,
-                report.cost_usd.spent,
-                report.requests
-            );
         }
     }
     // Few agents are left half done, however many had a slot.

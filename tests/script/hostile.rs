@@ -276,11 +276,16 @@ fn strings_of_any_kind_pass() {
          phase(odd); log(odd); args[odd]
          const r = await agent(odd, { label: odd, model: odd, schema: { type: 'object', description: odd }, [odd]: 1 })
          await parallel([() => { throw new Error(odd) }])
+         if (args.back) return [odd, '\\ud800', odd]
          throw new Error(odd)";
     let played = Play::new(body).args("{}").play(|call| match call.schema {
         Some(_) => Outcome::Json(r#"{"x":"\ud83d\ude00\u0000"}"#.to_owned()),
         None => rejected("\0"),
     });
+    assert!(!played.calls.is_empty(), "{:?} {:?}", played.finish, played.notes);
     assert_eq!(&*played.calls[0].prompt, "a\u{fffd}b\0c\u{1f600}\u{fffd}");
     assert!(matches!(played.finish, Finish::Threw { .. }), "{:?}", played.finish);
+    let back = Play::new(body).args(r#"{"back":true}"#).play(|_| Outcome::Null).value();
+    let clean = "a\u{fffd}b\0c\u{1f600}\u{fffd}";
+    assert_eq!(back, json!([clean, "\\ud800", clean]));
 }

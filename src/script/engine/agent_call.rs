@@ -9,6 +9,7 @@ use rquickjs::{Ctx, Object, Persistent, Result, Value};
 use crate::ports::script::{AgentCall, Outcome};
 
 use super::host::{Host, OpenCall};
+use super::json_text::without_lone_surrogates;
 use super::thrown::Thrown;
 
 /// Which script makes a call: the main one or a child, with its current phase.
@@ -225,7 +226,7 @@ fn schema<'js>(
         return Ok(Some(text.clone()));
     }
     let text = match ctx.json_stringify(object.clone()) {
-        Ok(Some(text)) => text.to_string()?,
+        Ok(Some(text)) => without_lone_surrogates(text.to_string()?),
         Ok(None) => return Err(invalid("it has no JSON text")),
         Err(error) => {
             let thrown = Thrown::from_error(ctx, &error);

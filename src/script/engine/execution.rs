@@ -18,6 +18,7 @@ use super::child_workflow::placed_agent;
 use super::gauge::Gauge;
 use super::globals::{install, place_of, timer_fired};
 use super::host::Host;
+use super::json_text::without_lone_surrogates;
 use super::program::Units;
 use super::raw::{self, Heap};
 use super::thrown::Thrown;
@@ -288,7 +289,7 @@ fn json<'js>(ctx: &Ctx<'js>, host: &Host, value: Value<'js>) -> Option<String> {
         return None;
     }
     let text = match ctx.json_stringify(value) {
-        Ok(Some(text)) => text.to_string().ok(),
+        Ok(Some(text)) => text.to_string().ok().map(without_lone_surrogates),
         Ok(None) => None,
         Err(error) => {
             let thrown = Thrown::from_error(ctx, &error);

@@ -8,6 +8,7 @@ mod execution;
 mod gauge;
 mod globals;
 mod host;
+mod json_text;
 mod notebook;
 mod program;
 mod raw;
