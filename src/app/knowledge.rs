@@ -7,8 +7,10 @@ use super::inputs::PolicySource;
 use crate::config::SourceFile;
 use crate::config::settings::closest;
 use crate::config::source::TEXT_BYTES_MAX;
+use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::policy::{self, Policy};
 use crate::pricing::{PriceFile, PriceTable, PricingError, shipped_files};
+use crate::usage::{UsageError, UsageModel};
 
 /// The shipped price files, then the ones at `paths`; later ones override.
 pub fn price_files(paths: &[PathBuf]) -> Result<Vec<PriceFile>, AppError> {
@@ -55,7 +57,7 @@ pub struct PolicyText {
 pub fn policy(source: &PolicySource) -> Result<PolicyText, AppError> {
     let (name, text) = match source {
         PolicySource::File(file) => (file.name.clone(), file.text.clone()),
-        PolicySource::Shipped(name) => match shipped(name) {
+        PolicySource::Shipped(name) => match shipped_policy(name) {
             Some(text) => (name.clone(), text.to_owned()),
             None => return Err(unknown(name)),
         },
@@ -69,16 +71,53 @@ pub fn policy(source: &PolicySource) -> Result<PolicyText, AppError> {
     }
 }
 
-fn shipped(name: &str) -> Option<&'static str> {
+/// The text of the shipped policy of that name.
+pub fn shipped_policy(name: &str) -> Option<&'static str> {
     policy::shipped().iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| *text)
 }
 
 fn unknown(name: &str) -> AppError {
     let names: Vec<&str> = policy::shipped().iter().map(|(name, _)| *name).collect();
     let error = AppError::bad_input(format!("there is no shipped policy `{name}`"));
-    let hint = match closest(name, &names) {
+    error
+        .with_hint(match closest(name, &names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the shipped policies are {}", names.join(", ")),
+        })
+        .with_hint("a policy file has a path with a slash or ends in .toml")
+}
+
+/// Refuses a provider that no price table has heard of: its names of models would mean nothing.
+pub fn provider(name: &str, prices: &PriceTable) -> Result<(), AppError> {
+    let known = prices.providers();
+    if known.contains(name) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    let error = AppError::usage(format!("no price table knows the provider `{name}`"));
+    Err(error.with_hint(match closest(name, &known) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("they are {}; a file's name ends with .toml", names.join(", ")),
-    };
-    error.with_hint(hint)
+        None => format!("the providers are {}", known.join(", ")),
+    }))
+}
+
+/// Refuses a usage model that cannot be used, pointing at its line.
+pub fn usage_model(file: &SourceFile) -> Result<(), AppError> {
+    let Err(error) = UsageModel::parse(&file.text) else { return Ok(()) };
+    let message = error.to_string();
+    let mut diagnostic = Diagnostic::new(Severity::Error, "usage::refused", &message);
+    if let UsageError::Text { line, message } = &error {
+        let before = file.text.split_inclusive('\n').take(line.saturating_sub(1));
+        let start = before.map(str::len).sum();
+        let length =
+            file.text.get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
+        let place = Place::at(&file.text, start, length);
+        diagnostic = Diagnostic::new(Severity::Error, "usage::refused", message).with_place(place);
+    }
+    let help = "start from the shipped model, usage/prior.toml of flyball's source";
+    Err(AppError::bad_input(message).with_findings(
+        &*file.name,
+        &*file.text,
+        vec![diagnostic.with_help(help)],
+    ))
 }

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use self::pricing::PricingFailure;
-use crate::cli::pricing::PricingArgs;
 use crate::cli::{Command, CommandLine};
 use crate::script::sandbox;
 
+mod child;
 pub mod context;
 pub mod error;
 pub mod exit;
@@ -24,6 +23,7 @@ mod planning;
 mod policy;
 pub mod pricing;
 pub mod run;
+mod saved;
 mod simulation;
 mod workflows;
 
@@ -35,7 +35,7 @@ pub use exit::Exit;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.get(1).is_some_and(|first| first == sandbox::CHILD_ARGUMENT) {
-        return sandbox::child_main(|context, input| planning::handle(context, &input));
+        return sandbox::child_main(|context, input| child::handle(context, &input));
     }
     panic::install_hook();
     let outcome =
@@ -65,30 +65,11 @@ fn dispatch(command_line: CommandLine) -> Exit {
         Command::Plan(typed) => plan::run(*typed, &context),
         Command::Run(typed) => run::run(*typed, &context),
         Command::Policy(command) => policy::run(command, &context),
-        Command::Pricing(arguments) => prices(&arguments, &context),
+        Command::Pricing(arguments) => pricing::command(&arguments, &context),
         Command::Workflows(command) => workflows::run(command, &context),
     });
     match outcome {
         Ok(exit) => exit,
         Err(error) => error.report(colour),
     }
-}
-
-/// `flyball pricing` over the price files in force.
-fn prices(arguments: &PricingArgs, context: &Context) -> Result<Exit, AppError> {
-    let files = knowledge::price_files(&context.settings.prices)?;
-    let scene = pricing::PricingScene {
-        files: &files,
-        working_folder: &context.working_folder,
-        today: context.today,
-        width: context.stdout.page().width(),
-    };
-    let outcome = pricing::run(arguments, &scene).map_err(|failure| match failure {
-        PricingFailure::BadFile(error) => knowledge::bad_prices(&error, &files),
-        other if other.exit_code() == Exit::Usage.code() => AppError::usage(other),
-        other => AppError::bad_input(other),
-    })?;
-    output::print(&outcome.stdout)?;
-    output::tell(&outcome.stderr);
-    Ok(if outcome.bad_files { Exit::BadInput } else { Exit::Done })
 }

@@ -36,7 +36,7 @@ pub(super) fn run(typed: RunTyped, context: &Context) -> Result<Exit, AppError> 
     if let Some(plan) = &given {
         as_planned(&mut options.planning, plan)?;
     }
-    let inputs = PlanInputs::load(&options.planning, context, &mut |_| None)?;
+    let inputs = PlanInputs::load(&options.planning, context)?;
     let subject = match given {
         Some(plan) => Subject::planned_before(plan, &inputs, &options, context)?,
         None => Subject::planned_now(&inputs, &options, context)?,
@@ -136,11 +136,8 @@ fn as_planned(options: &mut PlanOptions, plan: &PlanReport) -> Result<(), AppErr
     }
     options.turn_budget_tokens = request.turn_budget_tokens;
     options.concurrency = options.concurrency.or(Some(request.concurrency));
-    options.cache_ttl = if request.cache_one_hour {
-        CacheTtl::OneHour
-    } else {
-        CacheTtl::FiveMinutes
-    };
+    options.cache_ttl =
+        if request.cache_one_hour { CacheTtl::OneHour } else { CacheTtl::FiveMinutes };
     options.assume = request
         .assumptions
         .iter()

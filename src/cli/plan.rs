@@ -22,6 +22,9 @@ pub const SEED_DEFAULT: u64 = 7;
 /// The longest a plan may take, unless said otherwise.
 pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_mins(1);
 
+/// Who bills, unless said otherwise.
+pub const PROVIDER_DEFAULT: &str = "anthropic";
+
 const EXAMPLES: &str = "\
 Examples:
   flyball plan review.js --args '{\"base\":\"main\"}' --budget 10usd
@@ -231,7 +234,10 @@ impl PlanningFlags {
             budgets: if self.budget.is_empty() { settings.budget } else { self.budget },
             prices: settings.prices.into_iter().chain(self.prices).collect(),
             at: self.at,
-            provider: self.provider.or(settings.provider).unwrap_or_else(|| "anthropic".to_owned()),
+            provider: self
+                .provider
+                .or(settings.provider)
+                .unwrap_or_else(|| PROVIDER_DEFAULT.to_owned()),
             cache_ttl: self.cache_ttl.or(settings.cache_ttl).unwrap_or(CacheTtl::FiveMinutes),
             assume: self.assume,
             results: self.result,

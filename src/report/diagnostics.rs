@@ -50,7 +50,11 @@ fn render_one(diagnostic: &Diagnostic, name: &str, text: &str, page: Page) -> St
             Report::from(shown.with_label(LabeledSpan::new_with_span(None, span)))
                 .with_source_code(excerpt)
         }
-        _ => Report::from(shown),
+        // Without a picture of the place, the words must say whose it is.
+        _ => {
+            shown.message = format!("{}: {}", clean(name), shown.message);
+            Report::from(shown)
+        }
     };
     let mut rendered = String::new();
     match handler(page).render_report(&mut rendered, report.as_ref()) {

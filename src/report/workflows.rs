@@ -13,9 +13,11 @@ pub struct Listed {
     pub from: &'static str,
     /// Its file, if it has one.
     pub path: Option<String>,
+    /// What it says it does; null where that cannot be read.
+    pub description: Option<String>,
 }
 
-/// The list, one workflow a line.
+/// The list, one workflow a line: what it does, or where it is if it does not say.
 pub fn table(listed: &[Listed], page: Page) -> String {
     let name_width = listed.iter().map(|one| width_of(&one.name)).max().unwrap_or(0).min(40);
     let mut text = String::new();
@@ -23,8 +25,9 @@ pub fn table(listed: &[Listed], page: Page) -> String {
         let name = fitted(&one.name, name_width);
         let gap = " ".repeat(name_width - width_of(&name) + 2);
         let room = page.width() - name_width - 12;
-        let path = fitted(one.path.as_deref().unwrap_or(""), room);
-        let line = format!("{name}{gap}{:<8}  {path}", one.from);
+        let about = one.description.as_ref().filter(|text| !text.is_empty());
+        let about = fitted(about.or(one.path.as_ref()).map_or("", String::as_str), room);
+        let line = format!("{name}{gap}{:<8}  {about}", one.from);
         text += line.trim_end();
         text.push('\n');
     }

@@ -106,6 +106,7 @@ pub(super) fn ending(
     EndingPlan {
         name: name.to_owned(),
         line: Some(line),
+        returned: true,
         completes,
         per_mille,
         cost_usd: cost(p50, p50, "12.1", "21"),
@@ -324,6 +325,7 @@ pub(super) fn no_agents() -> PlanReport {
     report.endings = vec![EndingPlan {
         name: "returned {\"error\":\"no files given\"}".to_owned(),
         line: Some(12),
+        returned: true,
         completes: false,
         per_mille: 1_000,
         cost_usd: cost("0", "0", "0", "0"),
