@@ -35,11 +35,11 @@ pub fn price_table(sources: &[SourceFile]) -> Result<PriceTable, AppError> {
 /// `error`, pointing into the one of `files` that it is about.
 pub fn bad_prices(error: &PricingError, files: &[PriceFile]) -> AppError {
     let text = files.iter().rev().find(|file| file.name == error.file()).map(|file| &file.text);
-    AppError::bad_input(error.to_string()).with_findings(
-        error.file(),
-        text.cloned().unwrap_or_default(),
-        vec![error.to_diagnostic()],
-    )
+    // The picture names the file.
+    let message = error.problem.clone();
+    let diagnostic = Diagnostic { message, ..error.to_diagnostic() };
+    let text = text.cloned().unwrap_or_default();
+    AppError::bad_input(error.to_string()).with_findings(error.file(), text, vec![diagnostic])
 }
 
 /// A policy with the text it is from.

@@ -10,7 +10,7 @@ use super::{output, planning};
 use crate::cli::PlanTyped;
 use crate::cli::plan::PlanOptions;
 use crate::cli::value::Format;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::gate::Gate;
 use crate::plan::PlanError;
 use crate::plan::report::{PlanReport, VerdictOutcome};
@@ -33,24 +33,34 @@ pub(super) fn run(typed: PlanTyped, context: &Context) -> Result<Exit, AppError>
         Format::Json => json::pretty(&report),
         Format::Markdown => markdown::plan(&report),
     })?;
-    if exit_of(&report) == Exit::ScriptFailed {
-        return Err(script_failed(&report, &inputs, &facts));
-    }
+    refuse_failed(&report, &inputs, &facts)?;
     Ok(exit_of(&report))
 }
 
-/// Why every run ends before its first agent, with the line that threw.
-fn script_failed(report: &PlanReport, inputs: &PlanInputs, facts: &WorkflowFacts) -> AppError {
+/// Refuses a script that fails in every run before its first agent, pointing at what threw.
+pub(super) fn refuse_failed(
+    report: &PlanReport,
+    inputs: &PlanInputs,
+    facts: &WorkflowFacts,
+) -> Result<(), AppError> {
+    if exit_of(report) != Exit::ScriptFailed {
+        return Ok(());
+    }
     let error = AppError::new(Exit::ScriptFailed, "the script fails before its first agent");
-    let mut reasons = report.diagnostics.clone();
-    reasons.retain(|reason| reason.severity == Severity::Error);
-    // A place does not say which file it is in, so with child workflows it may be one of theirs.
+    // A place does not say which file it is in: with child workflows it may be one of theirs.
     let text = if facts.workflow_calls.is_empty() { &*inputs.script.text } else { "" };
-    if reasons.is_empty() {
+    let errors = report.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let reasons: Vec<Diagnostic> = errors
+        .map(|reason| Diagnostic {
+            place: reason.place.map(|place| Place::of_line(text, place.line, place.column)),
+            ..reason.clone()
+        })
+        .collect();
+    Err(if reasons.is_empty() {
         error
     } else {
         error.with_findings(&*inputs.script.name, text, reasons)
-    }
+    })
 }
 
 /// Plans `inputs` in a child process.

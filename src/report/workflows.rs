@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::page::{Page, fitted, width_of};
+use super::page::{Page, clean, fitted, split_at_width, width_of};
 
 /// One workflow of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,10 +26,24 @@ pub fn table(listed: &[Listed], page: Page) -> String {
         let gap = " ".repeat(name_width - width_of(&name) + 2);
         let room = page.width() - name_width - 12;
         let about = one.description.as_ref().filter(|text| !text.is_empty());
-        let about = fitted(about.or(one.path.as_ref()).map_or("", String::as_str), room);
+        // Of a description the head says most, of a path both ends.
+        let about = about.map_or_else(
+            || fitted(one.path.as_deref().unwrap_or(""), room),
+            |text| cut(text, room),
+        );
         let line = format!("{name}{gap}{:<8}  {about}", one.from);
         text += line.trim_end();
         text.push('\n');
     }
     text
+}
+
+/// The head of `text` within `width` columns.
+fn cut(text: &str, width: usize) -> String {
+    let text = clean(text);
+    if width_of(&text) <= width {
+        return text;
+    }
+    let (head, _) = split_at_width(&text, width.saturating_sub(1));
+    format!("{}…", head.trim_end())
 }
