@@ -122,4 +122,5 @@ const report = await agent(
     `${summaries.filter(Boolean).join('\n\n---\n\n')}\n\nNot reviewed: ${unread.join(', ') || 'none'}`,
   { label: 'report' },
 );
-return { status: 'reviewed', files: done.length, unread, critical, tests: tests.filter(Boolean).length, report };
+const status = unread.length > 0 ? 'incomplete' : 'reviewed';
+return { status, files: done.length, unread, critical, tests: tests.filter(Boolean).length, report };

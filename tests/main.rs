@@ -7,11 +7,19 @@
 )]
 
 mod amount;
+mod assume;
+mod budget;
 mod cli;
 mod fit;
 mod money;
 mod policy;
 mod pricing;
 mod report;
+mod run;
 mod schema;
+mod script;
+mod synth;
 mod tidy;
+mod tokens;
+mod usage;
+mod workflow;

@@ -77,16 +77,13 @@ fn tests_keep_the_rules() {
 }
 
 #[test]
-fn unsafe_stands_in_one_place() {
-    let places: Vec<String> = sources("src")
-        .iter()
-        .flat_map(|source| {
-            occurrences(&source.code, "unsafe")
-                .map(|at| source.complaint(at, "`unsafe`"))
-                .collect::<Vec<_>>()
-        })
+fn unsafe_stands_in_one_file() {
+    let files: Vec<String> = sources("src")
+        .into_iter()
+        .filter(|source| occurrences(&source.code, "unsafe").next().is_some())
+        .map(|source| source.path)
         .collect();
-    assert!(places.len() <= 1, "one reasoned `unsafe` is allowed, found:\n{}\n", places.join("\n"));
+    assert!(files.len() <= 1, "one small file may hold `unsafe`, found {}", files.join(", "));
 }
 
 #[test]
@@ -166,7 +163,7 @@ fn each_rule_bites() {
         ("script engine", "src/run/mod.rs", "use rquickjs::Context;", 1),
         ("script parser", "src/script/mod.rs", "use oxc::parser::Parser;", 1),
         ("unsafe", "src/plan/mod.rs", "// SAFETY: no.\nunsafe { f() }", 1),
-        ("unsafe", "src/script/engine.rs", "unsafe { f() }", 1),
+        ("unsafe", "src/script/engine.rs", "// SAFETY: f.\nunsafe { f() }\nunsafe { g() }", 1),
         ("purity", "src/plan/mod.rs", "let now = std::time::SystemTime::now();", 1),
         ("purity", "src/usage/mod.rs", "std::env::var(\"HOME\")", 1),
         ("purity", "src/seed.rs", "use std::fs;", 1),
@@ -182,7 +179,12 @@ fn each_rule_bites() {
             0,
         ),
         ("printing", "src/app/mod.rs", "eprintln!(\"x\")", 0),
-        ("unsafe", "src/script/engine.rs", "// SAFETY: compiled by us.\nunsafe { load() }", 0),
+        (
+            "unsafe",
+            "src/script/engine.rs",
+            "// SAFETY: ours.\n#[a]\nunsafe impl A { unsafe fn f() {} }",
+            0,
+        ),
         ("purity", "src/config/mod.rs", "std::env::var(\"HOME\")", 0),
         ("missing is not zero", "src/report/mod.rs", "width.unwrap_or(0)", 0),
     ];

@@ -14,6 +14,7 @@ use crate::ports::agent::{
     AgentBackend, AgentEnd, AgentEvent, AgentJob, BackendEvent, Decision, RequestId, RequestWanted,
     StopReason,
 };
+use crate::pricing::CacheTtl;
 use crate::seed::{Seed, key_of_parts};
 use crate::tokens::TokenUsage;
 
@@ -145,6 +146,11 @@ impl<'a> SimulatedBackend<'a> {
         if known.retries == 0 && known.continuations == 0 {
             apply(&arms, &mut request);
         }
+        let cache_write = if request.usage.cache_write_1h > 0 {
+            CacheTtl::OneHour
+        } else {
+            CacheTtl::FiveMinutes
+        };
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let sent = Sent { agent, request, billed: TokenUsage::default(), cut_tokens: 0 };
@@ -155,7 +161,7 @@ impl<'a> SimulatedBackend<'a> {
             prompt_tokens_max: request.prompt_tokens_max,
             asked_output_tokens: request.asked_output_tokens,
             thinking_tokens: request.thinking_tokens,
-            one_hour_cache: request.usage.cache_write_1h > 0,
+            cache_write,
         }))
     }
 

@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use self::pricing::PricingFailure;
 use crate::cli::pricing::PricingArgs;
 use crate::cli::{Command, CommandLine};
+use crate::script::sandbox;
 
 pub mod context;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod knowledge;
 mod output;
 mod panic;
 pub mod plan;
+mod planning;
 mod policy;
 pub mod pricing;
 pub mod run;
@@ -29,14 +31,18 @@ pub use exit::Exit;
 
 /// Runs the command line `arguments`, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == sandbox::CHILD_ARGUMENT) {
+        return sandbox::child_main(|context, input| planning::handle(context, &input));
+    }
     panic::install_hook();
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let arguments: Vec<OsString> = arguments.into_iter().collect();
-        match CommandLine::try_parse_from(arguments) {
-            Ok(command_line) => dispatch(command_line),
-            Err(error) => refuse(&error),
-        }
-    }));
+    let outcome =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(
+            || match CommandLine::try_parse_from(arguments) {
+                Ok(command_line) => dispatch(command_line),
+                Err(error) => refuse(&error),
+            },
+        ));
     // The hook has said what happened.
     outcome.unwrap_or(Exit::Bug).into()
 }
@@ -53,13 +59,9 @@ fn refuse(error: &clap::Error) -> Exit {
 
 fn dispatch(command_line: CommandLine) -> Exit {
     let colour = command_line.color;
-    if matches!(command_line.command, Command::Sandbox) {
-        return sandbox();
-    }
     let outcome = Context::of_process(colour).and_then(|context| match command_line.command {
         Command::Plan(typed) => plan::run(*typed, &context),
         Command::Run(typed) => run::run(*typed, &context),
-        Command::Sandbox => Ok(sandbox()),
         Command::Policy(command) => policy::run(command, &context),
         Command::Pricing(arguments) => prices(&arguments, &context),
         Command::Workflows(command) => workflows::run(command, &context),
@@ -68,11 +70,6 @@ fn dispatch(command_line: CommandLine) -> Exit {
         Ok(exit) => exit,
         Err(error) => error.report(colour),
     }
-}
-
-/// The child process in which scripts are parsed and run.
-fn sandbox() -> Exit {
-    Exit::Bug
 }
 
 /// `flyball pricing` over the price files in force.

@@ -23,7 +23,7 @@ pub(super) fn run(typed: RunTyped, context: &Context) -> Result<Exit, AppError> 
     let inputs = PlanInputs::load(&options.planning, context, &mut |_| None)?;
     let plan = match given {
         Some(plan) => plan,
-        None => plan::make(&inputs, &options.planning, context)?,
+        None => plan::make(&inputs, &options.planning, context)?.report,
     };
     gate(&plan, options.yes)?;
     let report = execute(&plan, &inputs, &options, &mut *progress(context))?;

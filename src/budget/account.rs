@@ -236,6 +236,9 @@ impl Account {
 
     /// Decides whom the balances can serve now, front first.
     pub(crate) fn pump(&mut self, effects: &mut Effects) -> Result<(), AccountError> {
+        if self.waiters.len() == 0 {
+            return Ok(());
+        }
         let one_root = self.scopes.iter().filter(|scope| scope.parent.is_none()).count() == 1;
         let mut blocked: Vec<ScopeId> = Vec::new();
         for place in self.waiters.places() {

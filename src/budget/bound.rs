@@ -3,6 +3,7 @@
 use crate::budget::charge::Charge;
 use crate::money::{Picodollars, Rate};
 use crate::ports::price::{NoPrice, RequestPrice};
+use crate::pricing::CacheTtl;
 
 /// An answer is never capped below this, save where the client itself asks for less.
 pub const OUTPUT_FLOOR_TOKENS: u64 = 4_000;
@@ -19,17 +20,21 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// The bound of a request with at most `prompt_tokens_max`, from its model's price.
+    /// The bound of a request with at most `prompt_tokens_max` and never more output than
+    /// `output_tokens_max`, from its model's price.
     pub fn of(
         price: &dyn RequestPrice,
         prompt_tokens_max: u64,
-        one_hour: bool,
+        output_tokens_max: u64,
+        write: CacheTtl,
     ) -> Result<Self, NoPrice> {
-        let silent = price.bound(prompt_tokens_max, 0, one_hour)?;
-        let one = price.bound(prompt_tokens_max, 1, one_hour)?;
+        let silent = price.bound(prompt_tokens_max, 0, write)?;
+        let longest = price.bound(prompt_tokens_max, output_tokens_max, write)?;
+        // The true bound is convex in the output, so the chord over it is never below it.
+        let rate = (longest - silent).scale_ceil(1, i128::from(output_tokens_max.max(1)));
         let fixed =
             Charge { usd: silent, billed_tokens: prompt_tokens_max, output_tokens: 0, requests: 1 };
-        Ok(Self { fixed, output_rate: Rate::from_pico_per_token((one - silent).pico()) })
+        Ok(Self { fixed, output_rate: Rate::from_pico_per_token(rate.pico()) })
     }
 
     /// The bound with at most `output_tokens` of output.

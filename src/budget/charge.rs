@@ -48,10 +48,31 @@ impl Charge {
         self.zip(other, Ord::min, Ord::min)
     }
 
+    /// The larger of both in every unit.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        self.zip(other, Ord::max, Ord::max)
+    }
+
     /// `self - other`, at least zero, in every unit.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
         self.zip(other, Picodollars::saturating_sub_at_zero, u64::saturating_sub)
+    }
+
+    /// `other` in the units in which it is nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let count = |known: u64, other: u64| if known == 0 { other } else { known };
+        self.zip(other, |known, other| if known.is_zero() { other } else { known }, count)
+    }
+
+    /// `self * numerator / denominator`, rounded up in dollars and down in counts.
+    #[must_use]
+    pub fn scaled(self, numerator: u64, denominator: u64) -> Self {
+        let denominator = denominator.max(1);
+        let money = |usd: Picodollars, _| usd.scale_ceil(numerator.into(), denominator.into());
+        self.zip(self, money, |count, _| count.saturating_mul(numerator) / denominator)
     }
 
     /// Whether it is nothing in every unit.

@@ -55,9 +55,6 @@ pub enum Command {
     /// The workflows that are in reach
     #[command(subcommand)]
     Workflows(WorkflowsCommand),
-    /// Runs script text for a parent process; speaks its protocol on stdin and stdout.
-    #[command(name = "__sandbox", hide = true)]
-    Sandbox,
 }
 
 /// When to use colours.

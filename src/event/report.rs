@@ -261,6 +261,8 @@ pub struct RequestCounts {
     pub sent: u32,
     /// Had to wait for balance first.
     pub waited: u32,
+    /// Waited so that agents called earlier could finish.
+    pub held_back: u32,
     /// Sent with a lowered output cap, because the budget ended.
     pub clamped: u32,
     /// Answers that ended at their output cap.

@@ -90,6 +90,13 @@ pub enum RunEvent {
         /// What it waits for.
         shortage: Shortage,
     },
+    /// A request goes later, so that agents called earlier can finish within the budget.
+    RequestHeldBack {
+        /// When.
+        at_milliseconds: u64,
+        /// Whose.
+        agent: CallId,
+    },
     /// A request ended.
     RequestSettled {
         /// When.

@@ -1,5 +1,29 @@
 //! Planning: a seeded Monte Carlo over a workflow script.
 //! Pure: no clock, no environment, no threads; cannot spend, since it sees no backend or ledger.
 
+pub mod advice;
+pub mod assemble;
+pub mod assume;
+pub mod ceiling;
+pub mod costing;
+pub mod drivers;
+pub mod endings;
+pub mod evaluation;
 pub mod fit;
+pub mod fitting;
+pub mod frame;
+pub mod hints;
+pub mod job;
+mod plan_error;
+pub mod planner;
 pub mod report;
+pub mod routing;
+pub mod setup;
+pub mod stage;
+pub mod synth;
+pub mod trial;
+pub mod verdict;
+pub mod widths;
+pub mod workers;
+
+pub use plan_error::PlanError;

@@ -60,6 +60,8 @@ pub struct PlanReport {
     pub seed: u64,
     /// How many samples.
     pub samples: u32,
+    /// What was asked for, so that the plan can be executed as it was made.
+    pub request: PlanRequest,
     /// What the plan is a function of.
     pub hashes: Hashes,
     /// P90 cost of the runs that complete: the budget to set if none is.
@@ -324,6 +326,37 @@ pub struct PeakConcurrency {
     pub max: u32,
     /// The cap in force.
     pub cap: u32,
+}
+
+/// What a plan was asked for, as given on the command line or by defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanRequest {
+    /// `args` as JSON text; null where there are none or they are a string.
+    pub args_json: Option<String>,
+    /// `args` as a string, where they are one.
+    pub args_text: Option<String>,
+    /// The session's model as asked for.
+    pub model: String,
+    /// The session's effort; null for the model's default.
+    pub effort: Option<Effort>,
+    /// Whose aliases and prices apply.
+    pub provider: String,
+    /// The policy: a shipped name or a file.
+    pub policy: String,
+    /// `--budget`.
+    pub budgets: Vec<String>,
+    /// `budget.total` of the script, in output tokens.
+    pub turn_budget_tokens: Option<u64>,
+    /// Agents at work at once.
+    pub concurrency: u32,
+    /// Whether caches are written for an hour.
+    pub cache_one_hour: bool,
+    /// `--assume`.
+    pub assumptions: Vec<String>,
+    /// `--result`, values read in.
+    pub results: Vec<String>,
+    /// `--done`.
+    pub done: Vec<String>,
 }
 
 /// SHA-256 of everything a plan is a function of, in lower-case hex.

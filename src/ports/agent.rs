@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::effort::Effort;
 use crate::id::{CallId, ModelId, StageKey};
 use crate::ports::script::{AgentCall, Outcome};
+use crate::pricing::CacheTtl;
 use crate::role::Role;
 use crate::tokens::TokenUsage;
 
@@ -121,8 +122,8 @@ pub struct RequestWanted {
     pub asked_output_tokens: u64,
     /// Thinking budget within the output, 0 where there is none.
     pub thinking_tokens: u64,
-    /// Whether it writes to the one-hour cache.
-    pub one_hour_cache: bool,
+    /// The cache it may write to.
+    pub cache_write: CacheTtl,
 }
 
 /// Whether a request may leave.

@@ -2,6 +2,7 @@
 
 use crate::id::PriceId;
 use crate::money::Picodollars;
+use crate::pricing::{CacheTtl, Price};
 use crate::tokens::TokenUsage;
 
 /// The price of requests to one model on one day.
@@ -14,12 +15,12 @@ pub trait RequestPrice {
 
     /// The most that a request can cost whose prompt has at most `prompt_tokens` and whose answer
     /// has at most `output_tokens`: the dearest prompt rate at the highest tier it can reach.
-    /// `one_hour` says whether it writes to the one-hour cache. Linear in `output_tokens`.
+    /// `write` is the cache it may write to. Convex in `output_tokens`, being a maximum over tiers.
     fn bound(
         &self,
         prompt_tokens: u64,
         output_tokens: u64,
-        one_hour: bool,
+        write: CacheTtl,
     ) -> Result<Picodollars, NoPrice>;
 }
 
@@ -27,3 +28,23 @@ pub trait RequestPrice {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NoPrice(pub String);
+
+impl RequestPrice for Price {
+    fn id(&self) -> PriceId {
+        Self::id(self).clone()
+    }
+
+    fn cost(&self, usage: &TokenUsage) -> Result<Picodollars, NoPrice> {
+        Self::cost(self, usage).map_err(|unpriced| NoPrice(unpriced.to_string()))
+    }
+
+    fn bound(
+        &self,
+        prompt_tokens: u64,
+        output_tokens: u64,
+        write: CacheTtl,
+    ) -> Result<Picodollars, NoPrice> {
+        Self::bound(self, prompt_tokens, output_tokens, write)
+            .map_err(|unpriced| NoPrice(unpriced.to_string()))
+    }
+}

@@ -145,6 +145,48 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What `agent()` rejects with once the token budget is used up: at the call, and again when a
+    /// queued call gets its slot.
+    pub fn budget_exceeded(spent_tokens: u64, total_tokens: u64) -> Self {
+        Self::Rejected {
+            name: "WorkflowBudgetExceededError".to_owned(),
+            message: format!(
+                "Workflow token budget exceeded ({} / {} output tokens). Stopping further agent() \
+                 calls. In-flight agents will complete; their results are preserved.",
+                grouped(spent_tokens),
+                grouped(total_tokens)
+            ),
+        }
+    }
+
+    /// What `agent()` rejects with beyond the most agents of a run.
+    pub fn agent_cap(limit: u32) -> Self {
+        Self::Rejected {
+            name: "WorkflowAgentCapError".to_owned(),
+            message: format!(
+                "Workflow agent() call cap reached ({limit}). This usually means a loop using \
+                 budget.remaining() never terminates because no token budget was set — remaining() \
+                 returns Infinity when budget.total is null. Add a hard iteration cap to the loop, \
+                 or pass a token budget."
+            ),
+        }
+    }
+}
+
+/// A number with commas between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// What an execution is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -238,6 +280,9 @@ pub enum EngineError {
     /// A call was answered that is not open.
     #[error("call {0} is not open")]
     NotOpen(u32),
+    /// A call cannot be answered as the user pinned it.
+    #[error("{0}")]
+    Unanswerable(String),
     /// A bug of ours, or a broken child process.
     #[error("the script engine failed: {0}")]
     Internal(String),

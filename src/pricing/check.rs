@@ -67,11 +67,11 @@ fn check_lifecycle(findings: &mut Findings, model: &Model, today: Date) {
         let message = format!("{id} can generate more than its window holds");
         findings.warn("pricing::limits", message, "swap context and max_output?");
     }
-    if let Some(period) = model.periods.first() {
-        if model.released.is_some_and(|released| period.from < released) {
-            let message = format!("{id} has a price from {}, before its release", period.from);
-            findings.warn("pricing::dates", message, "correct `released` or `from`");
-        }
+    if let Some(period) = model.periods.first()
+        && model.released.is_some_and(|released| period.from < released)
+    {
+        let message = format!("{id} has a price from {}, before its release", period.from);
+        findings.warn("pricing::dates", message, "correct `released` or `from`");
     }
 }
 
@@ -90,11 +90,11 @@ fn check_periods(findings: &mut Findings, model: &Model, today: Date) {
             findings.warn("pricing::gap", message, "let one period end on the day the next begins");
         }
     }
-    if let Some(ended) = billing.last().and_then(|period| period.until) {
-        if ended <= today {
-            let message = format!("the last price of {id} ended on {ended}: it cannot be priced");
-            findings.warn("pricing::ended", message, "add the period that follows");
-        }
+    if let Some(ended) = billing.last().and_then(|period| period.until)
+        && ended <= today
+    {
+        let message = format!("the last price of {id} ended on {ended}: it cannot be priced");
+        findings.warn("pricing::ended", message, "add the period that follows");
     }
     for period in model.periods.iter().filter(|period| !period.status.bills()) {
         let from = period.from;
@@ -139,11 +139,11 @@ fn check_order(findings: &mut Findings, place: &str, rates: &Rates) {
     let expected =
         [(Input, Output), (Input, CacheWrite5m), (CacheWrite5m, CacheWrite1h), (CacheRead, Input)];
     for (low, high) in expected {
-        if let (Some(lower), Some(higher)) = (rates.get(low), rates.get(high)) {
-            if lower > higher {
-                let message = format!("{place}: {low} costs more than {high}");
-                findings.warn("pricing::order", message, "compare both with their source");
-            }
+        if let (Some(lower), Some(higher)) = (rates.get(low), rates.get(high))
+            && lower > higher
+        {
+            let message = format!("{place}: {low} costs more than {high}");
+            findings.warn("pricing::order", message, "compare both with their source");
         }
     }
 }

@@ -208,9 +208,8 @@ impl<'d, 'i> Section<'d, 'i> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let wrong = || self.wrong_kind(key, value, "a day without a time", "2026-10-07");
         let moment = value.get_ref().as_datetime().ok_or_else(wrong)?;
-        let day = match (moment.date, moment.time, moment.offset) {
-            (Some(day), None, None) => day,
-            _ => return Err(wrong()),
+        let (Some(day), None, None) = (moment.date, moment.time, moment.offset) else {
+            return Err(wrong());
         };
         let narrow = |part: u8| i8::try_from(part).unwrap_or(i8::MAX);
         let year = i16::try_from(day.year).unwrap_or(i16::MAX);

@@ -60,7 +60,8 @@ impl Moment {
                 self.at_milliseconds = *at_milliseconds;
                 self.waiting = false;
             }
-            RunEvent::RequestWaiting { at_milliseconds, .. } => {
+            RunEvent::RequestWaiting { at_milliseconds, .. }
+            | RunEvent::RequestHeldBack { at_milliseconds, .. } => {
                 self.at_milliseconds = *at_milliseconds;
                 self.waiting = true;
             }

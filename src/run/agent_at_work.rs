@@ -6,6 +6,7 @@ use crate::budget::{Denial, ScopeId};
 use crate::id::StageKey;
 use crate::ports::script::AgentCall;
 use crate::run::routes::StageRoute;
+use crate::run::work_in_progress::Needs;
 use crate::tokens::TokenUsage;
 
 /// One agent between its call and its end.
@@ -19,6 +20,8 @@ pub(crate) struct AgentAtWork {
     pub(crate) prefix_group: u64,
     /// Its own scope, opened when it starts.
     pub(crate) scope: Option<ScopeId>,
+    /// What it took and is expected to take.
+    pub(crate) needs: Needs,
     pub(crate) requests_sent: u32,
     pub(crate) tokens: TokenUsage,
     /// Why it was refused, if it was.

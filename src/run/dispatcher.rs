@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::budget::{AccountError, Admission, Denial, Effects, Grant};
+use crate::budget::AccountError;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{AgentEnding, RunEvent, RunReport, StopCause};
 use crate::gate::Gate;
 use crate::id::CallId;
-use crate::ports::agent::{
-    AgentEnd, AgentEvent, AgentJob, BackendEvent, Decision, RequestId, RequestWanted, StopReason,
-};
+use crate::ports::agent::{AgentEnd, AgentEvent, AgentJob, BackendEvent, RequestWanted};
 use crate::ports::script::{AgentCall, EngineError, Outcome, Status};
 use crate::ports::stop::Stop;
 use crate::run::agent_at_work::{AgentAtWork, Refusal, label_of};
@@ -20,6 +18,7 @@ use crate::run::routes::StageRoute;
 use crate::run::setup::{CONCURRENCY_MAX, RunPorts, RunSetup};
 use crate::run::stagger::{Stagger, Start, prefix_group};
 use crate::run::tally::Tally;
+use crate::run::work_in_progress::{Needs, WorkInProgress};
 use crate::tokens::TokenUsage;
 
 /// Runs a workflow to its end and reports it. Everything is in the report, failures too.
@@ -43,8 +42,11 @@ pub(crate) struct Dispatcher<'a> {
     /// Agents with a slot that wait for their prefix.
     held: VecDeque<CallId>,
     /// Agents with a slot.
-    agents: BTreeMap<CallId, AgentAtWork>,
-    stagger: Stagger,
+    pub(crate) agents: BTreeMap<CallId, AgentAtWork>,
+    pub(crate) stagger: Stagger,
+    /// Requests that may not go yet, by agent in call order; `true` once that was told.
+    pub(crate) held_back: BTreeMap<CallId, (RequestWanted, bool)>,
+    pub(crate) work: WorkInProgress,
     pub(crate) now: u64,
     /// Why nothing new begins any more.
     pub(crate) ending: Option<Ended>,
@@ -61,6 +63,8 @@ impl<'a> Dispatcher<'a> {
             held: VecDeque::new(),
             agents: BTreeMap::new(),
             stagger: Stagger::new(setup.stagger_milliseconds),
+            held_back: BTreeMap::new(),
+            work: WorkInProgress::default(),
             now: 0,
             ending: None,
         }
@@ -103,6 +107,7 @@ impl<'a> Dispatcher<'a> {
         }
         if self.ending.is_none() {
             self.fill_slots();
+            self.send_held_back();
         }
         self.ending.is_none() || !self.agents.is_empty()
     }
@@ -113,6 +118,9 @@ impl<'a> Dispatcher<'a> {
             return;
         }
         self.ending = Some(ended);
+        for call in self.ports.execution.calls() {
+            self.take_call(call);
+        }
         for agent in std::mem::take(&mut self.queue) {
             self.tell_end(&agent, AgentEnding::Stopped, "the run ended before it began");
         }
@@ -120,6 +128,9 @@ impl<'a> Dispatcher<'a> {
             if let Some(agent) = self.agents.remove(&call) {
                 self.tell_end(&agent, AgentEnding::Stopped, "the run ended before it began");
             }
+        }
+        for (call, (wanted, _)) in std::mem::take(&mut self.held_back) {
+            self.refuse(wanted.request, call, Refusal::Stopping);
         }
         for request in self.desk.waiting() {
             let closed = self.desk.unsent(request);
@@ -134,8 +145,10 @@ impl<'a> Dispatcher<'a> {
     fn leave_at_once(&mut self) {
         for request in self.desk.in_flight() {
             let closed = self.desk.lost(request);
-            if self.check(closed).is_some() {
-                self.tally.requests.expired += 1;
+            let Some(Closed { agent, charge, .. }) = self.check(closed) else { continue };
+            self.tally.requests.expired += 1;
+            if let Some(agent) = self.agents.get_mut(&agent) {
+                agent.needs.spent += charge;
             }
         }
         for (call, agent) in std::mem::take(&mut self.agents) {
@@ -223,7 +236,7 @@ impl<'a> Dispatcher<'a> {
             phase: Arc::clone(&phase),
             model: route.model.clone(),
         });
-        let replayed = self.ports.replay.as_mut().and_then(|replay| replay.outcome(&call));
+        let replayed = self.ports.replay.outcome(&call);
         let prefix_group = prefix_group(&call, &route);
         let agent = AgentAtWork {
             call,
@@ -233,6 +246,7 @@ impl<'a> Dispatcher<'a> {
             phase,
             prefix_group,
             scope: None,
+            needs: Needs::default(),
             requests_sent: 0,
             tokens: TokenUsage::default(),
             refusal: None,
@@ -323,155 +337,6 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// A request asks to be sent. What has no price is refused: unknown is never free.
-    fn wanted(&mut self, wanted: &RequestWanted) {
-        let (request, call) = (wanted.request, wanted.agent);
-        let Some(agent) = self.agents.get(&call) else { return };
-        if self.ending.is_some() {
-            return self.refuse(request, call, Refusal::Stopping);
-        }
-        let price = self.setup.prices.get(&agent.route.model).cloned();
-        let (Some(price), Some(scope)) = (price, agent.scope) else {
-            let why = format!(
-                "model `{}` has no price; add one to the price table or route `{}` elsewhere",
-                agent.route.model, agent.route.name
-            );
-            return self.refuse(request, call, Refusal::Unpriced(why));
-        };
-        match self.desk.ask(wanted, scope, &price, agent.route.output_cap_tokens) {
-            Ok(Admission::Admitted(grant)) => self.proceed(request, call, &grant),
-            Ok(Admission::Waiting(shortage)) => {
-                self.tally.requests.waited += 1;
-                let at_milliseconds = self.now;
-                self.tell(&RunEvent::RequestWaiting { at_milliseconds, agent: call, shortage });
-            }
-            Ok(Admission::Refused(denial)) => self.deny(request, call, denial),
-            Err(DeskError::NoPrice(why)) => {
-                self.refuse(request, call, Refusal::Unpriced(why.to_string()));
-            }
-            Err(error) => {
-                self.refuse(request, call, Refusal::Stopping);
-                self.end_with(Ended::Books(error.to_string()));
-            }
-        }
-    }
-
-    fn proceed(&mut self, request: RequestId, call: CallId, grant: &Grant) {
-        self.desk.sent(request, grant.output_cap_tokens);
-        self.tally.requests.sent += 1;
-        self.tally.requests.clamped += u32::from(grant.clamped);
-        if let Some(agent) = self.agents.get_mut(&call) {
-            agent.requests_sent += 1;
-        }
-        self.tell(&RunEvent::RequestReserved {
-            at_milliseconds: self.now,
-            agent: call,
-            reserved_usd: grant.reserved.usd,
-            output_cap_tokens: grant.output_cap_tokens,
-            clamped: grant.clamped,
-        });
-        let output_cap_tokens = grant.output_cap_tokens;
-        self.ports.backend.decide(request, Decision::Proceed { output_cap_tokens });
-    }
-
-    fn deny(&mut self, request: RequestId, call: CallId, denial: Denial) {
-        if let Some(agent) = self.agents.get(&call) {
-            self.tally.denied(agent, &denial);
-        }
-        let at_milliseconds = self.now;
-        self.tell(&RunEvent::Denied { at_milliseconds, agent: call, denial: denial.clone() });
-        self.refuse(request, call, Refusal::Budget(denial));
-    }
-
-    fn refuse(&mut self, request: RequestId, call: CallId, refusal: Refusal) {
-        let reason = refusal.message();
-        self.desk.forget(request);
-        if let Some(agent) = self.agents.get_mut(&call) {
-            agent.refusal = Some(refusal);
-        }
-        self.ports.backend.decide(request, Decision::Refuse { reason });
-    }
-
-    fn begun(&mut self, request: RequestId, prompt: &TokenUsage) {
-        let begun = self.desk.begun(request, prompt);
-        if let Some((call, effects)) = self.check(begun) {
-            self.tally.requests.shrunk += 1;
-            if let Some(agent) = self.agents.get(&call) {
-                self.stagger.warm(agent.prefix_group);
-            }
-            self.apply(effects);
-        }
-    }
-
-    fn done(&mut self, request: RequestId, usage: &TokenUsage, stop: StopReason) {
-        self.tally.requests.cut += u32::from(stop == StopReason::MaxTokens);
-        match self.desk.done(request, usage) {
-            Ok(closed) => self.settled(closed, *usage),
-            // It was paid for, and we cannot say how much: charge the most and begin nothing more.
-            Err(error) => {
-                let closed = self.desk.lost(request);
-                if let Some(closed) = self.check(closed) {
-                    self.tally.requests.expired += 1;
-                    self.settled(closed, *usage);
-                }
-                self.end_with(Ended::Books(error.to_string()));
-            }
-        }
-    }
-
-    fn settled(&mut self, closed: Closed, usage: TokenUsage) {
-        let Closed { agent: call, cost, effects } = closed;
-        self.tally.tokens += usage;
-        if let Some(agent) = self.agents.get_mut(&call) {
-            agent.tokens += usage;
-            self.stagger.warm(agent.prefix_group);
-        }
-        let run = self.desk.run_balance();
-        self.tell(&RunEvent::RequestSettled {
-            at_milliseconds: self.now,
-            agent: call,
-            tokens: usage,
-            cost_usd: cost,
-            spent_usd: run.settled.usd,
-            reserved_usd: run.reserved.usd,
-        });
-        self.apply(effects);
-    }
-
-    /// Carries out what a change of the balances decided for others.
-    fn apply(&mut self, effects: Effects) {
-        let at_milliseconds = self.now;
-        if let Some(overrun) = effects.overrun {
-            self.tally.requests.overruns += 1;
-            let message = format!(
-                "attempt `{}` took {} more than the most it could: the upstream did not keep its \
-                 output cap, or the prompt was longer than its bound",
-                overrun.attempt, overrun.beyond.usd
-            );
-            self.note(Diagnostic::new(Severity::Warning, "run::overrun", message));
-        }
-        for warning in effects.warnings {
-            self.tell(&RunEvent::Threshold { at_milliseconds, warning });
-        }
-        for decision in effects.decisions {
-            let Some((request, call)) = self.desk.request_of(&decision.attempt) else { continue };
-            match decision.admission {
-                Admission::Admitted(grant) if self.ending.is_none() => {
-                    self.proceed(request, call, &grant);
-                }
-                Admission::Admitted(_) => {
-                    let closed = self.desk.unsent(request);
-                    self.refuse(request, call, Refusal::Stopping);
-                    if let Some(closed) = self.check(closed) {
-                        self.apply(closed.effects);
-                    }
-                }
-                Admission::Refused(denial) => self.deny(request, call, denial),
-                Admission::Waiting(_) => {}
-            }
-        }
-    }
-
     fn ended(&mut self, call: CallId, end: AgentEnd) {
         let Some(agent) = self.agents.remove(&call) else { return };
         self.stagger.ended(agent.prefix_group, call);
@@ -488,7 +353,11 @@ impl<'a> Dispatcher<'a> {
     }
 
     fn tell_end(&mut self, agent: &AgentAtWork, ending: AgentEnding, message: &str) {
-        let cost_usd = self.desk.agent_cost(agent.scope);
+        let spent = agent.needs.spent;
+        let cost_usd = spent.usd;
+        if ending == AgentEnding::Done {
+            self.work.finished(agent.stage, spent);
+        }
         self.tally.ended(agent, ending, cost_usd, message);
         self.tell(&RunEvent::AgentFinished {
             at_milliseconds: self.now,
@@ -500,7 +369,7 @@ impl<'a> Dispatcher<'a> {
     }
 
     /// A failure of the books ends the run: what cannot be accounted for is not spent.
-    fn check<T>(&mut self, result: Result<T, DeskError>) -> Option<T> {
+    pub(crate) fn check<T>(&mut self, result: Result<T, DeskError>) -> Option<T> {
         let error = match result {
             Ok(value) => return Some(value),
             Err(error) => error,

@@ -8,11 +8,13 @@ mod agent_at_work;
 mod dispatcher;
 mod ending;
 mod request_desk;
+mod request_flow;
 mod routes;
 mod setup;
 mod stagger;
 mod tally;
+mod work_in_progress;
 
 pub use dispatcher::run;
 pub use routes::{Routes, StageRoute, forecasts_of};
-pub use setup::{CONCURRENCY_DEFAULT, CONCURRENCY_MAX, Replay, RunPorts, RunSetup};
+pub use setup::{CONCURRENCY_DEFAULT, CONCURRENCY_MAX, NoReplay, Replay, RunPorts, RunSetup};

@@ -9,7 +9,6 @@ use crate::budget::{
     ScopeId,
 };
 use crate::id::{AttemptId, CallId, RunId};
-use crate::money::Picodollars;
 use crate::ports::agent::{RequestId, RequestWanted};
 use crate::ports::price::{NoPrice, RequestPrice};
 use crate::run::setup::RunSetup;
@@ -48,7 +47,8 @@ pub(crate) enum DeskError {
 /// A request that ended, and what that brought about.
 pub(crate) struct Closed {
     pub(crate) agent: CallId,
-    pub(crate) cost: Picodollars,
+    /// What it took.
+    pub(crate) charge: Charge,
     pub(crate) effects: Effects,
 }
 
@@ -86,6 +86,17 @@ impl RequestDesk {
         self.account.open(Some(phase), &format!("agent {}", agent.0), self.agent_limits)
     }
 
+    /// The bound of a request at its standing cap.
+    pub(crate) fn bound(
+        wanted: &RequestWanted,
+        price: &dyn RequestPrice,
+        cap_tokens: u64,
+    ) -> Result<Charge, DeskError> {
+        let cap = OutputCap::new(wanted.asked_output_tokens, cap_tokens, wanted.thinking_tokens);
+        let (prompt, most) = (wanted.prompt_tokens_max, cap.standing_tokens);
+        Ok(Bound::of(price, prompt, most, wanted.cache_write)?.charge(most))
+    }
+
     /// Asks for the reservation of a request, whose answer its stage caps at `cap_tokens`.
     pub(crate) fn ask(
         &mut self,
@@ -94,8 +105,13 @@ impl RequestDesk {
         price: &Arc<dyn RequestPrice>,
         cap_tokens: u64,
     ) -> Result<Admission, DeskError> {
-        let bound = Bound::of(price.as_ref(), wanted.prompt_tokens_max, wanted.one_hour_cache)?;
         let cap = OutputCap::new(wanted.asked_output_tokens, cap_tokens, wanted.thinking_tokens);
+        let bound = Bound::of(
+            price.as_ref(),
+            wanted.prompt_tokens_max,
+            cap.standing_tokens,
+            wanted.cache_write,
+        )?;
         let (run, agent, request) = (&self.run_id, wanted.agent.0, wanted.request.0);
         let attempt = AttemptId(format!("{run}/{agent}/{request}"));
         let ask = Ask {
@@ -150,23 +166,24 @@ impl RequestDesk {
     ) -> Result<Closed, DeskError> {
         let known = self.requests.get(&request).ok_or(DeskError::UnknownRequest(request.0))?;
         let cost = known.price.cost(usage)?;
-        let effects = self.account.settle(&known.attempt, Charge::of_request(usage, cost))?;
-        Ok(self.close(request, cost, effects))
+        let charge = Charge::of_request(usage, cost);
+        let effects = self.account.settle(&known.attempt, charge)?;
+        Ok(self.close(request, charge, effects))
     }
 
     /// What a request cost will never be known: it takes its full reservation.
     pub(crate) fn lost(&mut self, request: RequestId) -> Result<Closed, DeskError> {
         let known = self.requests.get(&request).ok_or(DeskError::UnknownRequest(request.0))?;
-        let cost = self.account.reservation(&known.attempt).unwrap_or_default().usd;
+        let charge = self.account.reservation(&known.attempt).unwrap_or_default();
         let effects = self.account.expire(&known.attempt)?;
-        Ok(self.close(request, cost, effects))
+        Ok(self.close(request, charge, effects))
     }
 
     /// A request did not leave, or was waiting and will not.
     pub(crate) fn unsent(&mut self, request: RequestId) -> Result<Closed, DeskError> {
         let known = self.requests.get(&request).ok_or(DeskError::UnknownRequest(request.0))?;
         let effects = self.account.release(&known.attempt)?;
-        Ok(self.close(request, Picodollars::ZERO, effects))
+        Ok(self.close(request, Charge::ZERO, effects))
     }
 
     /// A waiting request was refused by the account itself.
@@ -176,10 +193,10 @@ impl RequestDesk {
         }
     }
 
-    fn close(&mut self, request: RequestId, cost: Picodollars, effects: Effects) -> Closed {
+    fn close(&mut self, request: RequestId, charge: Charge, effects: Effects) -> Closed {
         let agent = self.requests.get(&request).map_or(CallId(0), |known| known.agent);
         self.forget(request);
-        Closed { agent, cost, effects }
+        Closed { agent, charge, effects }
     }
 
     /// Requests that wait for balance, last in the queue first.
@@ -203,11 +220,6 @@ impl RequestDesk {
     pub(crate) fn phase_balance(&self, phase: &str) -> Balance {
         let scope = self.phases.get(phase).copied();
         scope.and_then(|scope| self.account.balance(scope).ok()).unwrap_or_default()
-    }
-
-    pub(crate) fn agent_cost(&self, scope: Option<ScopeId>) -> Picodollars {
-        let balance = scope.and_then(|scope| self.account.balance(scope).ok());
-        balance.map_or(Picodollars::ZERO, |balance| balance.settled.usd)
     }
 
     /// Whether the books balance.

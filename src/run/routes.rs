@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::budget::Charge;
 use crate::effort::Effort;
 use crate::event::PhaseForecast;
 use crate::gate::Gate;
@@ -31,6 +32,9 @@ pub struct StageRoute {
     pub gate: Gate,
     /// Whether a plan knew it.
     pub planned: bool,
+    /// What the plan expects of one agent; units that it does not know are 0. Decides only when
+    /// requests go, never whether.
+    pub expected: Option<Charge>,
 }
 
 impl StageRoute {
@@ -45,6 +49,7 @@ impl StageRoute {
             rule: stage.route.rule.clone(),
             gate: stage.route.gate,
             planned: true,
+            expected: expected(stage),
         }
     }
 
@@ -59,8 +64,17 @@ impl StageRoute {
             rule: "not planned".to_owned(),
             gate: Gate::Allow,
             planned: false,
+            expected: None,
         }
     }
+}
+
+/// The median stage shared by its median agents.
+fn expected(stage: &StagePlan) -> Option<Charge> {
+    let agents = stage.quantities.agents.p50.max(1);
+    let usd = stage.quantities.cost_usd?.p50.scale_ceil(1, agents.into());
+    let billed_tokens = stage.quantities.billed_tokens.p50 / agents;
+    Some(Charge { usd, billed_tokens, ..Charge::ZERO })
 }
 
 /// Routes by stage.

@@ -41,6 +41,9 @@ pub struct RunSetup {
     pub concurrency: u32,
     /// How long agents wait for the first of their prefix group; 0 starts all at once.
     pub stagger_milliseconds: u64,
+    /// Whether requests go only while the budget is expected to finish the agents called earlier.
+    /// Without it a short budget is spread over all slots, and most agents end half done.
+    pub finishes_first: bool,
     /// The plan's routes.
     pub routes: Routes,
     /// Prices by model. A model without one is refused.
@@ -66,6 +69,7 @@ impl RunSetup {
             thresholds_per_mille: vec![750, 900],
             concurrency: CONCURRENCY_DEFAULT,
             stagger_milliseconds: STAGGER_MILLISECONDS,
+            finishes_first: true,
             routes: Routes::default(),
             prices: BTreeMap::new(),
             forecasts: BTreeMap::new(),
@@ -83,8 +87,8 @@ pub struct RunPorts<'a> {
     pub backend: &'a mut dyn AgentBackend,
     /// Which stage a call belongs to.
     pub stages: &'a dyn CallStages,
-    /// Results of an earlier run, if it is resumed.
-    pub replay: Option<&'a mut dyn Replay>,
+    /// Results of an earlier run, where it is resumed; else [`NoReplay`].
+    pub replay: &'a mut dyn Replay,
     /// Slows virtual time down to be watched.
     pub pacer: &'a mut dyn Pacer,
     /// Whether somebody wants it to end.
@@ -97,4 +101,14 @@ pub struct RunPorts<'a> {
 pub trait Replay {
     /// The result of `call`, where it is known; it costs nothing then.
     fn outcome(&mut self, call: &AgentCall) -> Option<Outcome>;
+}
+
+/// Nothing is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoReplay;
+
+impl Replay for NoReplay {
+    fn outcome(&mut self, _: &AgentCall) -> Option<Outcome> {
+        None
+    }
 }

@@ -1,5 +1,11 @@
 //! How an agent's context rises from its first to its last request. Owns the shape; integers only
 //! per request.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "request counts and fractions of 2^31 are exact in f64"
+)]
 
 /// 1.0 in the fixed point used here; two such factors and a sum of two products fit `u64`.
 const ONE: u64 = 1 << 31;

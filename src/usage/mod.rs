@@ -8,31 +8,32 @@
 //!
 //! Must not know: money, files, clocks, or where a model text came from.
 
+mod agent_traits;
 mod agent_usage;
 mod context_curve;
 mod draws;
-mod kind;
 mod kind_words;
 mod pins;
 mod prior;
+mod prior_ranges;
 mod request_usage;
+mod stage_kind;
 mod token_counter;
-mod traits;
 mod usage_error;
 mod usage_model;
 
+pub use agent_traits::AgentTraits;
 pub use agent_usage::AgentUsage;
 pub use draws::{AgentDraws, Draws, RunDraws, StageDraws};
-pub use kind::StageKind;
 pub use pins::Pins;
 pub use prior::{
-    CachePrior, CurvePrior, DurationPrior, EffortPrior, FirstContextPrior, GrowthPrior, KindPrior,
-    OutputPrior, PrefixPrior, Prior, RequestsPrior, RolesPrior, TokenizerPrior, Weights,
-    WordsPrior,
+    CachePrior, CurvePrior, DurationPrior, EffortPrior, EffortsPrior, FirstContextPrior,
+    GrowthPrior, KindPrior, KindsPrior, OutputPrior, PrefixPrior, Prior, RequestsPrior, RolesPrior,
+    TokenizerPrior, TokenizersPrior, Weights, WordsPrior,
 };
 pub use request_usage::{Prefix, RequestUsage, Requests};
+pub use stage_kind::StageKind;
 pub use token_counter::TokenCounter;
-pub use traits::AgentTraits;
 pub use usage_error::UsageError;
 pub use usage_model::{REQUESTS_LIMIT, UsageModel};
 

@@ -1,4 +1,12 @@
 //! The usage model: from what is known of an agent, and luck, to what it uses.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "statistics become whole tokens in one saturating place, far below 2^53"
+)]
+
+use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
@@ -56,7 +64,7 @@ impl UsageModel {
             duration: scaled(prior.duration.weights, prior.duration.log_sd),
         };
         let hash = Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-            hex.push_str(&format!("{byte:02x}"));
+            let _ = write!(hex, "{byte:02x}"); // a String takes every write
             hex
         });
         Ok(Self { prior, hash, words, levels })
@@ -141,19 +149,17 @@ impl UsageModel {
         let included = self.prior.first_context.prompt_tokens_included_o200k;
         let own_prompt =
             self.tokens_for(traits.tokenizer, traits.prompt_tokens_o200k.saturating_sub(included));
-        let context = match pins.first_context {
-            Some(pinned) => whole(pinned),
-            None => {
-                let normals = level_sum(self.levels.first_context, draws, |n| n.first_context);
-                let factor = (tokenizer.first_context_log_sd * normals).exp();
-                whole(tokenizer.first_context_tokens * factor).saturating_add(own_prompt)
-            }
+        let free = || {
+            let deviation = level_sum(self.levels.first_context, draws, |n| n.first_context);
+            let factor = (tokenizer.first_context_log_sd * deviation).exp();
+            whole(tokenizer.first_context_tokens * factor).saturating_add(own_prompt)
         };
-        let common = context.saturating_sub(own_prompt) as f64;
-        let context = context.min(traits.context_tokens);
-        let shared = whole(common * self.prior.prefix.shareable_share).min(context);
-        let shares = !traits.worktree && shared >= traits.min_cache_tokens;
-        (context, if shares { shared } else { 0 })
+        let uncapped = pins.first_context.map_or_else(free, whole);
+        let common = uncapped.saturating_sub(own_prompt) as f64;
+        let context = uncapped.min(traits.context_tokens);
+        let prefix = whole(common * self.prior.prefix.shareable_share).min(context);
+        let is_cached = !traits.worktree && prefix >= traits.min_cache_tokens;
+        (context, if is_cached { prefix } else { 0 })
     }
 
     /// Requests before rounding.
@@ -219,20 +225,19 @@ impl UsageModel {
         let (requests, most) = (u64::from(requests), traits.max_output_tokens);
         let steps = requests - 1;
         let asked = whole(text + thinking).min(most);
-        let (total, step_min) = match pins.output_per_request {
-            Some(pinned) => (whole(pinned * requests as f64), 0),
-            None => {
-                let step_min = self.prior.output.step_tokens_min.min(most);
-                let mean = whole(effort * factor * requests as f64);
-                (mean.max(asked + steps * step_min), step_min)
-            }
+        let (sum, step_min) = if let Some(pinned) = pins.output_per_request {
+            (whole(pinned * requests as f64), 0)
+        } else {
+            let step_min = self.prior.output.step_tokens_min.min(most);
+            let mean_sum = whole(effort * factor * requests as f64);
+            (mean_sum.max(asked + steps * step_min), step_min)
         };
-        let total = total.min(requests.saturating_mul(most));
+        let total = sum.min(requests.saturating_mul(most));
         // The last request takes what it asked for, as far as the others keep their least and
         // none of them passes the cap.
-        let least = total.saturating_sub(steps.saturating_mul(most));
-        let last = asked.min(total.saturating_sub(steps * step_min)).max(least);
-        let last = if steps == 0 { total } else { last };
+        let floor = total.saturating_sub(steps.saturating_mul(most));
+        let wanted = if steps == 0 { total } else { asked };
+        let last = wanted.min(total.saturating_sub(steps * step_min)).max(floor);
         Output { total, last, text: whole(text).min(last) }
     }
 

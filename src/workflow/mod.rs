@@ -1,1 +1,30 @@
-//! Facts of a workflow script that need no execution. The only module that names the JavaScript parser.
+//! Facts of a workflow script that need no execution. The only module that names the JavaScript
+//! parser. Owns `meta`, the static refusals and warnings, what planning reads off the text, and
+//! the body as the engine runs it. Must not know how scripts are run or what agents cost.
+
+mod body;
+mod clocks;
+mod facts;
+mod finding;
+mod lines;
+mod meta;
+mod names;
+mod parsed;
+mod prose;
+mod refusal;
+mod registry;
+mod schema_scan;
+mod source;
+mod survey;
+
+pub use body::{Body, Insertion};
+pub use facts::WorkflowFacts;
+pub use finding::{
+    AgentSite, ArgsKey, ArrayProperty, LoopBound, LoopKind, ProseCap, SliceCap, WorkflowCall,
+};
+pub use meta::{Meta, MetaPhase};
+pub use registry::{FoundIn, FoundWorkflow, Lookup, WorkflowRegistry};
+pub use source::{Source, SourceSet};
+
+/// The largest script that the client accepts, bytes.
+pub const SCRIPT_BYTES_MAX: usize = 512 * 1024;

@@ -19,7 +19,7 @@ fn left_out(comparison: &Comparison) -> Vec<(String, String)> {
     entries.map(|entry| (entry.name.clone(), entry.reason.clone())).collect()
 }
 
-fn texts<'a>(pairs: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+fn texts(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, reason)| (name.as_str(), reason.as_str())).collect()
 }
 
@@ -61,7 +61,7 @@ fn litellm_is_read() {
     assert_eq!(change.model.id.0, "claude-opus-5-5");
     let [difference] = change.differences.as_slice() else { panic!("{:?}", change.differences) };
     assert_eq!((difference.class, difference.prompt_tokens_gt), (TokenClass::Input, None));
-    assert_eq!(difference.theirs.map(|rate| rate.usd_per_million()), Some(usd("3")));
+    assert_eq!(difference.theirs.map(flyball::money::Rate::usd_per_million), Some(usd("3")));
     assert_eq!(
         texts(&left_out(&comparison)),
         [("anthropic/claude-inexact", "`1.0000000000000001e-7` is not exact")]
@@ -82,7 +82,8 @@ fn model_prices_is_read() {
         imported.models.iter().find(|model| model.id == "claude-sonnet-5-5").expect("read");
     assert_eq!(sonnet.periods.len(), 2, "a row that repeats is no new period");
     let tier = imported.models.iter().find(|model| model.id == "claude-haiku-6").expect("read");
-    let hour = tier.periods[0].tiers[0].rates.cache_write_1h.map(|rate| rate.usd_per_million());
+    let hour =
+        tier.periods[0].tiers[0].rates.cache_write_1h.map(flyball::money::Rate::usd_per_million);
     assert_eq!(hour, Some(usd("1")), "a multiple of the tier's own input rate");
 }
 
@@ -172,7 +173,7 @@ proptest! {
         let dollars = flyball::money::Picodollars::from_pico(i128::from(micro) * 1_000_000);
         let rate = flyball::money::Rate::from_usd_per_million(dollars).expect("whole");
         let number = match scale {
-            0 => format!("{}e-12", micro),
+            0 => format!("{micro}e-12"),
             1 => format!("{}.{}e-11", micro / 10, micro % 10),
             _ => flyball::money::Picodollars::from_pico(i128::from(micro)).to_decimal(),
         };

@@ -56,147 +56,139 @@ fn the_good_file_parses() {
     assert!(parse(GOOD).is_ok());
 }
 
+/// A piece of the good file, what stands in its place, and the refusal: line, problem, help.
+type Refusal = (&'static str, &'static str, u32, &'static str, &'static str);
+
+const REFUSALS: &[Refusal] = &[
+    ("schema = 1", "schema = 2", 2, "schema 2 is not known", "schema = 1"),
+    ("schema = 1", "", 1, "the file has no `schema`", "add schema = 1"),
+    ("provider = \"p\"", "", 1, "the file has no `provider`", "add provider ="),
+    ("line = \"l\"", "lin = \"l\"", 9, "unknown key `lin` in [[model]]", "did you mean `line`?"),
+    (
+        "line = \"l\"",
+        "colour = \"l\"",
+        9,
+        "unknown key `colour` in [[model]]",
+        "known here: id, provider, line",
+    ),
+    ("line = \"l\"\n", "", 7, "[[model]] has no `line`", "add line = \"haiku\""),
+    (
+        "status = \"active\"",
+        "status = \"new\"",
+        10,
+        "`new` is not a value of `status`",
+        "one of active, limited",
+    ),
+    (
+        "tokenizer = \"other\"",
+        "tokenizer = \"bpe\"",
+        11,
+        "`bpe` is not a value of `tokenizer`",
+        "claude-4.7",
+    ),
+    (
+        "context = 1000",
+        "context = -1",
+        12,
+        "`context` must be a whole number above zero, found integer",
+        "write context = 100_000",
+    ),
+    ("context = 1000", "context = 1e3", 12, "found float", "write context"),
+    ("[\"low\", \"high\"]", "[\"low\", \"hihg\"]", 14, "no effort `hihg`", "one of low"),
+    ("default_effort = \"high\"", "default_effort = \"max\"", 15, "not among `efforts`", "add it"),
+    (
+        "input = \"1\"",
+        "input = 1.0",
+        22,
+        "`input` must be dollars as quoted text, found float",
+        "write input = \"0.10\"",
+    ),
+    (
+        "input = \"1\"",
+        "input = \"1.\u{b2}\"",
+        22,
+        "is not a decimal amount of dollars",
+        "dollars per million tokens",
+    ),
+    ("input = \"1\"", "input = \"-1\"", 22, "`input` is negative", "zero or more"),
+    (
+        "input = \"1\"",
+        "input = \"0.0000001\"",
+        22,
+        "`input` is not a whole number of picodollars per token",
+        "6 digits",
+    ),
+    (
+        "input = \"1\"",
+        "input = \"0.000001\"",
+        17,
+        "`input` in mode batch is not a whole number",
+        "fewer digits",
+    ),
+    ("output = \"5\"\nbatch", "batch", 17, "[[model.price]] has no `output`", "add output"),
+    ("batch = \"0.5\"", "batch = \"0\"", 24, "`0` is not a factor above 0", "write a decimal"),
+    (
+        "batch = \"0.5\"",
+        "batch = 0.5",
+        24,
+        "`batch` must be a factor as quoted text, found float",
+        "\"1.1\"",
+    ),
+    ("[\"page\"]", "[\"pagge\"]", 7, "source `pagge` is not declared", "did you mean `page`?"),
+    (
+        "until = 2026-06-01",
+        "until = 2026-01-01",
+        19,
+        "`until` is not after `from`",
+        "first day after",
+    ),
+    (
+        "until = 2026-06-01",
+        "until = 2026-06-02",
+        30,
+        "m@2026-06-01 overlaps the period from 2026-01-01",
+        "half-open",
+    ),
+    (
+        "until = 2026-06-01",
+        "until = 2026-06-01T10:00:00",
+        19,
+        "`until` must be a day without a time",
+        "2026-10-07",
+    ),
+    ("from = 2026-01-01", "from = 2026-02-30", 18, "not TOML", "dates bare"),
+    ("input = \"2\"\n", "", 25, "[[model.price.tier]] has no `input`", "add input"),
+    (
+        "input = \"2\"",
+        "input = \"2\"\ncache_read = \"1\"",
+        25,
+        "`cache_read` is in the period or its tier only",
+        "nothing is inherited",
+    ),
+    (
+        "{ multiplier = \"2\",",
+        "{ mutliplier = \"2\",",
+        34,
+        "unknown key `mutliplier` in fast",
+        "did you mean `multiplier`?",
+    ),
+    (
+        "target = \"m\"",
+        "target = \"n\"",
+        37,
+        "an alias stands for `n`, which is no model",
+        "did you mean `m`?",
+    ),
+    ("[[alias]]", "[[model]", 35, "not TOML", "write prices"),
+];
+
 #[test]
 fn refusals_say_where_what_and_what_to_do() {
-    let rows = [
-        ("schema = 1", "schema = 2", 2, "schema 2 is not known", "schema = 1"),
-        ("schema = 1", "", 1, "the file has no `schema`", "add schema = 1"),
-        ("provider = \"p\"", "", 1, "the file has no `provider`", "add provider ="),
-        (
-            "line = \"l\"",
-            "lin = \"l\"",
-            9,
-            "unknown key `lin` in [[model]]",
-            "did you mean `line`?",
-        ),
-        (
-            "line = \"l\"",
-            "colour = \"l\"",
-            9,
-            "unknown key `colour` in [[model]]",
-            "known here: id, provider, line",
-        ),
-        ("line = \"l\"\n", "", 7, "[[model]] has no `line`", "add line = \"haiku\""),
-        (
-            "status = \"active\"",
-            "status = \"new\"",
-            10,
-            "`new` is not a value of `status`",
-            "one of active, limited",
-        ),
-        (
-            "tokenizer = \"other\"",
-            "tokenizer = \"bpe\"",
-            11,
-            "`bpe` is not a value of `tokenizer`",
-            "claude-4.7",
-        ),
-        (
-            "context = 1000",
-            "context = -1",
-            12,
-            "`context` must be a whole number above zero, found integer",
-            "write context = 100_000",
-        ),
-        ("context = 1000", "context = 1e3", 12, "found float", "write context"),
-        ("[\"low\", \"high\"]", "[\"low\", \"hihg\"]", 14, "no effort `hihg`", "one of low"),
-        (
-            "default_effort = \"high\"",
-            "default_effort = \"max\"",
-            15,
-            "not among `efforts`",
-            "add it",
-        ),
-        (
-            "input = \"1\"",
-            "input = 1.0",
-            22,
-            "`input` must be dollars as quoted text, found float",
-            "write input = \"0.10\"",
-        ),
-        (
-            "input = \"1\"",
-            "input = \"1.\u{b2}\"",
-            22,
-            "is not a decimal amount of dollars",
-            "dollars per million tokens",
-        ),
-        ("input = \"1\"", "input = \"-1\"", 22, "`input` is negative", "zero or more"),
-        (
-            "input = \"1\"",
-            "input = \"0.0000001\"",
-            22,
-            "`input` is not a whole number of picodollars per token",
-            "6 digits",
-        ),
-        (
-            "input = \"1\"",
-            "input = \"0.000001\"",
-            17,
-            "`input` in mode batch is not a whole number",
-            "fewer digits",
-        ),
-        ("output = \"5\"\nbatch", "batch", 17, "[[model.price]] has no `output`", "add output"),
-        ("batch = \"0.5\"", "batch = \"0\"", 24, "`0` is not a factor above 0", "write a decimal"),
-        (
-            "batch = \"0.5\"",
-            "batch = 0.5",
-            24,
-            "`batch` must be a factor as quoted text, found float",
-            "\"1.1\"",
-        ),
-        ("[\"page\"]", "[\"pagge\"]", 7, "source `pagge` is not declared", "did you mean `page`?"),
-        (
-            "until = 2026-06-01",
-            "until = 2026-01-01",
-            19,
-            "`until` is not after `from`",
-            "first day after",
-        ),
-        (
-            "until = 2026-06-01",
-            "until = 2026-06-02",
-            30,
-            "m@2026-06-01 overlaps the period from 2026-01-01",
-            "half-open",
-        ),
-        (
-            "until = 2026-06-01",
-            "until = 2026-06-01T10:00:00",
-            19,
-            "`until` must be a day without a time",
-            "2026-10-07",
-        ),
-        ("from = 2026-01-01", "from = 2026-02-30", 18, "not TOML", "dates bare"),
-        ("input = \"2\"\n", "", 25, "[[model.price.tier]] has no `input`", "add input"),
-        (
-            "input = \"2\"",
-            "input = \"2\"\ncache_read = \"1\"",
-            25,
-            "`cache_read` is in the period or its tier only",
-            "nothing is inherited",
-        ),
-        (
-            "{ multiplier = \"2\",",
-            "{ mutliplier = \"2\",",
-            34,
-            "unknown key `mutliplier` in fast",
-            "did you mean `multiplier`?",
-        ),
-        (
-            "target = \"m\"",
-            "target = \"n\"",
-            37,
-            "an alias stands for `n`, which is no model",
-            "did you mean `m`?",
-        ),
-        ("[[alias]]", "[[model]", 35, "not TOML", "write prices"),
-    ];
     let mut wrong = Vec::new();
-    for (piece, by, line, problem, help) in rows {
+    for (piece, by, line, problem, help) in REFUSALS {
         let (found_line, found_problem, found_help) = refusal(piece, by);
         let told = found_problem.contains(problem) && found_help.contains(help);
-        if !told || found_line != line {
+        if !told || found_line != *line {
             wrong.push(format!("{by:?}: line {found_line}: {found_problem}: {found_help}"));
         }
     }
@@ -265,6 +257,18 @@ output = "0.45"
     assert_eq!(haiku.cost(&million), Ok(usd("0.09")), "no tier is inherited either");
     assert_eq!(table.models().count(), before.models().count());
     assert_ne!(table.hash(), before.hash());
+}
+
+#[test]
+fn the_examples_of_the_guide_work() {
+    let guide = include_str!("../../docs/pricing.md");
+    let mut files = shipped_files();
+    let examples = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    files.extend(examples.map(user_file));
+    assert_eq!(files.len(), shipped_files().len() + 2);
+    let table = PriceTable::parse(&files).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(table.resolve("my-deployment", "bedrock", TODAY).unwrap().id.0, "claude-haiku-5-5");
+    assert_eq!(table.resolve("haiku", "anthropic", TODAY).unwrap().id.0, "claude-haiku-4-5");
 }
 
 #[test]

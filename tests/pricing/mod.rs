@@ -46,18 +46,7 @@ pub(crate) fn price(table: &PriceTable, name: &str, on: Date, mode: Mode) -> Pri
     model.price(on, mode).expect("a price")
 }
 
-pub(crate) fn usage(
-    fresh: u64,
-    output: u64,
-    read: u64,
-    write_5m: u64,
-    write_1h: u64,
-) -> TokenUsage {
-    TokenUsage {
-        fresh,
-        output,
-        cache_read: read,
-        cache_write_5m: write_5m,
-        cache_write_1h: write_1h,
-    }
+/// Fresh prompt tokens, output, cache reads, writes for five minutes, writes for an hour.
+pub(crate) fn usage(fresh: u64, output: u64, read: u64, minutes: u64, hour: u64) -> TokenUsage {
+    TokenUsage { fresh, output, cache_read: read, cache_write_5m: minutes, cache_write_1h: hour }
 }

@@ -97,7 +97,9 @@ fn every_gathered_limit_is_in_the_shipped_files() {
         let effort = row["default_effort"].split(' ').next().and_then(Effort::from_name);
         assert_eq!(
             effort.is_some(),
-            model.default_effort.is_some() && row["line"] != "" && row["default_effort"] != "",
+            model.default_effort.is_some()
+                && !row["line"].is_empty()
+                && !row["default_effort"].is_empty(),
             "{row:?}"
         );
         assert!(effort.is_none_or(|effort| Some(effort) == model.default_effort), "{row:?}");

@@ -92,11 +92,11 @@ fn rates_above(prices: &Map<String, Value>, start: Option<u64>) -> Result<Rates,
 fn read_price(price: &Value, start: Option<u64>) -> Result<Rate, String> {
     let Some(base) = price.get("base") else { return rate(price, Per::Million) };
     let tiers = price.get("tiers").and_then(Value::as_array);
-    let reached = tiers.into_iter().flatten().filter(|tier| {
+    let mut reached = tiers.into_iter().flatten().filter(|tier| {
         let from = tier.get("start").and_then(Value::as_u64);
         start.is_some_and(|start| from.is_some_and(|from| from <= start))
     });
-    let last = reached.last().and_then(|tier| tier.get("price"));
+    let last = reached.next_back().and_then(|tier| tier.get("price"));
     rate(last.unwrap_or(base), Per::Million)
 }
 

@@ -1,7 +1,7 @@
 //! Reading other people's price tables, comparing them with ours, and turning what is new into a
 //! price file of the user's. Owns the three formats; never changes a table by itself.
 //!
-//! Standard prices of Anthropic, OpenAI and Google are compared. Factors for batch, fast and US-only
+//! Standard prices of Anthropic, `OpenAI` and Google are compared. Factors for batch, fast and US-only
 //! service are not: two of the three formats do not have all of them.
 
 mod compare;
@@ -22,9 +22,9 @@ pub use price_file::{WriteError, price_file};
 /// The formats that are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportFormat {
-    /// `prices/new_data/v2/data.json` of pydantic/genai-prices.
+    /// `prices/new_data/v2/data.json` of `pydantic/genai-prices`.
     GenaiPrices,
-    /// `model_prices_and_context_window.json` of BerriAI/litellm.
+    /// `model_prices_and_context_window.json` of `BerriAI/litellm`.
     Litellm,
     /// `snapshot.json` of the `model-prices` package.
     ModelPrices,

@@ -37,14 +37,14 @@ fn facts(text: &mut String, prices: &PriceTable, model: &Model, width: usize) {
         }
     };
     let date = |label: &str, date: Option<Date>| date.map(|date| format!(", {label} {date}"));
-    let mut life = format!("{} {}, {}", model.provider, model.line, model.status.name());
+    let mut standing = format!("{} {}, {}", model.provider, model.line, model.status.name());
     let dates = [
         date("released", model.released),
         date("retires", model.retires),
         date("not retired before", model.retires_not_before),
     ];
-    life.extend(dates.into_iter().flatten());
-    line("model", life);
+    standing.extend(dates.into_iter().flatten());
+    line("model", standing);
     line(
         "tokens",
         format!(
@@ -169,7 +169,7 @@ fn sources(text: &mut String, prices: &PriceTable, model: &Model, width: usize) 
 /// The same for programs.
 pub fn model_json(prices: &PriceTable, resolved: &Resolved, on: Date) -> Value {
     let model = resolved.model;
-    let modes: serde_json::Map<String, Value> = Mode::ALL
+    let by_mode: serde_json::Map<String, Value> = Mode::ALL
         .into_iter()
         .filter_map(|mode| {
             let price = resolved.price(on, mode).ok()?;
@@ -216,7 +216,7 @@ pub fn model_json(prices: &PriceTable, resolved: &Resolved, on: Date) -> Value {
         "aliases": aliases.collect::<Vec<_>>(),
         "price_id": model.period(on).ok().map(|period| &period.id),
         "unpriced": resolved.price(on, Mode::default()).err().map(|error| error.to_string()),
-        "usd_per_million_tokens": modes,
+        "usd_per_million_tokens": by_mode,
         "periods": model.periods.iter().map(period_json).collect::<Vec<_>>(),
     })
 }

@@ -1,10 +1,12 @@
 //! The list of models with their prices on a day.
 
+use std::fmt::Write as _;
+
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{five_cells, rates_json, table, tokens};
-use crate::pricing::{Lifecycle, Mode, Model, PriceTable};
+use crate::pricing::{Lifecycle, Mode, Model, Price, PriceTable};
 
 /// Every model of `vendor` (or of all), one line a tier.
 pub fn models(
@@ -37,9 +39,9 @@ pub fn models(
     }
     let header = ["model", "input", "output", "write 5m", "write 1h", "read"];
     let mut text = table(&header, rows, width);
-    text += &format!("\nUSD per million tokens on {on}; - is not offered or not published\n");
+    let _ = writeln!(text, "\nUSD per million tokens on {on}; - is not offered or not published");
     if hidden > 0 {
-        text += &format!("{hidden} retired models: --all\n");
+        let _ = writeln!(text, "{hidden} retired models: --all");
     }
     text
 }
@@ -57,7 +59,7 @@ pub fn models_json(prices: &PriceTable, vendor: Option<&str>, on: Date) -> Value
                 "status": model.status.name(),
                 "context_tokens": model.context_tokens,
                 "max_output_tokens": model.max_output_tokens,
-                "price_id": price.as_ref().ok().map(|price| price.id()),
+                "price_id": price.as_ref().ok().map(Price::id),
                 "unpriced": price.as_ref().err().map(ToString::to_string),
                 "usd_per_million_tokens": price.ok().map(|price| {
                     let steps = price.steps().map(|step| json!({

@@ -1,0 +1,187 @@
+//! A plan as a job of the child process: what is sent, what comes back, and the threads that run
+//! trials there.
+
+use std::sync::OnceLock;
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::PlanError;
+use crate::plan::job::PlanJob;
+use crate::plan::planner;
+use crate::plan::report::PlanReport;
+use crate::plan::setup::Setup;
+use crate::plan::trial::{self, Trial, TrialSpec};
+use crate::plan::workers::Workers;
+use crate::policy::Routing;
+use crate::ports::script::EngineError;
+use crate::script::engine::Program;
+use crate::script::sandbox::{JobContext, Sandbox};
+use crate::usage::TokenCounter;
+use crate::workflow::{FoundIn, FoundWorkflow, SourceSet, WorkflowFacts};
+
+/// What the child is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// The script and what it may call.
+    pub sources: SourceSet,
+    /// What to plan.
+    pub job: PlanJob,
+}
+
+/// What the child answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// A plan, what the policy did for each stage, and what is known of the script.
+    Planned(Box<(PlanReport, Vec<Routing>, WorkflowFacts)>),
+    /// The script names these files as child workflows.
+    Needs(Vec<String>),
+    /// None.
+    Failed(PlanError),
+}
+
+/// The child's side.
+pub fn handle(context: &JobContext, input: &[u8]) -> Vec<u8> {
+    let answer = match serde_json::from_slice::<Request>(input) {
+        Ok(request) => answer(context, request),
+        Err(error) => Answer::Failed(PlanError::Script(EngineError::Internal(error.to_string()))),
+    };
+    serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+fn answer(context: &JobContext, mut request: Request) -> Answer {
+    name_saved(&mut request.sources);
+    let program = match Program::compile(&request.sources) {
+        Ok(program) => program,
+        Err(error) => return Answer::Failed(PlanError::Script(error)),
+    };
+    let facts = program.facts().clone();
+    let needs = missing_paths(&facts, &request.sources);
+    if !needs.is_empty() {
+        return Answer::Needs(needs);
+    }
+    let counter = OnceLock::new();
+    thread::scope(|scope| {
+        // The vocabulary takes as long to load as a small plan takes to make.
+        scope.spawn(|| drop(counter.get_or_init(TokenCounter::load)));
+        let mut workers = Threads { program: &program, context, counter: &counter };
+        match planner::plan(request.job, &facts, &mut workers) {
+            Ok((report, routings)) => Answer::Planned(Box::new((report, routings, facts.clone()))),
+            Err(error) => Answer::Failed(error),
+        }
+    })
+}
+
+/// Saved workflows are known by their own names, which only the sandboxed parser can read.
+fn name_saved(sources: &mut SourceSet) {
+    for found in &mut sources.registry.found {
+        if found.meta_name.is_none() && found.found_in != FoundIn::Path {
+            found.meta_name =
+                WorkflowFacts::read(&found.source()).ok().map(|facts| facts.meta.name);
+        }
+    }
+}
+
+fn missing_paths(facts: &WorkflowFacts, sources: &SourceSet) -> Vec<String> {
+    let paths = facts.workflow_calls.iter().filter_map(|call| call.path.clone());
+    let known = |path: &String| sources.registry.found.iter().any(|found| found.path == *path);
+    let mut needed: Vec<String> = paths.filter(|path| !known(path)).collect();
+    needed.sort();
+    needed.dedup();
+    needed
+}
+
+/// Trials on every core, in the order asked.
+struct Threads<'a> {
+    program: &'a Program,
+    context: &'a JobContext,
+    counter: &'a OnceLock<TokenCounter>,
+}
+
+impl Workers for Threads<'_> {
+    fn trials(&mut self, setup: &Setup, specs: &[TrialSpec]) -> Result<Vec<Trial>, EngineError> {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let share = specs.len().div_ceil(cores).max(1);
+        let run = |part: &[TrialSpec]| -> Result<Vec<Trial>, EngineError> {
+            part.iter()
+                .map(|spec| {
+                    self.context.progress();
+                    trial::run(setup, self.program, spec)
+                })
+                .collect()
+        };
+        let parts: Vec<Result<Vec<Trial>, EngineError>> = thread::scope(|scope| {
+            let handles: Vec<_> =
+                specs.chunks(share).map(|part| spawn(scope, move || run(part))).collect();
+            handles.into_iter().map(join).collect()
+        });
+        let mut trials = Vec::with_capacity(specs.len());
+        for part in parts {
+            trials.extend(part?);
+        }
+        Ok(trials)
+    }
+
+    fn count_tokens(&mut self, texts: &[String]) -> Vec<u64> {
+        let counter = self.counter.get_or_init(TokenCounter::load);
+        texts.iter().map(|text| counter.count(text)).collect()
+    }
+}
+
+type Part = Result<Vec<Trial>, EngineError>;
+
+fn spawn<'scope, 'env>(
+    scope: &'scope thread::Scope<'scope, 'env>,
+    work: impl FnOnce() -> Part + Send + 'scope,
+) -> std::io::Result<thread::ScopedJoinHandle<'scope, Part>> {
+    thread::Builder::new().stack_size(TRIAL_STACK_BYTES).spawn_scoped(scope, work)
+}
+
+/// Above the script's own stack limit, so that the engine refuses before the thread overflows.
+const TRIAL_STACK_BYTES: usize = 16 << 20;
+
+fn join(handle: std::io::Result<thread::ScopedJoinHandle<'_, Part>>) -> Part {
+    let failed = |what: &str| EngineError::Internal(what.to_owned());
+    let handle = handle.map_err(|error| failed(&format!("no thread for trials: {error}")))?;
+    handle.join().unwrap_or_else(|_| Err(failed("a trial ended unexpectedly")))
+}
+
+/// The parent's side: asks a child for a plan, and reads in the files that the script names.
+pub fn plan(
+    sandbox: &Sandbox,
+    sources: &mut SourceSet,
+    job: PlanJob,
+    read_child: &mut dyn FnMut(&str) -> Option<String>,
+) -> Result<(PlanReport, Vec<Routing>, WorkflowFacts), PlanError> {
+    let internal = |error: String| PlanError::Script(EngineError::Internal(error));
+    let mut request = Request { sources: sources.clone(), job };
+    for _ in 0..CHILD_ROUNDS_MAX {
+        let input = serde_json::to_vec(&request).map_err(|error| internal(error.to_string()))?;
+        let output = sandbox.job(input, &mut |_| {})?;
+        let answer =
+            serde_json::from_slice(&output).map_err(|error| internal(error.to_string()))?;
+        match answer {
+            Answer::Planned(planned) => {
+                *sources = request.sources;
+                return Ok(*planned);
+            }
+            Answer::Failed(error) => return Err(error),
+            Answer::Needs(paths) => {
+                for path in paths {
+                    // An unreadable file stays unknown: the script is told as the client tells it.
+                    let text = read_child(&path).unwrap_or_default();
+                    request.sources.registry.found.push(FoundWorkflow {
+                        meta_name: None,
+                        path,
+                        found_in: FoundIn::Path,
+                        text,
+                    });
+                }
+            }
+        }
+    }
+    Err(internal("the script names ever more child workflows".to_owned()))
+}
+
+/// A script names its children by path at once; one more round for what those rounds left.
+const CHILD_ROUNDS_MAX: u32 = 3;

@@ -1,0 +1,155 @@
+//! What would make a plan cheaper, and what it rests on. Reprices the samples that are there;
+//! runs no script.
+
+use crate::band::{self, Band};
+use crate::money::Picodollars;
+use crate::plan::PlanError;
+use crate::plan::assemble::{dollars, dollars_of};
+use crate::plan::costing::{Choice, SampleCost};
+use crate::plan::drivers::{Candidate, Measure};
+use crate::plan::evaluation::{self, Priced};
+use crate::plan::frame::Frame;
+use crate::plan::report::{Assumption, FitOption, Savings, Suggestion, Verdict, VerdictOutcome};
+use crate::plan::routing;
+use crate::plan::setup::Setup;
+use crate::policy::Policy;
+
+/// Medians of the same samples under other routings.
+pub fn savings(
+    setup: &Setup,
+    frame: &Frame,
+    priced: &Priced,
+    names: &[String],
+) -> Result<Savings, PlanError> {
+    let routed = dollars(priced);
+    let written: Vec<Choice> = priced.written.iter().map(|(choice, _)| choice.clone()).collect();
+    let same = |a: &[Choice], b: &[Choice]| {
+        a.iter().zip(b).all(|(a, b)| a.model == b.model && a.effort == b.effort)
+    };
+    let median_on = |choices: &[Choice]| {
+        if same(choices, &priced.choices()) {
+            return routed.as_deref().and_then(median);
+        }
+        median(&dollars_of(&evaluation::reprice(setup, frame, choices))?)
+    };
+    let session = routing::on_session(setup, frame);
+    let suggestion = match &setup.job.suggested_policy {
+        Some(text) if same(&written, &priced.choices()) => {
+            let policy =
+                Policy::parse(&text.name, &text.text).map_err(|error| PlanError::Input {
+                    what: format!("policy {}", text.name),
+                    message: error.to_string(),
+                    diagnostics: Vec::new(),
+                })?;
+            let other = evaluation::price(setup, frame, &policy, names)?;
+            dollars(&other)
+                .as_deref()
+                .and_then(median)
+                .filter(|_| !same(&other.choices(), &written))
+                .map(|cost_usd_p50| Suggestion { policy: policy.name().to_owned(), cost_usd_p50 })
+        }
+        _ => None,
+    };
+    Ok(Savings {
+        as_written_usd_p50: median_on(&written),
+        session_usd_p50: median_on(&session),
+        routed_usd_p50: routed.as_deref().and_then(median),
+        suggestion,
+    })
+}
+
+fn median(costs: &[Picodollars]) -> Option<Picodollars> {
+    Band::of(costs).map(|band| band.p50)
+}
+
+/// What would bring the plan within its budget; empty where it is.
+pub fn to_fit(
+    setup: &Setup,
+    frame: &Frame,
+    priced: &Priced,
+    verdict: &Verdict,
+    suggested_budget: Option<Picodollars>,
+) -> Vec<FitOption> {
+    if !matches!(verdict.outcome, VerdictOutcome::AtRisk | VerdictOutcome::Over) {
+        return Vec::new();
+    }
+    let mut options = cheaper_stages(setup, frame, priced);
+    if let Some(amount) = suggested_budget {
+        // Rounded up to a cent: a budget below P90 would miss it by a hair.
+        let cents = amount.scale_ceil(100, crate::money::PICO_PER_USD);
+        let rounded = Picodollars::from_pico(cents.pico() * (crate::money::PICO_PER_USD / 100));
+        options.push(FitOption {
+            text: "keep the script, raise the cap".to_owned(),
+            flag: Some(format!("--budget {}usd", rounded.to_decimal())),
+            cost_usd_p90: Some(amount),
+        });
+    }
+    options
+}
+
+/// The dearest stages, each on the next cheaper model of its ladder.
+fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOption> {
+    let mut dearest: Vec<(usize, Picodollars)> = (0..frame.stages.len())
+        .map(|index| {
+            let of = |sample: &SampleCost| {
+                sample.stages.get(index).map_or(Picodollars::ZERO, |c| c.cost)
+            };
+            (index, priced.costs.iter().map(of).sum())
+        })
+        .collect();
+    dearest.sort_by_key(|(index, cost)| (std::cmp::Reverse(*cost), *index));
+    dearest
+        .into_iter()
+        .take(2)
+        .filter_map(|(index, _)| {
+            let stage = frame.stages.get(index)?;
+            let routed = priced.routes.get(index)?;
+            let now = setup.table.models().find(|model| model.id == routed.choice.model)?;
+            let lower = setup
+                .table
+                .models()
+                .filter(|model| model.provider == now.provider && model.line != now.line)
+                .filter(|model| model.rank < now.rank && routing::is_current(model))
+                .max_by_key(|model| model.rank)?;
+            let mut choices = priced.choices();
+            let effort = stage.identity.effort.as_deref();
+            *choices.get_mut(index)? = routing::choice_on(setup, lower, effort, None).0;
+            let mut costs = dollars_of(&evaluation::reprice(setup, frame, &choices))?;
+            costs.sort_unstable();
+            let pinned = stage.identity.model.is_some();
+            Some(FitOption {
+                text: format!(
+                    "{} on {}{}",
+                    stage.identity.name,
+                    lower.id,
+                    if pinned { " (pinned: needs an override rule)" } else { "" }
+                ),
+                flag: None,
+                cost_usd_p90: band::quantile(&costs, 900),
+            })
+        })
+        .collect()
+}
+
+/// What the numbers rest on, most influential first.
+pub fn assumptions(ranked: &[Candidate]) -> Vec<Assumption> {
+    let mut list = vec![Assumption {
+        text: "no history of this project or script: token use is the shipped prior".to_owned(),
+        pin: None,
+    }];
+    for candidate in
+        ranked.iter().filter(|candidate| candidate.measure == Measure::Requests).take(1)
+    {
+        list.push(Assumption {
+            text: format!(
+                "requests per {} agent: prior, {} to {}",
+                candidate.stage,
+                candidate.measure.write(candidate.quantile(100)),
+                candidate.measure.write(candidate.quantile(900))
+            ),
+            pin: Some(format!("--assume {}=", candidate.key())),
+        });
+    }
+    list.push(Assumption { text: "failed agents: none".to_owned(), pin: None });
+    list
+}

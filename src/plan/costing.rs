@@ -1,0 +1,247 @@
+//! What the calls of the trials cost on given models: token use drawn per agent, priced per
+//! request. Pure arithmetic over recorded trials; runs no script.
+
+use std::collections::BTreeMap;
+
+use crate::effort::Effort;
+use crate::id::ModelId;
+use crate::money::Picodollars;
+use crate::plan::frame::{Frame, Recorded};
+use crate::plan::setup::{ModelFacts, Setup, StageTraits};
+use crate::pricing::Price;
+use crate::seed::Seed;
+use crate::usage::{AgentDraws, AgentUsage, Draws, Pins, Prefix, RunDraws, StageDraws};
+
+/// What a stage runs on.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The model.
+    pub model: ModelId,
+    /// Its facts.
+    pub facts: ModelFacts,
+    /// Its price; `None` where it has none on that day.
+    pub price: Option<Price>,
+    /// The effort.
+    pub effort: Option<Effort>,
+}
+
+/// One stage of one sample under one choice of models.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StageCost {
+    /// Agents, those marked done included.
+    pub agents: u32,
+    /// Agents that are paid.
+    pub paid: u32,
+    /// Final contexts, summed.
+    pub context_tokens: u64,
+    /// All classes, all requests.
+    pub billed_tokens: u64,
+    /// Generated.
+    pub output_tokens: u64,
+    /// First contexts, summed.
+    pub first_context_tokens: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Requests above the model's price step.
+    pub requests_above_step: u64,
+    /// Dollars; meaningless if `unpriced`.
+    pub cost: Picodollars,
+    /// Whether a request had no price.
+    pub unpriced: bool,
+}
+
+/// One sample under one choice of models.
+#[derive(Clone, Debug, Default)]
+pub struct SampleCost {
+    /// By frame stage.
+    pub stages: Vec<StageCost>,
+}
+
+impl SampleCost {
+    /// Over all stages.
+    pub fn total(&self) -> StageCost {
+        self.stages.iter().fold(StageCost::default(), |sum, stage| sum.plus(stage))
+    }
+}
+
+impl StageCost {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            agents: self.agents + other.agents,
+            paid: self.paid + other.paid,
+            context_tokens: self.context_tokens + other.context_tokens,
+            billed_tokens: self.billed_tokens + other.billed_tokens,
+            output_tokens: self.output_tokens + other.output_tokens,
+            first_context_tokens: self.first_context_tokens + other.first_context_tokens,
+            requests: self.requests + other.requests,
+            requests_above_step: self.requests_above_step + other.requests_above_step,
+            cost: self.cost + other.cost,
+            unpriced: self.unpriced || other.unpriced,
+        }
+    }
+}
+
+/// One agent with its price: what per-agent bands are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentCost {
+    /// Index into [`Frame::stages`].
+    pub stage: usize,
+    /// Final context.
+    pub context_tokens: u64,
+    /// Dollars.
+    pub cost: Picodollars,
+}
+
+/// Prices every sample with one choice per frame stage.
+pub fn cost_samples(
+    setup: &Setup,
+    frame: &Frame,
+    choices: &[Choice],
+    pins: &[Pins],
+    each: &mut dyn FnMut(AgentCost),
+) -> Vec<SampleCost> {
+    let lanes: Vec<Lane> = frame
+        .stages
+        .iter()
+        .zip(choices)
+        .zip(pins)
+        .map(|((stage, choice), pins)| {
+            let mut traits = stage.traits.clone();
+            traits.model = choice.facts;
+            traits.effort = choice.effort;
+            traits.prefix_group =
+                crate::plan::setup::prefix_group(&stage.identity, &choice.model.0, choice.effort);
+            Lane { traits, choice, pins, tokens_per_byte: stage.tokens_per_byte }
+        })
+        .collect();
+    frame.samples.iter().map(|sample| cost_sample(setup, sample, &lanes, None, each)).collect()
+}
+
+/// Prices one stage alone: its cost in each sample. The stage is taken to share its prefix with
+/// nobody else.
+pub fn cost_stage(
+    setup: &Setup,
+    frame: &Frame,
+    stage: usize,
+    choice: &Choice,
+    pins: &Pins,
+    each: &mut dyn FnMut(AgentCost),
+) -> Vec<StageCost> {
+    let Some(of) = frame.stages.get(stage) else { return Vec::new() };
+    let mut traits = of.traits.clone();
+    traits.model = choice.facts;
+    traits.effort = choice.effort;
+    let lanes: Vec<Lane> = frame
+        .stages
+        .iter()
+        .map(|_| Lane { traits: traits.clone(), choice, pins, tokens_per_byte: of.tokens_per_byte })
+        .collect();
+    let costs = |sample: &Recorded| {
+        let cost = cost_sample(setup, sample, &lanes, Some(stage), each);
+        cost.stages.get(stage).copied().unwrap_or_default()
+    };
+    frame.samples.iter().map(costs).collect()
+}
+
+struct Lane<'a> {
+    traits: StageTraits,
+    choice: &'a Choice,
+    pins: &'a Pins,
+    tokens_per_byte: f64,
+}
+
+fn cost_sample(
+    setup: &Setup,
+    sample: &Recorded,
+    lanes: &[Lane<'_>],
+    only: Option<usize>,
+    each: &mut dyn FnMut(AgentCost),
+) -> SampleCost {
+    let seed = Seed::new(setup.job.seed).child(u64::from(sample.number));
+    let run = RunDraws::new(seed);
+    let mut stage_draws: BTreeMap<usize, StageDraws> = BTreeMap::new();
+    let mut warm_until: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut cost = SampleCost { stages: vec![StageCost::default(); lanes.len()] };
+    let run_agents = u32::try_from(sample.calls.len()).unwrap_or(u32::MAX);
+    let keep = if setup.job.cache_one_hour { 3_600_000 } else { 300_000 };
+    for call in &sample.calls {
+        let stage = call.stage as usize;
+        if only.is_some_and(|only| only != stage) {
+            continue;
+        }
+        let (Some(lane), Some(into)) = (lanes.get(stage), cost.stages.get_mut(stage)) else {
+            continue;
+        };
+        into.agents += 1;
+        if call.done || call.started == u64::MAX {
+            continue;
+        }
+        let stage_draw = stage_draws
+            .entry(stage)
+            .or_insert_with(|| StageDraws::new(seed, sample.stage_key(stage)));
+        let draws =
+            Draws { run: &run, stage: stage_draw, agent: &AgentDraws::new(seed, call.identity) };
+        let prompt = (f64::from(call.prompt_bytes) * lane.tokens_per_byte) as u64;
+        let agent = setup.usage.agent(&lane.traits.agent(prompt, run_agents), &draws, lane.pins);
+        let prefix = prefix_of(&lane.traits, call.started, call.ended, keep, &mut warm_until);
+        let before = into.cost;
+        add_agent(into, &agent, prefix, lane.choice, setup.job.cache_one_hour);
+        each(AgentCost {
+            stage,
+            context_tokens: agent.final_context_tokens,
+            cost: into.cost - before,
+        });
+    }
+    cost
+}
+
+/// The first of a group writes the shared prefix, the others read it while it is kept.
+fn prefix_of(
+    traits: &StageTraits,
+    started: u64,
+    ended: u64,
+    keep: u64,
+    warm_until: &mut BTreeMap<u64, u64>,
+) -> Prefix {
+    if traits.worktree {
+        return Prefix::Private;
+    }
+    let until = ended.saturating_add(keep);
+    match warm_until.get_mut(&traits.prefix_group) {
+        Some(warm) if *warm >= started => {
+            *warm = until.max(*warm);
+            Prefix::Read
+        }
+        _ => {
+            warm_until.insert(traits.prefix_group, until);
+            Prefix::Written
+        }
+    }
+}
+
+fn add_agent(
+    into: &mut StageCost,
+    agent: &AgentUsage,
+    prefix: Prefix,
+    choice: &Choice,
+    one_hour: bool,
+) {
+    into.paid += 1;
+    into.context_tokens += agent.final_context_tokens;
+    into.first_context_tokens += agent.first_context_tokens;
+    let step = choice.price.as_ref().and_then(Price::step_tokens);
+    for request in agent.each_request(prefix, one_hour) {
+        into.requests += 1;
+        into.billed_tokens += request.usage.billed();
+        into.output_tokens += request.usage.output;
+        if step.is_some_and(|step| request.usage.prompt() > step) {
+            into.requests_above_step += 1;
+        }
+        match choice.price.as_ref().map(|price| price.cost(&request.usage)) {
+            Some(Ok(cost)) => into.cost += cost,
+            Some(Err(_)) | None => into.unpriced = true,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Which quantity explains the spread of the cost, and how the cost answers to it.
+//! Owns the ranking; interventions are made by whoever can run trials.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::band;
+use crate::plan::costing::{SampleCost, StageCost};
+use crate::plan::frame::Frame;
+
+/// A candidate driver: one value per sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The stage's name.
+    pub stage: Arc<str>,
+    /// The property that `--assume` takes.
+    pub property: Arc<str>,
+    /// What it measures.
+    pub measure: Measure,
+    /// By sample; `None` where the stage did not run.
+    pub values: Vec<Option<f64>>,
+    /// Share of the variance of the cost it explains alone, 0 to 1.
+    pub share: f64,
+}
+
+/// What a driver measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Requests per agent.
+    Requests,
+    /// Output tokens per request.
+    OutputPerRequest,
+    /// Tokens of the first context.
+    FirstContext,
+    /// Tokens a context grows by.
+    Growth,
+    /// An invented list's length.
+    Length,
+    /// An invented share of `true`, or of a word.
+    Share,
+}
+
+impl Measure {
+    /// The usage pin of that name, where it is one.
+    pub const fn pin_name(self) -> Option<&'static str> {
+        match self {
+            Self::Requests => Some("requests"),
+            Self::OutputPerRequest => Some("output_per_request"),
+            Self::FirstContext => Some("first_context"),
+            Self::Growth => Some("growth"),
+            Self::Length | Self::Share => None,
+        }
+    }
+
+    /// Whether pinning it leaves the script's path as it was.
+    pub const fn is_token_use(self) -> bool {
+        self.pin_name().is_some()
+    }
+
+    /// `value` as `--assume` takes it, at the grain people would type.
+    pub fn write(self, value: f64) -> String {
+        let to_grain = |grain: f64| format!("{:.0}", (value / grain).round().max(1.0) * grain);
+        match self {
+            Self::Requests => to_grain(1.0),
+            Self::Length => format!("{:.0}", value.round().max(0.0)),
+            Self::OutputPerRequest => to_grain(10.0),
+            Self::FirstContext | Self::Growth => to_grain(100.0),
+            Self::Share => format!("{:.2}", value.clamp(0.0, 1.0)),
+        }
+    }
+}
+
+impl Candidate {
+    /// What `--assume` takes before the `=`.
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.stage, self.property)
+    }
+
+    /// Its quantile over the samples in which it is defined.
+    pub fn quantile(&self, per_mille: usize) -> f64 {
+        let mut values: Vec<f64> = self.values.iter().copied().flatten().collect();
+        values.sort_unstable_by(f64::total_cmp);
+        band::quantile(&values, per_mille).unwrap_or(0.0)
+    }
+}
+
+/// Every candidate that explains something, strongest first.
+pub fn rank(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
+    let totals: Vec<f64> =
+        costs.iter().map(|sample| band::statistic_from_money(sample.total().cost)).collect();
+    let mut candidates = usage_candidates(frame, costs);
+    candidates.extend(result_candidates(frame));
+    for candidate in &mut candidates {
+        candidate.share = share_of_variance(&candidate.values, &totals);
+    }
+    candidates.retain(|candidate| candidate.share >= SHARE_MIN);
+    candidates.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.key().cmp(&b.key())));
+    candidates
+}
+
+/// Below this share a driver is not told from noise at a few hundred samples.
+const SHARE_MIN: f64 = 0.03;
+
+fn usage_candidates(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
+    let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
+    for (index, stage) in frame.stages.iter().enumerate() {
+        by_name.entry(Arc::clone(&stage.identity.name)).or_default().push(index);
+    }
+    type Read = fn(&StageCost) -> f64;
+    let measures: [(Measure, Read); 4] = [
+        (Measure::Requests, |cost| ratio(cost.requests, u64::from(cost.paid))),
+        (Measure::OutputPerRequest, |cost| ratio(cost.output_tokens, cost.requests)),
+        (Measure::FirstContext, |cost| ratio(cost.first_context_tokens, u64::from(cost.paid))),
+        (Measure::Growth, |cost| {
+            ratio(
+                cost.context_tokens.saturating_sub(cost.first_context_tokens),
+                u64::from(cost.paid),
+            )
+        }),
+    ];
+    let mut candidates = Vec::new();
+    for (name, indices) in by_name {
+        let sums: Vec<StageCost> = costs
+            .iter()
+            .map(|sample| {
+                indices
+                    .iter()
+                    .filter_map(|index| sample.stages.get(*index))
+                    .fold(StageCost::default(), |sum, cost| sum.plus(cost))
+            })
+            .collect();
+        for (measure, read) in measures {
+            candidates.push(Candidate {
+                stage: Arc::clone(&name),
+                property: measure.pin_name().unwrap_or("").into(),
+                measure,
+                values: sums.iter().map(|sum| (sum.paid > 0).then(|| read(sum))).collect(),
+                share: 0.0,
+            });
+        }
+    }
+    candidates
+}
+
+fn ratio(numerator: u64, denominator: u64) -> f64 {
+    if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
+}
+
+fn result_candidates(frame: &Frame) -> Vec<Candidate> {
+    let mut values: BTreeMap<(Arc<str>, Arc<str>), Vec<Option<f64>>> = BTreeMap::new();
+    let samples = frame.samples.len();
+    for (position, sample) in frame.samples.iter().enumerate() {
+        for (key, (mean, _)) in &sample.factors {
+            let row = values.entry(key.clone()).or_insert_with(|| vec![None; samples]);
+            if let Some(slot) = row.get_mut(position) {
+                *slot = Some(*mean);
+            }
+        }
+    }
+    let candidate = |((stage, property), values): ((Arc<str>, Arc<str>), Vec<Option<f64>>)| {
+        let within_one = values.iter().flatten().all(|value| (0.0..=1.0).contains(value));
+        let measure = if within_one { Measure::Share } else { Measure::Length };
+        Candidate { stage, property, measure, values, share: 0.0 }
+    };
+    values.into_iter().map(candidate).collect()
+}
+
+/// The share of the variance of `outcomes` between bins of `values`: the correlation ratio,
+/// adjusted for the number of bins so that noise scores about 0.
+pub fn share_of_variance(values: &[Option<f64>], outcomes: &[f64]) -> f64 {
+    let count = outcomes.len();
+    if count < 8 {
+        return 0.0;
+    }
+    let mean = outcomes.iter().sum::<f64>() / count as f64;
+    let total: f64 = outcomes.iter().map(|outcome| (outcome - mean).powi(2)).sum();
+    let bins = bins_of(values);
+    let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    for (bin, outcome) in bins.iter().zip(outcomes) {
+        let sum = sums.entry(*bin).or_insert((0.0, 0.0));
+        sum.0 += outcome;
+        sum.1 += 1.0;
+    }
+    if total <= 0.0 || sums.len() < 2 || sums.len() >= count {
+        return 0.0;
+    }
+    let between: f64 = sums.values().map(|(sum, n)| n * (sum / n - mean).powi(2)).sum();
+    let freedom = (count as f64 - 1.0) / (count - sums.len()) as f64;
+    (1.0 - (1.0 - between / total) * freedom).clamp(0.0, 1.0)
+}
+
+/// Equal values share a bin; about one bin per `sqrt(n)` values, at most twelve, and one for
+/// undefined.
+fn bins_of(values: &[Option<f64>]) -> Vec<usize> {
+    let mut sorted: Vec<f64> = values.iter().copied().flatten().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let wanted = ((sorted.len() as f64).sqrt() as usize).clamp(2, 12);
+    let bin = |value: &Option<f64>| match value {
+        None => usize::MAX,
+        Some(value) => {
+            let rank = sorted.partition_point(|other| other < value);
+            rank * wanted / sorted.len().max(1)
+        }
+    };
+    values.iter().map(bin).collect()
+}

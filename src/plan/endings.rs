@@ -1,0 +1,153 @@
+//! How runs end, and how often. Owns the grouping of finishes.
+
+use std::collections::BTreeMap;
+
+use crate::band::Band;
+use crate::money::Picodollars;
+use crate::plan::frame::{Frame, Recorded};
+use crate::plan::report::EndingPlan;
+use crate::ports::script::Finish;
+
+/// What runs that end alike share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct EndingKey {
+    line: Option<u32>,
+    name: String,
+    returned: bool,
+}
+
+/// Keys of a returned object that say how it went.
+const STATUS_KEYS: [&str; 9] =
+    ["status", "outcome", "reason", "verdict", "error", "ok", "success", "passed", "stopped"];
+const ENDINGS_MAX: usize = 8;
+const WORD_CHARS_MAX: usize = 40;
+
+/// The endings of a plan's samples, most probable first, and for each sample whether its run
+/// completes. `costs` and `agents` are by sample; `None` costs are unpriced.
+pub fn group(
+    frame: &Frame,
+    costs: Option<&[Picodollars]>,
+    agents: &[u64],
+) -> (Vec<EndingPlan>, Vec<bool>) {
+    let detailed: Vec<EndingKey> = frame.samples.iter().map(|sample| key(sample, true)).collect();
+    let keys = if count_distinct(&detailed) > ENDINGS_MAX {
+        frame.samples.iter().map(|sample| key(sample, false)).collect()
+    } else {
+        detailed
+    };
+    let mut members: BTreeMap<EndingKey, Vec<usize>> = BTreeMap::new();
+    for (position, key) in keys.iter().enumerate() {
+        members.entry(key.clone()).or_default().push(position);
+    }
+    let most = members.values().map(|of| median_agents(of, agents)).max().unwrap_or(0);
+    let mut endings: Vec<(EndingPlan, EndingKey)> = members
+        .iter()
+        .filter_map(|(key, of)| {
+            let ending = EndingPlan {
+                name: key.name.clone(),
+                line: key.line,
+                completes: key.returned
+                    && !says_failure(&key.name)
+                    && median_agents(of, agents) * 2 >= most,
+                per_mille: per_mille(of.len(), frame.samples.len()),
+                cost_usd: costs.and_then(|costs| Band::of(&at(costs, of))),
+                agents: Band::of(&at(agents, of))?,
+            };
+            Some((ending, key.clone()))
+        })
+        .collect();
+    endings.sort_by(|(a, key_a), (b, key_b)| {
+        b.per_mille.cmp(&a.per_mille).then_with(|| key_a.cmp(key_b))
+    });
+    let completes: BTreeMap<&EndingKey, bool> =
+        endings.iter().map(|(ending, key)| (key, ending.completes)).collect();
+    let by_sample = keys.iter().map(|key| completes.get(key).copied().unwrap_or(false)).collect();
+    (endings.into_iter().map(|(ending, _)| ending).collect(), by_sample)
+}
+
+/// `part` of `whole` in thousandths, rounded to nearest.
+pub fn per_mille(part: usize, whole: usize) -> u32 {
+    let whole = whole.max(1);
+    u32::try_from((part * 1000 + whole / 2) / whole).unwrap_or(1000)
+}
+
+fn count_distinct(keys: &[EndingKey]) -> usize {
+    keys.iter().collect::<std::collections::BTreeSet<_>>().len()
+}
+
+fn at<T: Copy>(values: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().filter_map(|position| values.get(*position).copied()).collect()
+}
+
+fn median_agents(members: &[usize], agents: &[u64]) -> u64 {
+    Band::of(&at(agents, members)).map_or(0, |band| band.p50)
+}
+
+fn key(sample: &Recorded, detailed: bool) -> EndingKey {
+    match &sample.finish {
+        Finish::Returned { value, line } => {
+            let status = if detailed { value.as_deref().and_then(status_of) } else { None };
+            EndingKey {
+                line: *line,
+                name: status.unwrap_or_else(|| "returned".to_owned()),
+                returned: true,
+            }
+        }
+        Finish::Threw { name, message, place } => EndingKey {
+            line: place.map(|place| place.line),
+            name: if detailed {
+                format!("threw {name}: {}", clip(message, 80))
+            } else {
+                format!("threw {name}")
+            },
+            returned: false,
+        },
+        Finish::Stuck => EndingKey {
+            line: None,
+            name: "stuck: awaits something that never settles".to_owned(),
+            returned: false,
+        },
+        Finish::LimitReached { limit } => EndingKey {
+            line: None,
+            name: format!("stopped at the limit of {limit}"),
+            returned: false,
+        },
+    }
+}
+
+/// `status: no findings, ok: false` of a returned object; `None` where it says nothing of the
+/// kind.
+fn status_of(value: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(value).ok()?;
+    let object = value.as_object()?;
+    let words: Vec<String> = STATUS_KEYS
+        .iter()
+        .filter_map(|key| {
+            let word = match object.get(*key)? {
+                serde_json::Value::String(text) if text.chars().count() <= WORD_CHARS_MAX => {
+                    text.clone()
+                }
+                serde_json::Value::Bool(truth) => truth.to_string(),
+                _ => return None,
+            };
+            Some(format!("{key}: {word}"))
+        })
+        .take(2)
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn says_failure(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [": fail", ": error", ": abort", ": blocked", "ok: false", "success: false", "passed: false"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+fn clip(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(chars.saturating_sub(1)).collect();
+    format!("{cut}…")
+}

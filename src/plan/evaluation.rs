@@ -1,0 +1,145 @@
+//! One evaluation of a job: trials run, stages known, routed and priced. What the command line
+//! shows for one set of assumptions; interventions are evaluations with one more.
+
+use std::collections::BTreeMap;
+
+use crate::band;
+use crate::plan::PlanError;
+use crate::plan::costing::{AgentCost, Choice, SampleCost, cost_samples};
+use crate::plan::fitting::{self, FitOutcome};
+use crate::plan::frame::{Frame, Scouted, role_of};
+use crate::plan::routing::{self, Routed};
+use crate::plan::setup::{Guess, Setup};
+use crate::plan::trial::{Trial, TrialMode, TrialSpec};
+use crate::plan::workers::Workers;
+use crate::policy::Policy;
+use crate::usage::Pins;
+
+/// How many first samples are inspected for roles and token ratios.
+const SCOUTS: u32 = 12;
+
+/// Runs the trials of a job and joins them. Sets the setup's guess from its first samples.
+pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, PlanError> {
+    let spec = |sample, inspect| TrialSpec { sample, mode: TrialMode::Natural, inspect };
+    let scouts: Vec<TrialSpec> =
+        (0..setup.job.samples.min(SCOUTS)).map(|sample| spec(sample, true)).collect();
+    setup.guess = Guess::default();
+    let scouted_trials = workers.trials(setup, &scouts)?;
+    let (scouted, guess) = scout(&scouted_trials, workers);
+    setup.guess = guess;
+    let specs: Vec<TrialSpec> = (0..setup.job.samples).map(|sample| spec(sample, false)).collect();
+    let trials = workers.trials(setup, &specs)?;
+    Ok(Frame::join(setup, trials, &scouted))
+}
+
+/// Roles, sizes and token ratios from inspected trials.
+fn scout(trials: &[Trial], workers: &mut dyn Workers) -> (Scouted, Guess) {
+    let mut texts: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    let mut quotes: BTreeMap<u64, Vec<u16>> = BTreeMap::new();
+    let mut calls: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for (position, trial) in trials.iter().enumerate() {
+        let key = |stage: u32| trial.stages.get(stage as usize).map_or(0, |of| of.key.0);
+        for (stage, prompt) in &trial.prompts {
+            let kept = texts.entry(key(*stage)).or_default();
+            if kept.len() < 3 {
+                kept.push(prompt.clone());
+            }
+        }
+        for call in &trial.calls {
+            quotes.entry(key(call.stage)).or_default().push(call.quotes);
+            let counts = calls.entry(key(call.stage)).or_insert_with(|| vec![0; trials.len()]);
+            if let Some(count) = counts.get_mut(position) {
+                *count += 1;
+            }
+        }
+    }
+    let mut scouted = Scouted::default();
+    for (key, texts) in texts {
+        let tokens: u64 = workers.count_tokens(&texts).into_iter().sum();
+        let bytes: usize = texts.iter().map(String::len).sum();
+        if bytes > 0 {
+            scouted.tokens_per_byte.insert(key, tokens as f64 / bytes as f64);
+        }
+        scouted.prompts.extend(texts.into_iter().next().map(|prompt| (key, prompt)));
+    }
+    for (key, mut of) in quotes {
+        of.sort_unstable();
+        scouted.quotes.insert(key, band::quantile(&of, 500).unwrap_or(0));
+    }
+    let mut sizes: Vec<usize> = trials.iter().map(|trial| trial.calls.len()).collect();
+    sizes.sort_unstable();
+    let guess = Guess {
+        roles: calls
+            .into_iter()
+            .map(|(key, of)| (key, role_of(of, scouted.quotes.get(&key).copied().unwrap_or(0))))
+            .collect(),
+        run_agents: band::quantile(&sizes, 500)
+            .and_then(|size| u32::try_from(size).ok())
+            .unwrap_or(1)
+            .max(1),
+    };
+    (scouted, guess)
+}
+
+/// A frame with its routes and costs.
+pub struct Priced {
+    /// As the script was written; with the reason where a model has no price.
+    pub written: Vec<(Choice, Option<String>)>,
+    /// As routed.
+    pub routes: Vec<Routed>,
+    /// Costs as routed, by sample.
+    pub costs: Vec<SampleCost>,
+    /// Every paid agent as routed.
+    pub agents: Vec<AgentCost>,
+    /// What `--fit` did to the routes.
+    pub fit: FitOutcome,
+}
+
+impl Priced {
+    /// The choices as routed.
+    pub fn choices(&self) -> Vec<Choice> {
+        self.routes.iter().map(|routed| routed.choice.clone()).collect()
+    }
+}
+
+/// Routes the stages of `frame` by `policy` and `--fit`, and prices every sample.
+pub fn price(
+    setup: &Setup,
+    frame: &Frame,
+    policy: &Policy,
+    names: &[String],
+) -> Result<Priced, PlanError> {
+    let pins = pins(setup, frame);
+    let written = routing::as_written(setup, frame);
+    let mut routes = routing::route(setup, frame, policy, &written, &pins, names);
+    let fit = fitting::apply(setup, frame, &mut routes, &pins)?;
+    let mut agents = Vec::new();
+    let choices: Vec<Choice> = routes.iter().map(|routed| routed.choice.clone()).collect();
+    let costs = cost_samples(setup, frame, &choices, &pins, &mut |agent| agents.push(agent));
+    Ok(Priced { written, routes, costs, agents, fit })
+}
+
+/// The pinned token use of each stage.
+pub fn pins(setup: &Setup, frame: &Frame) -> Vec<Pins> {
+    frame.stages.iter().map(|stage| setup.pins(&stage.identity.name)).collect()
+}
+
+/// Costs of the same samples on other models.
+pub fn reprice(setup: &Setup, frame: &Frame, choices: &[Choice]) -> Vec<SampleCost> {
+    cost_samples(setup, frame, choices, &pins(setup, frame), &mut |_| {})
+}
+
+/// Names of stages, unique in the plan: a repeated name gets its phase, then a number.
+pub fn unique_names(frame: &Frame) -> Vec<String> {
+    let mut taken: BTreeMap<String, u32> = BTreeMap::new();
+    frame
+        .stages
+        .iter()
+        .map(|stage| {
+            let base = stage.identity.name.to_string();
+            let count = taken.entry(base.clone()).or_insert(0);
+            *count += 1;
+            if *count == 1 { base } else { format!("{base} {count}") }
+        })
+        .collect()
+}

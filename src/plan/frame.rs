@@ -1,0 +1,177 @@
+//! All natural trials of a plan on one table of stages: roles, token ratios, factors.
+//! Owns what is true over samples; prices nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::band;
+use crate::plan::setup::{Setup, StageTraits};
+use crate::plan::stage::StageIdentity;
+use crate::plan::trial::{CallRecord, Trial};
+use crate::ports::script::Finish;
+use crate::role::Role;
+
+/// The trials of a plan.
+pub struct Frame {
+    /// Every stage met, in first-call order over samples.
+    pub stages: Vec<FrameStage>,
+    /// One per sample, in order.
+    pub samples: Vec<Recorded>,
+}
+
+/// One stage over all samples.
+#[derive(Clone, Debug)]
+pub struct FrameStage {
+    /// What its calls have in common.
+    pub identity: StageIdentity,
+    /// Its traits as written, with the role set over all samples.
+    pub traits: StageTraits,
+    /// o200k tokens per byte of its prompts.
+    pub tokens_per_byte: f64,
+}
+
+/// One sample's record.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The sample's number.
+    pub number: u32,
+    /// Its calls in call order, stages by frame index.
+    pub calls: Vec<CallRecord>,
+    /// Means of what was invented: by stage name and property.
+    pub factors: BTreeMap<(Arc<str>, Arc<str>), (f64, u32)>,
+    /// How it ended.
+    pub finish: Finish,
+    /// Failures lines and swallowed throws, if any.
+    pub swallowed: u32,
+    /// First swallowed message.
+    pub swallowed_first: Option<String>,
+    /// From first start to last end, virtual milliseconds.
+    pub wall_milliseconds: u64,
+    /// Most agents at once.
+    pub peak: u32,
+    keys: Arc<[u64]>,
+}
+
+impl Recorded {
+    /// The key of a frame stage.
+    pub fn stage_key(&self, stage: usize) -> u64 {
+        self.keys.get(stage).copied().unwrap_or(0)
+    }
+}
+
+/// Default ratio before any prompt is counted: English prose and code on o200k.
+const TOKENS_PER_BYTE: f64 = 0.24;
+/// Calls per run from which a stage fans out.
+const FAN_OUT_CALLS: u64 = 4;
+/// Quoted agents from which a stage reduces.
+const REDUCE_QUOTES: u16 = 3;
+
+impl Frame {
+    /// Joins trials. `ratios` are tokens per byte by stage key, where counted.
+    pub fn join(setup: &Setup, trials: Vec<Trial>, scouted: &Scouted) -> Self {
+        let mut stages: Vec<FrameStage> = Vec::new();
+        let mut by_key: BTreeMap<u64, usize> = BTreeMap::new();
+        for identity in trials.iter().flat_map(|trial| &trial.stages) {
+            by_key.entry(identity.key.0).or_insert_with(|| {
+                let prompt = scouted.prompts.get(&identity.key.0).map_or("", String::as_str);
+                stages.push(FrameStage {
+                    identity: identity.clone(),
+                    traits: setup.stage_traits(identity, prompt),
+                    tokens_per_byte: scouted
+                        .tokens_per_byte
+                        .get(&identity.key.0)
+                        .copied()
+                        .unwrap_or(TOKENS_PER_BYTE),
+                });
+                stages.len() - 1
+            });
+        }
+        let keys: Arc<[u64]> = stages.iter().map(|stage| stage.identity.key.0).collect();
+        let samples: Vec<Recorded> =
+            trials.into_iter().map(|trial| record(trial, &by_key, &keys)).collect();
+        let mut frame = Self { stages, samples };
+        let roles = frame.roles(scouted);
+        for (stage, role) in frame.stages.iter_mut().zip(roles) {
+            stage.traits.role = role;
+        }
+        frame
+    }
+
+    /// How often each stage is called, by sample.
+    pub fn calls_per_sample(&self, stage: usize) -> Vec<u64> {
+        let count = |sample: &Recorded| {
+            sample.calls.iter().filter(|call| call.stage as usize == stage).count() as u64
+        };
+        self.samples.iter().map(count).collect()
+    }
+
+    fn roles(&self, scouted: &Scouted) -> Vec<Role> {
+        let mut counts: Vec<Vec<u64>> = vec![vec![0; self.samples.len()]; self.stages.len()];
+        for (position, sample) in self.samples.iter().enumerate() {
+            for call in &sample.calls {
+                let slot =
+                    counts.get_mut(call.stage as usize).and_then(|row| row.get_mut(position));
+                if let Some(count) = slot {
+                    *count += 1;
+                }
+            }
+        }
+        let role = |(stage, counts): (&FrameStage, Vec<u64>)| {
+            let quotes = scouted.quotes.get(&stage.identity.key.0).copied().unwrap_or(0);
+            role_of(counts, quotes)
+        };
+        self.stages.iter().zip(counts).map(role).collect()
+    }
+}
+
+/// *Fan-out* from four calls in the median sample, *reduce* from three quoted agents.
+pub fn role_of(mut calls_per_sample: Vec<u64>, quotes: u16) -> Role {
+    calls_per_sample.sort_unstable();
+    if band::quantile(&calls_per_sample, 500).unwrap_or(0) >= FAN_OUT_CALLS {
+        Role::FanOut
+    } else if quotes >= REDUCE_QUOTES {
+        Role::Reduce
+    } else {
+        Role::Single
+    }
+}
+
+/// What inspected trials say of stages, by stage key.
+#[derive(Clone, Debug, Default)]
+pub struct Scouted {
+    /// o200k tokens per byte of prompt.
+    pub tokens_per_byte: BTreeMap<u64, f64>,
+    /// Median number of agents whose results a prompt quotes.
+    pub quotes: BTreeMap<u64, u16>,
+    /// The first prompt.
+    pub prompts: BTreeMap<u64, String>,
+}
+
+fn record(trial: Trial, by_key: &BTreeMap<u64, usize>, keys: &Arc<[u64]>) -> Recorded {
+    let index: Vec<u32> = trial
+        .stages
+        .iter()
+        .map(|identity| by_key.get(&identity.key.0).copied().unwrap_or(0))
+        .map(|index| u32::try_from(index).unwrap_or(u32::MAX))
+        .collect();
+    let mut calls = trial.calls;
+    for call in &mut calls {
+        call.stage = index.get(call.stage as usize).copied().unwrap_or(0);
+    }
+    let swallowed = trial.notes.swallowed;
+    Recorded {
+        number: trial.sample,
+        calls,
+        factors: trial
+            .factors
+            .into_iter()
+            .map(|factor| ((factor.stage, factor.property), (factor.mean, factor.count)))
+            .collect(),
+        finish: trial.finish,
+        swallowed: swallowed.as_ref().map_or(0, |swallowed| swallowed.count),
+        swallowed_first: swallowed.map(|swallowed| swallowed.first),
+        wall_milliseconds: trial.wall_milliseconds,
+        peak: trial.peak,
+        keys: Arc::clone(keys),
+    }
+}

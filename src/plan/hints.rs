@@ -1,0 +1,275 @@
+//! What a plan tells the author about the script. Owns the diagnostic passes: executions in which
+//! one thing is different.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::plan::PlanError;
+use crate::plan::evaluation::Priced;
+use crate::plan::frame::Frame;
+use crate::plan::setup::Setup;
+use crate::plan::trial::{Trial, TrialMode, TrialSpec};
+use crate::plan::workers::Workers;
+use crate::ports::script::{ExecutionNotes, Finish, ScriptArgs};
+use crate::workflow::WorkflowFacts;
+
+/// Stages whose failure is tried, at most.
+const NULL_PASSES_MAX: usize = 12;
+
+/// Everything worth telling, errors first.
+pub fn gather(
+    setup: &Setup,
+    facts: &WorkflowFacts,
+    frame: &Frame,
+    priced: &Priced,
+    workers: &mut dyn Workers,
+) -> Result<Vec<Diagnostic>, PlanError> {
+    let mut found = facts.warnings.clone();
+    let names: Vec<Arc<str>> = distinct_names(frame);
+    let mut specs = vec![TrialSpec { sample: 0, mode: TrialMode::Natural, inspect: false }];
+    specs.extend(names.iter().take(NULL_PASSES_MAX).map(|name| TrialSpec {
+        sample: 0,
+        mode: TrialMode::NullStage(Arc::clone(name)),
+        inspect: false,
+    }));
+    let asks_about_text = matches!(&setup.job.start.args, ScriptArgs::Json(text)
+        if text.trim_start().starts_with(['{', '[']));
+    if asks_about_text {
+        specs.push(TrialSpec { sample: 0, mode: TrialMode::ArgsAsText, inspect: false });
+    }
+    let trials = workers.trials(setup, &specs)?;
+    if let Some(natural) = trials.first() {
+        found.extend(natural.notes.warnings.iter().cloned());
+        for (trial, spec) in trials.iter().zip(&specs).skip(1) {
+            match &spec.mode {
+                TrialMode::NullStage(name) => found.extend(dies_of_null(natural, trial, name)),
+                TrialMode::ArgsAsText => found.extend(differs_as_text(natural, trial)),
+                TrialMode::Natural | TrialMode::Extreme(_) => {}
+            }
+        }
+        found.extend(no_agents(setup, frame, &natural.notes, &natural.finish));
+        found.extend(missing_workflows(&natural.notes));
+    }
+    found.extend(swallowed(frame));
+    found.extend(phase_models(facts, frame));
+    found.extend(unpriced(frame, priced));
+    found.extend(notes_of_routes(priced));
+    let unused = setup.assumptions.unused();
+    found.extend(unused.into_iter().map(|pin| {
+        Diagnostic::new(
+            Severity::Warning,
+            "plan::unused-assumption",
+            format!("`{}` had no effect: {}", pin.flag, pin.reason),
+        )
+        .with_help("stage and property names are listed under `assumed` and in --format json")
+    }));
+    dedup(&mut found);
+    Ok(found)
+}
+
+fn dedup(found: &mut Vec<Diagnostic>) {
+    let mut seen = BTreeSet::new();
+    found.retain(|diagnostic| {
+        seen.insert((
+            diagnostic.code.clone(),
+            diagnostic.message.clone(),
+            diagnostic.place.map(|p| p.offset),
+        ))
+    });
+    found.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
+}
+
+fn distinct_names(frame: &Frame) -> Vec<Arc<str>> {
+    let mut names: Vec<Arc<str>> = Vec::new();
+    for stage in &frame.stages {
+        if !names.contains(&stage.identity.name) {
+            names.push(Arc::clone(&stage.identity.name));
+        }
+    }
+    names
+}
+
+fn dies_of_null(natural: &Trial, trial: &Trial, name: &str) -> Option<Diagnostic> {
+    let Finish::Threw { name: error, message, place } = &trial.finish else {
+        let before = natural.notes.swallowed.as_ref().map_or(0, |swallowed| swallowed.count);
+        let swallowed = trial.notes.swallowed.as_ref().filter(|s| s.count > before)?;
+        let diagnostic = Diagnostic::new(
+            Severity::Note,
+            "plan::null-swallowed",
+            format!("a failed {name} agent (null) makes a callback throw: {}", swallowed.first),
+        )
+        .with_help("parallel() and pipeline() turn that throw into null; check for null first");
+        return Some(at(diagnostic, swallowed.place));
+    };
+    if matches!(natural.finish, Finish::Threw { .. }) {
+        return None;
+    }
+    let diagnostic = Diagnostic::new(
+        Severity::Warning,
+        "plan::null-ends-run",
+        format!("a failed {name} agent (null) would end the run: {error}: {message}"),
+    )
+    .with_help("agents that fail or are skipped resolve to null; use `.filter(Boolean)` or `?.`");
+    Some(at(diagnostic, *place))
+}
+
+fn at(diagnostic: Diagnostic, place: Option<Place>) -> Diagnostic {
+    match place {
+        Some(place) => diagnostic.with_place(place),
+        None => diagnostic,
+    }
+}
+
+fn differs_as_text(natural: &Trial, trial: &Trial) -> Option<Diagnostic> {
+    let same = natural.calls.len() == trial.calls.len()
+        && std::mem::discriminant(&natural.finish) == std::mem::discriminant(&trial.finish);
+    if same {
+        return None;
+    }
+    let (with, without) = (natural.calls.len(), trial.calls.len());
+    Some(
+        Diagnostic::new(
+            Severity::Warning,
+            "plan::args-as-text",
+            format!(
+                "if args arrive as a JSON string, this script starts {without} agents, not {with}"
+            ),
+        )
+        .with_help("write `const a = typeof args === 'string' ? JSON.parse(args) : args`"),
+    )
+}
+
+fn no_agents(
+    setup: &Setup,
+    frame: &Frame,
+    notes: &ExecutionNotes,
+    finish: &Finish,
+) -> Option<Diagnostic> {
+    if frame.samples.iter().any(|sample| !sample.calls.is_empty()) {
+        return None;
+    }
+    let ended = match finish {
+        Finish::Returned { value: Some(value), .. } => format!("returned {}", clip(value, 300)),
+        Finish::Returned { value: None, .. } => "returned nothing".to_owned(),
+        Finish::Threw { name, message, .. } => format!("threw {name}: {}", clip(message, 300)),
+        Finish::Stuck => "waits for something that never settles".to_owned(),
+        Finish::LimitReached { limit } => format!("was stopped at its limit of {limit}"),
+    };
+    let diagnostic = Diagnostic::new(
+        Severity::Error,
+        "plan::no-agents",
+        format!("the script started no agent; it {ended}"),
+    );
+    let help = match (&setup.job.start.args, notes.args_read.is_empty()) {
+        (ScriptArgs::Absent, false) => {
+            format!("it reads args.{}: give --args", notes.args_read.join(", args."))
+        }
+        (ScriptArgs::Absent, true) if notes.args_touched => {
+            "it reads args: give --args JSON or --args-string TEXT".to_owned()
+        }
+        (_, false) => format!("it read args.{}; check --args", notes.args_read.join(", args.")),
+        _ => "see the returned value for the reason".to_owned(),
+    };
+    let place = match finish {
+        Finish::Threw { place, .. } => *place,
+        _ => None,
+    };
+    Some(at(diagnostic.with_help(help), place))
+}
+
+fn missing_workflows(notes: &ExecutionNotes) -> Vec<Diagnostic> {
+    let missing = |name: &String| {
+        Diagnostic::new(
+            Severity::Warning,
+            "plan::workflow-not-found",
+            format!("the child workflow `{name}` was not found, so its agents are not counted"),
+        )
+        .with_help("save it under .claude/workflows/, or pass its path")
+    };
+    notes.workflows_missing.iter().map(missing).collect()
+}
+
+fn swallowed(frame: &Frame) -> Option<Diagnostic> {
+    let with: Vec<_> = frame.samples.iter().filter(|sample| sample.swallowed > 0).collect();
+    let first = with.first()?.swallowed_first.clone().unwrap_or_default();
+    Some(
+        Diagnostic::new(
+            Severity::Warning,
+            "plan::swallowed-throws",
+            format!(
+                "in {} of {} samples parallel() or pipeline() turned a throw into null: {first}",
+                with.len(),
+                frame.samples.len()
+            ),
+        )
+        .with_help("the work of those slots is paid and lost; the author sees only null"),
+    )
+}
+
+/// `meta.phases[].model` routes nothing; where it disagrees with what agents ask for, readers of
+/// the approval dialog are misled.
+fn phase_models(facts: &WorkflowFacts, frame: &Frame) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for phase in &facts.meta.phases {
+        let Some(shown) = &phase.model else { continue };
+        let disagrees = frame
+            .stages
+            .iter()
+            .filter(|stage| *stage.identity.phase == *phase.title)
+            .find(|stage| stage.identity.model.as_deref() != Some(shown.as_str()));
+        let Some(stage) = disagrees else { continue };
+        let asked = stage.identity.model.as_deref().unwrap_or("the session model");
+        found.push(at(
+            Diagnostic::new(
+                Severity::Warning,
+                "plan::phase-model",
+                format!(
+                    "meta.phases shows {shown} for `{}`, but its agents ask for {asked}",
+                    phase.title
+                ),
+            )
+            .with_help("meta.phases[].model is only displayed; set `model` on each agent()"),
+            Some(phase.place),
+        ));
+    }
+    found
+}
+
+fn unpriced(frame: &Frame, priced: &Priced) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (stage, routed) in frame.stages.iter().zip(&priced.routes) {
+        if routed.choice.price.is_some() {
+            continue;
+        }
+        let reason = priced
+            .written
+            .iter()
+            .zip(&frame.stages)
+            .find(|(_, of)| of.identity.key == stage.identity.key)
+            .and_then(|((_, reason), _)| reason.clone())
+            .unwrap_or_else(|| format!("{} has no price", routed.choice.model));
+        found.push(
+            Diagnostic::new(
+                Severity::Error,
+                "plan::unpriced",
+                format!("stage {} is unpriced: {reason}", stage.identity.name),
+            )
+            .with_help("route it to a priced model, or add its price with --prices FILE"),
+        );
+    }
+    found
+}
+
+fn notes_of_routes(priced: &Priced) -> Vec<Diagnostic> {
+    let notes = priced.routes.iter().flat_map(|routed| &routed.routing.notes);
+    notes.map(|note| Diagnostic::new(Severity::Note, "plan::route", note.clone())).collect()
+}
+
+fn clip(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(chars.saturating_sub(1)).collect();
+    format!("{cut}…")
+}

@@ -1,0 +1,69 @@
+//! Everything a plan is a function of, as plain data that crosses a process boundary.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::effort::Effort;
+use crate::plan::widths::TreeCounts;
+use crate::ports::script::Start;
+use crate::pricing::PriceFile;
+
+/// The inputs of a plan: texts to parse and settings. No clock, no environment, no files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlanJob {
+    /// The workflow as given on the command line.
+    pub source: String,
+    /// Hash of the script's text and of the child workflows it may call.
+    pub script_hash: String,
+    /// How executions start: args, limits, the turn's token budget.
+    pub start: Start,
+    /// Price tables, later ones over earlier ones.
+    pub price_files: Vec<PriceFile>,
+    /// The usage model's text.
+    pub usage_text: String,
+    /// The text of the tables that results are invented from.
+    pub results_text: String,
+    /// The policy in force.
+    pub policy: NamedText,
+    /// The policy whose saving is shown where the one in force changes nothing.
+    pub suggested_policy: Option<NamedText>,
+    /// The session's model: a name or an alias.
+    pub session_model: String,
+    /// The session's effort; `None` is the model's default.
+    pub session_effort: Option<Effort>,
+    /// Whose aliases and prices apply: `anthropic` is first-party.
+    pub provider: String,
+    /// Whether agents write their cache for an hour instead of five minutes.
+    pub cache_one_hour: bool,
+    /// The budgets to hold the plan against, as written; empty for the policy's.
+    pub budgets: Vec<String>,
+    /// The amount to search a routing for, as written.
+    pub fit: Option<String>,
+    /// How many samples, at least 1.
+    pub samples: u32,
+    /// The root of all randomness.
+    pub seed: u64,
+    /// Agents at work at once, at least 1.
+    pub concurrency: u32,
+    /// How long siblings are held for the first one's response, milliseconds; 0 for not at all.
+    pub prefix_stagger_milliseconds: u64,
+    /// The day whose prices apply.
+    pub on: Date,
+    /// `--assume KEY=VALUE`.
+    pub assumptions: Vec<String>,
+    /// `--result LABEL=JSON`; files that were named are read in already.
+    pub results: Vec<String>,
+    /// `--done LABEL`.
+    pub done: Vec<String>,
+    /// What was counted in the working tree.
+    pub tree: TreeCounts,
+}
+
+/// A named text, such as a policy file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NamedText {
+    /// File or shipped name.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+}

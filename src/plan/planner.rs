@@ -1,0 +1,319 @@
+//! The whole of a plan, from a job to its report. Owns the order of the steps; each step has a
+//! room of its own.
+
+use sha2::{Digest, Sha256};
+
+use crate::band::{self, Band};
+use crate::gate::Gate;
+use crate::money::Picodollars;
+use crate::plan::PlanError;
+use crate::plan::advice;
+use crate::plan::assemble;
+use crate::plan::ceiling;
+use crate::plan::costing::{SampleCost, StageCost};
+use crate::plan::drivers::{self, Candidate, Measure};
+use crate::plan::endings;
+use crate::plan::evaluation::{self, Priced};
+use crate::plan::frame::Frame;
+use crate::plan::hints;
+use crate::plan::job::PlanJob;
+use crate::plan::report::{
+    Driver, DriverPoint, Hashes, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest,
+    Quantities, Verdict, VerdictOutcome,
+};
+use crate::plan::routing;
+use crate::plan::setup::Setup;
+use crate::plan::verdict::{self, Outcomes};
+use crate::plan::workers::Workers;
+use crate::policy::{PlanMeasures, Routing};
+use crate::ports::script::ScriptArgs;
+use crate::workflow::WorkflowFacts;
+
+/// How many drivers are answered by intervention, and how many are listed.
+const DRIVERS_ANSWERED: usize = 3;
+const DRIVERS_LISTED: usize = 5;
+
+/// Plans a job, and says for each stage what became of each rule. `facts` are what is known of the script without running it.
+pub fn plan(
+    job: PlanJob,
+    facts: &WorkflowFacts,
+    workers: &mut dyn Workers,
+) -> Result<(PlanReport, Vec<Routing>), PlanError> {
+    let mut setup = Setup::new(job, facts)?;
+    let frame = evaluation::sample(&mut setup, workers)?;
+    let names = evaluation::unique_names(&frame);
+    let priced = evaluation::price(&setup, &frame, &setup.policy, &names)?;
+    let mut totals = assemble::totals(&frame, &priced);
+    let dollars = assemble::dollars(&priced);
+    let agents: Vec<u64> =
+        priced.costs.iter().map(|sample| u64::from(sample.total().agents)).collect();
+    let (ending_plans, completes) = endings::group(&frame, dollars.as_deref(), &agents);
+    let suggested_budget_usd = suggested_budget(dollars.as_deref(), &completes);
+    let prices = assemble::agent_prices(&frame, &priced);
+    let ceiling = ceiling::probe(&setup, facts, workers, prices.as_ref())?;
+    let verdict = judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
+    totals.agents.ceiling = ceiling.agents;
+    if let Some(cost) = &mut totals.cost_usd {
+        cost.ceiling = ceiling.cost_usd;
+    }
+    let ranked = drivers::rank(&frame, &priced.costs);
+    let drivers = answer_drivers(&setup, &frame, &priced, &ranked, &names, workers)?;
+    let diagnostics = hints::gather(&setup, facts, &frame, &priced, workers)?;
+    let stages = assemble::stages(&frame, &priced, &names);
+    let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
+    let assumptions = advice::assumptions(&ranked);
+    let mut report = PlanReport {
+        version: PLAN_SCHEMA_VERSION,
+        plan_id: String::new(),
+        workflow: facts.meta.name.clone(),
+        source: setup.job.source.clone(),
+        verdict,
+        phases: assemble::phases(&frame, &priced),
+        stages,
+        endings: ending_plans,
+        drivers,
+        savings: advice::savings(&setup, &frame, &priced, &names)?,
+        to_fit,
+        assumptions,
+        diagnostics,
+        peak_concurrency: peak(&setup, &frame),
+        session_model: setup.session.id.clone(),
+        policy: setup.policy.name().to_owned(),
+        prices_on: setup.job.on.to_string(),
+        seed: setup.job.seed,
+        samples: setup.job.samples,
+        request: request(&setup),
+        hashes: hashes(&setup),
+        suggested_budget_usd,
+        totals,
+        ceiling,
+    };
+    report.plan_id = plan_id(&report);
+    let routings = priced.routes.into_iter().map(|routed| routed.routing).collect();
+    Ok((report, routings))
+}
+
+fn suggested_budget(dollars: Option<&[Picodollars]>, completes: &[bool]) -> Option<Picodollars> {
+    let mut of: Vec<Picodollars> = dollars?
+        .iter()
+        .zip(completes)
+        .filter_map(|(cost, completes)| completes.then_some(*cost))
+        .collect();
+    of.sort_unstable();
+    band::quantile(&of, 900)
+}
+
+fn peak(setup: &Setup, frame: &Frame) -> PeakConcurrency {
+    let peaks: Vec<u32> = frame.samples.iter().map(|sample| sample.peak).collect();
+    PeakConcurrency {
+        p50: Band::of(&peaks).map_or(0, |band| band.p50),
+        max: peaks.into_iter().max().unwrap_or(0),
+        cap: setup.job.concurrency,
+    }
+}
+
+fn judge(
+    setup: &Setup,
+    priced: &Priced,
+    totals: &Quantities,
+    bounded: bool,
+) -> Result<Verdict, PlanError> {
+    let sums: Vec<StageCost> = priced.costs.iter().map(SampleCost::total).collect();
+    let read = |of: fn(&StageCost) -> u64| sums.iter().map(of).collect::<Vec<u64>>();
+    let dollars = assemble::dollars(priced);
+    let outcomes = Outcomes {
+        cost: dollars.as_deref(),
+        billed_tokens: &read(|cost| cost.billed_tokens),
+        output_tokens: &read(|cost| cost.output_tokens),
+        agents: &read(|cost| u64::from(cost.agents)),
+    };
+    let tolerated = setup.policy.thresholds().ask.exceed_per_mille.unwrap_or(1000);
+    let mut reasons = priced.fit.reasons.clone();
+    let mut budgets = Vec::new();
+    for amount in setup.budgets()? {
+        match verdict::hold(amount, &outcomes, tolerated) {
+            Some(held) => budgets.push(held),
+            None => reasons.push(format!("{amount} cannot be held against a forecast")),
+        }
+    }
+    let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();
+    let judgement = setup.policy.judge(&PlanMeasures {
+        exceeded_per_mille,
+        agents_p90: totals.agents.p90,
+        cost_p90: totals.cost_usd.map(|band| band.p90),
+        wall_seconds_p90: totals.wall_seconds.p90,
+        bounded,
+    });
+    reasons.extend(judgement.reasons);
+    reasons.extend(priced.routes.iter().filter_map(|routed| routed.routing.gate_reason.clone()));
+    let gate = judgement
+        .gate
+        .max(priced.fit.gate())
+        .max(setup.policy.answer(routing::gate_of(&priced.routes)));
+    let outcome = if dollars.is_none() {
+        VerdictOutcome::Unpriced
+    } else if sums.iter().all(|cost| cost.agents == 0) {
+        VerdictOutcome::NoAgents
+    } else {
+        verdict::word_for(exceeded_per_mille, tolerated)
+    };
+    let gate = match outcome {
+        VerdictOutcome::Unpriced => Gate::Deny,
+        VerdictOutcome::NoAgents => gate.max(Gate::Ask),
+        _ => gate,
+    };
+    Ok(Verdict { gate, outcome, reasons, budgets })
+}
+
+/// The strongest drivers; the first three with the cost measured at three pins, by the same
+/// evaluation that `--assume` would make.
+fn answer_drivers(
+    setup: &Setup,
+    frame: &Frame,
+    priced: &Priced,
+    ranked: &[Candidate],
+    names: &[String],
+    workers: &mut dyn Workers,
+) -> Result<Vec<Driver>, PlanError> {
+    let mut drivers = Vec::new();
+    for (position, candidate) in ranked.iter().take(DRIVERS_LISTED).enumerate() {
+        let write = |per_mille| candidate.measure.write(candidate.quantile(per_mille));
+        let (p10, p50, p90) = (write(100), write(500), write(900));
+        let mut response = Vec::new();
+        if position < DRIVERS_ANSWERED && assemble::dollars(priced).is_some() {
+            let mut values = vec![p10.clone(), p50.clone(), p90.clone()];
+            values.dedup();
+            for value in values {
+                let pin = format!("{}={value}", candidate.key());
+                response.push(intervene(
+                    setup,
+                    frame,
+                    candidate.measure,
+                    pin,
+                    value,
+                    names,
+                    workers,
+                )?);
+            }
+        }
+        drivers.push(Driver {
+            key: candidate.key(),
+            name: in_words(candidate),
+            share_per_mille: (candidate.share * 1000.0).round() as u32,
+            p10,
+            p50,
+            p90,
+            response,
+        });
+    }
+    Ok(drivers)
+}
+
+fn intervene(
+    setup: &Setup,
+    frame: &Frame,
+    measure: Measure,
+    pin: String,
+    value: String,
+    names: &[String],
+    workers: &mut dyn Workers,
+) -> Result<DriverPoint, PlanError> {
+    let mut pinned = setup.with_assumption(pin)?;
+    let resampled;
+    let (frame, names) = if measure.is_token_use() {
+        (frame, names.to_vec())
+    } else {
+        resampled = evaluation::sample(&mut pinned, workers)?;
+        let names = evaluation::unique_names(&resampled);
+        (&resampled, names)
+    };
+    let priced = evaluation::price(&pinned, frame, &pinned.policy, &names)?;
+    let totals = assemble::totals(frame, &priced);
+    Ok(DriverPoint {
+        value,
+        cost_usd_p50: totals.cost_usd.map(|band| band.p50),
+        agents_p50: totals.agents.p50,
+    })
+}
+
+fn in_words(candidate: &Candidate) -> String {
+    let (stage, property) = (&candidate.stage, &candidate.property);
+    match candidate.measure {
+        Measure::Requests => format!("requests per {stage} agent"),
+        Measure::OutputPerRequest => format!("output tokens per request of {stage}"),
+        Measure::FirstContext => format!("first context of {stage} agents"),
+        Measure::Growth => format!("context growth of {stage} agents"),
+        Measure::Length => format!("{stage}: {property} per agent"),
+        Measure::Share => format!("{stage}: share of {property}"),
+    }
+}
+
+fn request(setup: &Setup) -> PlanRequest {
+    let job = &setup.job;
+    let (args_json, args_text) = match &job.start.args {
+        ScriptArgs::Absent => (None, None),
+        ScriptArgs::Json(text) => (Some(text.clone()), None),
+        ScriptArgs::Text(text) => (None, Some(text.clone())),
+    };
+    PlanRequest {
+        args_json,
+        args_text,
+        model: job.session_model.clone(),
+        effort: job.session_effort,
+        provider: job.provider.clone(),
+        policy: job.policy.name.clone(),
+        budgets: job.budgets.clone(),
+        turn_budget_tokens: job.start.budget_total_tokens,
+        concurrency: job.concurrency,
+        cache_one_hour: job.cache_one_hour,
+        assumptions: job.assumptions.clone(),
+        results: job.results.clone(),
+        done: job.done.clone(),
+    }
+}
+
+/// SHA-256 of everything the plan of `setup` is a function of.
+pub fn hashes(setup: &Setup) -> Hashes {
+    let hash = |parts: &[&str]| {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+        hex(&digest.finalize())
+    };
+    let job = &setup.job;
+    let args = format!("{:?}", job.start.args);
+    let tree = format!("{:?}", job.tree);
+    Hashes {
+        script: job.script_hash.clone(),
+        args: hash(&[&args, &setup.assumptions.canonical(), &tree]),
+        policy: hash(&[&job.policy.text]),
+        prices: setup.table.hash().to_owned(),
+        usage: hash(&[&job.usage_text, &job.results_text]),
+    }
+}
+
+fn plan_id(report: &PlanReport) -> String {
+    let mut digest = Sha256::new();
+    let hashes = &report.hashes;
+    for part in [&hashes.script, &hashes.args, &hashes.policy, &hashes.prices, &hashes.usage] {
+        digest.update(part.as_bytes());
+    }
+    digest.update(report.seed.to_le_bytes());
+    digest.update(report.samples.to_le_bytes());
+    for stage in &report.stages {
+        digest.update(stage.key.0.to_le_bytes());
+        digest.update(stage.route.model.0.as_bytes());
+        digest.update(stage.route.effort.map_or("", crate::effort::Effort::name).as_bytes());
+    }
+    hex(&digest.finalize()).chars().take(8).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

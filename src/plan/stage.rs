@@ -1,0 +1,193 @@
+//! Which stage an agent call belongs to, and which draws are its own.
+//! Owns the identity of calls; knows nothing of results or costs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::id::StageKey;
+use crate::ports::script::AgentCall;
+use crate::seed::{key_of, key_of_parts};
+
+/// What a stage is made of: everything its calls have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageIdentity {
+    /// Stable over samples and edits elsewhere in the script.
+    pub key: StageKey,
+    /// What people type in `--assume`: the fixed part of the label, else the phase, else `agent`.
+    pub name: Arc<str>,
+    /// The phase; empty for none.
+    pub phase: Arc<str>,
+    /// The label with its varying part as `*`; empty where agents have no label.
+    pub skeleton: Arc<str>,
+    /// `opts.agentType`.
+    pub agent_type: Option<Arc<str>>,
+    /// `opts.schema` as JSON text.
+    pub schema: Option<Arc<str>>,
+    /// `opts.model` as written.
+    pub model: Option<Arc<str>>,
+    /// `opts.effort` of the stage's first call; effort does not split stages.
+    pub effort: Option<Arc<str>>,
+    /// Isolation of the stage's first call.
+    pub worktree: bool,
+    /// Line of the first call.
+    pub line: Option<u32>,
+}
+
+/// Finds the stage of each call of one execution, and the call's own key.
+#[derive(Debug, Default)]
+pub struct StageIndex {
+    templates: Arc<BTreeMap<u32, String>>,
+    stages: Vec<StageIdentity>,
+    by_parts: BTreeMap<[u64; 5], usize>,
+    labels_seen: BTreeMap<[u64; 2], u32>,
+    ordinals: Vec<u32>,
+}
+
+/// Where one call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Index into [`StageIndex::stages`].
+    pub stage: usize,
+    /// The key of the call's own draws: its stage, its label and how often that label came before.
+    pub identity: u64,
+    /// How many calls of the stage came before it.
+    pub ordinal: u32,
+}
+
+impl StageIndex {
+    /// An index for one execution. `templates` are labels as the script writes them, with
+    /// interpolations as `*`, by the line of their call.
+    pub fn new(templates: Arc<BTreeMap<u32, String>>) -> Self {
+        Self { templates, ..Self::default() }
+    }
+
+    /// The stages met so far, in first-call order.
+    pub fn stages(&self) -> &[StageIdentity] {
+        &self.stages
+    }
+
+    /// The stages met, in first-call order.
+    pub fn into_stages(self) -> Vec<StageIdentity> {
+        self.stages
+    }
+
+    /// Places the next call.
+    pub fn place(&mut self, call: &AgentCall) -> Placement {
+        let template = call.line.and_then(|line| self.templates.get(&line));
+        let skeleton = match (template, call.label.as_deref()) {
+            (_, None) => String::new(),
+            (Some(template), Some(label)) if fits(template, label) => label_skeleton(template),
+            (_, Some(label)) => label_skeleton(label),
+        };
+        let text = |part: &Option<Arc<str>>| part.as_deref().map_or(0, key_of);
+        let parts = [
+            text(&call.phase),
+            text(&call.agent_type),
+            text(&call.schema),
+            text(&call.model),
+            key_of(&skeleton),
+        ];
+        let stage = match self.by_parts.get(&parts) {
+            Some(&stage) => stage,
+            None => self.open(parts, call, &skeleton),
+        };
+        let key = self.stages.get(stage).map_or(0, |identity| identity.key.0);
+        let label = text(&call.label);
+        let seen = self.labels_seen.entry([key, label]).or_insert(0);
+        let identity = key_of_parts(&[key, label, u64::from(*seen)]);
+        *seen += 1;
+        let mut ordinal = 0;
+        if let Some(count) = self.ordinals.get_mut(stage) {
+            ordinal = *count;
+            *count += 1;
+        }
+        Placement { stage, identity, ordinal }
+    }
+
+    fn open(&mut self, parts: [u64; 5], call: &AgentCall, skeleton: &str) -> usize {
+        let phase = call.phase.clone().unwrap_or_else(|| "".into());
+        self.stages.push(StageIdentity {
+            key: StageKey(key_of_parts(&parts)),
+            name: stage_name(skeleton, &phase).into(),
+            phase,
+            skeleton: skeleton.into(),
+            agent_type: call.agent_type.clone(),
+            schema: call.schema.clone(),
+            model: call.model.clone(),
+            effort: call.effort.clone(),
+            worktree: call.worktree,
+            line: call.line,
+        });
+        self.ordinals.push(0);
+        let stage = self.stages.len() - 1;
+        self.by_parts.insert(parts, stage);
+        stage
+    }
+}
+
+/// Whether `label` can come from `template`, which says more than that anything may stand there.
+fn fits(template: &str, label: &str) -> bool {
+    let fixed = template.split('*').next().unwrap_or("");
+    let letters = template.chars().filter(|letter| letter.is_alphabetic()).count();
+    letters >= 2 && label.starts_with(fixed)
+}
+
+/// A label with its varying part as `*`: what follows the first separator, and digits elsewhere.
+/// `verify:src/a.rs` and `verify:src/b.rs` share `verify:*`; `round 2` becomes `round *`.
+pub fn label_skeleton(label: &str) -> String {
+    let label = label.trim();
+    let cut = separator(label);
+    let (fixed, varies) = match cut {
+        Some(end) => (label.get(..end).unwrap_or(label), true),
+        None => (label, false),
+    };
+    let mut skeleton = String::with_capacity(fixed.len() + 1);
+    let mut in_digits = false;
+    for letter in fixed.chars() {
+        if letter.is_ascii_digit() {
+            if !in_digits {
+                skeleton.push('*');
+            }
+            in_digits = true;
+        } else {
+            skeleton.push(letter);
+            in_digits = false;
+        }
+    }
+    if varies && !skeleton.ends_with('*') {
+        skeleton.push('*');
+    }
+    skeleton
+}
+
+/// The byte just behind the first separator that has at least two letters before it and something
+/// behind it.
+fn separator(label: &str) -> Option<usize> {
+    let letters_before = |at: usize| {
+        label.get(..at).is_some_and(|head| head.chars().filter(|c| c.is_alphabetic()).count() >= 2)
+    };
+    let candidates = label.char_indices().filter_map(|(at, letter)| {
+        let end = at + letter.len_utf8();
+        let splits = matches!(letter, ':' | '#' | '[' | '(' | '/' | '=' | '@' | '|' | '—' | '–')
+            || (letter == '-' && label.get(..at).is_some_and(|head| head.ends_with(' ')));
+        (splits && letters_before(at) && end < label.len()).then_some(end)
+    });
+    candidates.min()
+}
+
+/// The fixed part of a skeleton as people would say it, else the phase, else `agent`.
+fn stage_name(skeleton: &str, phase: &str) -> String {
+    let fixed: String = skeleton.replace('*', " ");
+    let fixed = fixed
+        .trim_matches(|c: char| !c.is_alphanumeric())
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if fixed.chars().any(char::is_alphabetic) {
+        fixed
+    } else if phase.is_empty() {
+        "agent".to_owned()
+    } else {
+        phase.to_owned()
+    }
+}

@@ -1,0 +1,94 @@
+//! What goes into one synthetic result and what comes out. Owns no behaviour.
+
+use std::sync::Arc;
+
+use crate::id::StageKey;
+use crate::ports::script::Outcome;
+
+/// One `agent()` call that needs a result.
+#[derive(Clone, Copy, Debug)]
+pub struct SynthCall<'a> {
+    /// Its stage.
+    pub stage: StageKey,
+    /// The stage's name as people type it; what `--assume Stage.property` is matched against.
+    pub stage_name: &'a str,
+    /// The stable key of this call: equal in every sample, unaffected by calls elsewhere. Repeats
+    /// of the same call should differ in it (fold the repetition in).
+    pub identity: u64,
+    /// Which call of its stage this is in this sample, from 0.
+    pub ordinal: u32,
+    /// How many results of its stage the script had been given when it made this call. Tells a
+    /// new round from one more member of the same fan-out.
+    pub delivered: u32,
+    /// `opts.label`.
+    pub label: Option<&'a str>,
+    /// The prompt.
+    pub prompt: &'a str,
+    /// `opts.schema` as JSON text.
+    pub schema: Option<&'a Arc<str>>,
+    /// Length of the agent's final output; a text result is as long.
+    pub text_tokens: u64,
+}
+
+/// A synthetic result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Synthetic {
+    /// What the script is told: text without a schema, JSON with one; a rejection where the schema
+    /// cannot be used.
+    pub outcome: Outcome,
+    /// What was decided, for an analysis of what drives the cost.
+    pub factors: Vec<Factor>,
+    /// Strings that occur in this result and in no earlier one of this sample. A later prompt that
+    /// holds one quotes this result.
+    pub quotes: Vec<String>,
+    /// How many earlier calls of this sample this call's prompt quotes.
+    pub quoted_calls: u32,
+    /// Whether `--result` gave the result.
+    pub pinned: bool,
+}
+
+/// One decision in a result: a list's length, a boolean (0 or 1), or how good an enum's pick is
+/// (its position from worst, 0, to best, 1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Factor {
+    /// Stage and property path, such as `findings` or `findings.severity`. Over a list's items the
+    /// value is the mean.
+    pub key: (StageKey, Arc<str>),
+    /// The value.
+    pub value: f64,
+}
+
+/// Answers that push a script to its limits, to find out what bounds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extremes {
+    /// Length of lists whose schema has no `maxItems`; lists that have one get that many.
+    pub list_length: usize,
+    /// What booleans say.
+    pub booleans: Booleans,
+    /// Which word an enum takes: 0 the first, 1 the next, and so on, round again at the end.
+    pub enum_index: usize,
+}
+
+/// What the booleans of a probe say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Booleans {
+    /// All true.
+    True,
+    /// All false.
+    False,
+    /// Whatever keeps a script working: checks fail, findings are real, there is more.
+    MoreWork,
+    /// Whatever lets a script end.
+    LessWork,
+    /// Bit `n` of the pattern for calls of the stage that is `n` mod 64 by its key.
+    ByStage(u64),
+}
+
+/// The result of a probe, and what it met without a bound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// What the script is told.
+    pub outcome: Outcome,
+    /// Paths of the lists without `maxItems` that were filled to `list_length`.
+    pub unbounded: Vec<Arc<str>>,
+}

@@ -1,0 +1,59 @@
+//! Plain words of a given amount: what texts consist of beside their marker. Nearly every word is
+//! one token, so that a text's length in tokens is known without counting.
+
+/// Common short words; each is one token with the space before it.
+const SENTENCE: &str = "the value is read before the check and the call can return early when the \
+list is empty so the next step will use an old state and the error is lost in the main path of \
+the code which makes the result wrong for the user at that point but the test does not see it \
+because it only looks at the first case and then the same data is used again after the change \
+was made in the other part of the system while the lock is not held and the time is not set ";
+
+/// Appends about `words` words, beginning somewhere that depends on `offset`.
+pub(super) fn write_words(out: &mut String, words: usize, offset: u64) {
+    let length = SENTENCE.len() as u64;
+    let start = usize::try_from(offset % length).unwrap_or(0);
+    // Word boundaries only: from the start of the next word.
+    let bytes = SENTENCE.as_bytes();
+    let skip = bytes.iter().skip(start).position(|byte| *byte == b' ').unwrap_or(0);
+    let mut at = (start + skip + 1) % SENTENCE.len();
+    let mut left = words;
+    while left > 0 {
+        let rest = SENTENCE.get(at..).unwrap_or("");
+        let in_rest = WORDS_FROM_START.min(left);
+        if at == 0 && left >= WORDS_FROM_START {
+            out.push_str(SENTENCE);
+            left -= WORDS_FROM_START;
+            continue;
+        }
+        let end = nth_space(rest, in_rest).unwrap_or(rest.len());
+        let taken = rest.get(..end).unwrap_or("");
+        out.push_str(taken);
+        left -= taken.bytes().filter(|byte| *byte == b' ').count().max(1);
+        at = 0;
+    }
+    if out.ends_with(' ') {
+        out.pop();
+    }
+}
+
+/// Words of [`SENTENCE`].
+const WORDS_FROM_START: usize = words_in(SENTENCE);
+
+const fn words_in(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut at, mut words) = (0, 0);
+    while at < bytes.len() {
+        #[allow(clippy::indexing_slicing)] // evaluated when compiled
+        if bytes[at] == b' ' {
+            words += 1;
+        }
+        at += 1;
+    }
+    words
+}
+
+/// Where the `n`-th space ends.
+fn nth_space(text: &str, n: usize) -> Option<usize> {
+    let mut spaces = text.bytes().enumerate().filter(|(_, byte)| *byte == b' ');
+    spaces.nth(n.checked_sub(1)?).map(|(at, _)| at + 1)
+}

@@ -1,0 +1,29 @@
+//! Synthetic results: what the agents of a dry run answer. Owns the compiled schemas, the draws
+//! and what a sample remembers (items, gates); knows no prices, no tokens per model and no script
+//! engine. docs/results.md says in words what is drawn and how to pin it.
+
+// Draws are floats by nature; what they become is clamped before it is cut to a whole number.
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+
+mod call;
+mod choices;
+mod compile;
+mod compile_kinds;
+mod compile_objects;
+mod compile_scalars;
+mod filler;
+mod form;
+mod lengths;
+mod lists;
+mod pattern;
+mod sample_state;
+mod scalars;
+mod shown;
+mod synthesizer;
+mod token;
+mod word_tables;
+mod writer;
+
+pub use call::{Booleans, Extremes, Factor, Probe, SynthCall, Synthetic};
+pub use sample_state::SampleState;
+pub use synthesizer::{ResultsError, Synthesizer, SynthesizerInput, shipped_results};

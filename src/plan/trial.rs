@@ -1,0 +1,421 @@
+//! One dry execution of the script on a virtual clock: who is called when, and what the script
+//! does with invented results. Owns the discrete-event loop; prices nothing.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use crate::plan::setup::{Setup, StageTraits};
+use crate::plan::stage::{Placement, StageIdentity, StageIndex};
+use crate::plan::synth::{Extremes, SampleState, SynthCall};
+use crate::ports::script::{
+    AgentCall, EngineError, Execution, ExecutionNotes, Finish, Outcome, ScriptArgs, ScriptProgram,
+    Status,
+};
+use crate::seed::Seed;
+use crate::usage::{AgentDraws, Draws, Pins, RunDraws, StageDraws};
+
+/// Which execution to make.
+#[derive(Clone, Debug)]
+pub struct TrialSpec {
+    /// The sample's number, from 0: the key of its draws.
+    pub sample: u32,
+    /// What is special about it.
+    pub mode: TrialMode,
+    /// Whether to keep prompts for counting; for the first trials.
+    pub inspect: bool,
+}
+
+/// What is special about an execution.
+#[derive(Clone, Debug)]
+pub enum TrialMode {
+    /// Nothing: one sample of the plan.
+    Natural,
+    /// Results at their extremes, to find what bounds the script.
+    Extreme(Extremes),
+    /// Every agent of the stage with this name fails and resolves to `null`.
+    NullStage(Arc<str>),
+    /// `args` arrive as the JSON text of themselves.
+    ArgsAsText,
+}
+
+/// One agent call of a trial.
+#[derive(Clone, Copy, Debug)]
+pub struct CallRecord {
+    /// Index into [`Trial::stages`].
+    pub stage: u32,
+    /// The key of its draws.
+    pub identity: u64,
+    /// Length of its prompt, bytes.
+    pub prompt_bytes: u32,
+    /// When it got its slot, virtual milliseconds; `u64::MAX` if it never did.
+    pub started: u64,
+    /// When it ended, virtual milliseconds.
+    pub ended: u64,
+    /// Of how many earlier agents its prompt quotes results.
+    pub quotes: u16,
+    /// Whether it costs nothing: marked by `--done`, or refused by the turn's token budget.
+    pub done: bool,
+}
+
+/// What one execution did.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The sample's number.
+    pub sample: u32,
+    /// Its stages, in first-call order.
+    pub stages: Vec<StageIdentity>,
+    /// Its calls, in call order.
+    pub calls: Vec<CallRecord>,
+    /// Means of what was invented, by stage and property.
+    pub factors: Vec<TrialFactor>,
+    /// How it ended.
+    pub finish: Finish,
+    /// What was noticed.
+    pub notes: ExecutionNotes,
+    /// From the first start to the last end, virtual milliseconds.
+    pub wall_milliseconds: u64,
+    /// Most agents at work at once.
+    pub peak: u32,
+    /// First prompts of each stage, by index; only if inspected.
+    pub prompts: Vec<(u32, String)>,
+    /// Unbounded list properties that an extreme trial made long.
+    pub unbounded: Vec<Arc<str>>,
+}
+
+/// The mean over one trial of something invented.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrialFactor {
+    /// The stage's name.
+    pub stage: Arc<str>,
+    /// The property.
+    pub property: Arc<str>,
+    /// Mean of list lengths, or share of `true`.
+    pub mean: f64,
+    /// Over how many values.
+    pub count: u32,
+}
+
+const PROMPTS_KEPT_PER_STAGE: usize = 3;
+const PROMPT_BYTES_KEPT: usize = 16 * 1024;
+/// Events per trial; a guard against scripts whose timers never end.
+const EVENTS_MAX: u32 = 4_000_000;
+
+/// Runs one trial.
+pub fn run(
+    setup: &Setup,
+    program: &dyn ScriptProgram,
+    spec: &TrialSpec,
+) -> Result<Trial, EngineError> {
+    let mut start = setup.job.start.clone();
+    if let (TrialMode::ArgsAsText, ScriptArgs::Json(text)) = (&spec.mode, &start.args) {
+        start.args = ScriptArgs::Text(text.clone());
+    }
+    let execution = program.start(&start)?;
+    let seed = Seed::new(setup.job.seed).child(u64::from(spec.sample));
+    let mut simulation = Simulation {
+        setup,
+        spec,
+        execution,
+        seed,
+        run_draws: RunDraws::new(seed),
+        synth: SampleState::new(seed),
+        delivered: Vec::new(),
+        unbounded: Vec::new(),
+        index: StageIndex::new(Arc::clone(&setup.label_templates)),
+        traits: Vec::new(),
+        stage_draws: Vec::new(),
+        calls: Vec::new(),
+        records: Vec::new(),
+        queue: VecDeque::new(),
+        ends: BinaryHeap::new(),
+        warm: BTreeMap::new(),
+        factors: BTreeMap::new(),
+        prompts: Vec::new(),
+        clock: 0,
+        running: 0,
+        peak: 0,
+        spent_tokens: setup.job.start.budget_spent_tokens,
+    };
+    let finish = simulation.drive()?;
+    Ok(simulation.into_trial(finish))
+}
+
+/// A call, where it stands, and what it will be answered once it has a slot.
+struct OpenCall {
+    call: AgentCall,
+    placement: Placement,
+    delivered: u32,
+    work: Option<Work>,
+}
+
+/// An agent at work, and what it will answer.
+struct Work {
+    outcome: Outcome,
+    output_tokens: u64,
+    /// Virtual milliseconds.
+    duration: u64,
+    paid: bool,
+}
+
+struct Simulation<'a> {
+    setup: &'a Setup,
+    spec: &'a TrialSpec,
+    execution: Box<dyn Execution>,
+    seed: Seed,
+    run_draws: RunDraws,
+    synth: SampleState,
+    index: StageIndex,
+    /// By stage.
+    traits: Vec<StageTraits>,
+    /// By stage.
+    stage_draws: Vec<StageDraws>,
+    calls: Vec<OpenCall>,
+    records: Vec<CallRecord>,
+    queue: VecDeque<usize>,
+    ends: BinaryHeap<Reverse<(u64, usize)>>,
+    /// When the shared prefix of a group can be read.
+    warm: BTreeMap<u64, u64>,
+    factors: BTreeMap<(Arc<str>, Arc<str>), (f64, u32)>,
+    /// By stage: results the script was given.
+    delivered: Vec<u32>,
+    unbounded: Vec<Arc<str>>,
+    prompts: Vec<(u32, String)>,
+    clock: u64,
+    running: u32,
+    peak: u32,
+    spent_tokens: u64,
+}
+
+impl Simulation<'_> {
+    fn drive(&mut self) -> Result<Finish, EngineError> {
+        for _ in 0..EVENTS_MAX {
+            self.take_calls();
+            while self.running < self.setup.job.concurrency {
+                let Some(position) = self.queue.pop_front() else { break };
+                self.begin(position)?;
+            }
+            let (open, timer) = match self.execution.status() {
+                Status::Finished(finish) => {
+                    self.let_the_rest_finish();
+                    return Ok(finish);
+                }
+                Status::Waiting { open_calls, next_timer_milliseconds } => {
+                    (open_calls, next_timer_milliseconds)
+                }
+            };
+            match (self.ends.peek(), timer) {
+                (Some(Reverse((end, _))), Some(due)) if due <= *end => self.pass_time(due)?,
+                (Some(_), _) => self.end_next()?,
+                (None, Some(due)) => self.pass_time(due)?,
+                (None, None) if open == 0 => return Ok(Finish::Stuck),
+                (None, None) => {
+                    return Err(EngineError::Internal("open calls without an agent".into()));
+                }
+            }
+        }
+        Ok(Finish::LimitReached { limit: "events".into() })
+    }
+
+    fn take_calls(&mut self) {
+        for call in self.execution.calls() {
+            let placement = self.index.place(&call);
+            if placement.stage == self.traits.len()
+                && let Some(identity) = self.index.stages().get(placement.stage)
+            {
+                self.traits.push(self.setup.stage_traits(identity, &call.prompt));
+                self.stage_draws.push(StageDraws::new(self.seed, identity.key.0));
+                self.delivered.push(0);
+            }
+            let position = self.records.len();
+            let stage = u32::try_from(placement.stage).unwrap_or(u32::MAX);
+            self.records.push(CallRecord {
+                stage,
+                identity: placement.identity,
+                prompt_bytes: u32::try_from(call.prompt.len()).unwrap_or(u32::MAX),
+                started: u64::MAX,
+                ended: u64::MAX,
+                quotes: 0,
+                done: false,
+            });
+            if self.spec.inspect {
+                self.keep_prompt(stage, &call.prompt);
+            }
+            let delivered = self.delivered.get(placement.stage).copied().unwrap_or(0);
+            self.calls.push(OpenCall { call, placement, delivered, work: None });
+            self.queue.push_back(position);
+        }
+    }
+
+    fn keep_prompt(&mut self, stage: u32, prompt: &str) {
+        let kept = self.prompts.iter().filter(|(of, _)| *of == stage).count();
+        if kept < PROMPTS_KEPT_PER_STAGE {
+            let mut end = prompt.len().min(PROMPT_BYTES_KEPT);
+            while !prompt.is_char_boundary(end) {
+                end -= 1;
+            }
+            self.prompts.push((stage, prompt.get(..end).unwrap_or("").to_owned()));
+        }
+    }
+
+    /// Gives a queued call its slot.
+    fn begin(&mut self, position: usize) -> Result<(), EngineError> {
+        self.running += 1;
+        self.peak = self.peak.max(self.running);
+        let work = match self.setup.job.start.budget_total_tokens {
+            // The client checks again when a queued call gets its slot.
+            Some(total) if self.spent_tokens >= total => Work {
+                outcome: Outcome::budget_exceeded(self.spent_tokens, total),
+                output_tokens: 0,
+                duration: 0,
+                paid: false,
+            },
+            _ => self.work(position)?,
+        };
+        let held = self.hold_for_prefix(position, work.duration);
+        let end = self.clock.saturating_add(held).saturating_add(work.duration);
+        if let Some(record) = self.records.get_mut(position) {
+            record.started = self.clock;
+            record.ended = end;
+            record.done = !work.paid;
+        }
+        if let Some(open) = self.calls.get_mut(position) {
+            open.work = Some(work);
+        }
+        self.ends.push(Reverse((end, position)));
+        Ok(())
+    }
+
+    /// What the agent does and answers.
+    fn work(&mut self, position: usize) -> Result<Work, EngineError> {
+        let missing = || EngineError::Internal("a call without a stage".into());
+        let open = self.calls.get(position).ok_or_else(missing)?;
+        let stage = open.placement.stage;
+        let identity = self.index.stages().get(stage).ok_or_else(missing)?;
+        let traits = self.traits.get(stage).ok_or_else(missing)?;
+        let draws = Draws {
+            run: &self.run_draws,
+            stage: self.stage_draws.get(stage).ok_or_else(missing)?,
+            agent: &AgentDraws::new(self.seed, open.placement.identity),
+        };
+        // Pins of token use apply to costs only, so that pinning one leaves order and results as
+        // they were.
+        let prompt_tokens = open.call.prompt.len() as u64 / 4;
+        let agent = self.setup.usage.agent(
+            &traits.agent(prompt_tokens, self.setup.guess.run_agents),
+            &draws,
+            &Pins::default(),
+        );
+        let call = SynthCall {
+            stage: identity.key,
+            stage_name: &identity.name,
+            identity: open.placement.identity,
+            ordinal: open.placement.ordinal,
+            delivered: open.delivered,
+            label: open.call.label.as_deref(),
+            prompt: &open.call.prompt,
+            schema: open.call.schema.as_ref(),
+            text_tokens: agent.final_text_tokens,
+        };
+        let synthesizer = &self.setup.synthesizer;
+        let outcome = match &self.spec.mode {
+            TrialMode::NullStage(name) if *name == identity.name => Outcome::Null,
+            TrialMode::Extreme(extremes) => {
+                let probe = synthesizer.probe(&mut self.synth, &call, extremes);
+                self.unbounded.extend(probe.unbounded);
+                probe.outcome
+            }
+            _ => {
+                let answer = synthesizer
+                    .answer(&mut self.synth, &call)
+                    .map_err(|error| EngineError::Unanswerable(error.to_string()))?;
+                for factor in answer.factors {
+                    let key = (Arc::clone(&identity.name), factor.key.1);
+                    let sum = self.factors.entry(key).or_insert((0.0, 0));
+                    sum.0 += factor.value;
+                    sum.1 += 1;
+                }
+                if let Some(record) = self.records.get_mut(position) {
+                    record.quotes = u16::try_from(answer.quoted_calls).unwrap_or(u16::MAX);
+                }
+                answer.outcome
+            }
+        };
+        if self.setup.assumptions.is_done(call.label, &identity.name) {
+            return Ok(Work { outcome, output_tokens: 0, duration: 0, paid: false });
+        }
+        Ok(Work {
+            outcome,
+            output_tokens: agent.output_tokens,
+            duration: agent.duration_milliseconds,
+            paid: true,
+        })
+    }
+
+    /// Siblings that share a prefix wait until the first one's response begins, at most the
+    /// stagger. The first response is taken to begin after an eighth of the agent's time.
+    fn hold_for_prefix(&mut self, position: usize, duration: u64) -> u64 {
+        let stagger = self.setup.job.prefix_stagger_milliseconds;
+        let stage = self.records.get(position).map_or(0, |record| record.stage as usize);
+        let Some(traits) = self.traits.get(stage) else { return 0 };
+        if stagger == 0 || duration == 0 || traits.worktree {
+            return 0;
+        }
+        let begins = self.clock.saturating_add(stagger.min(duration / 8));
+        let warm = *self.warm.entry(traits.prefix_group).or_insert(begins);
+        if warm == begins { 0 } else { warm.saturating_sub(self.clock) }
+    }
+
+    fn end_next(&mut self) -> Result<(), EngineError> {
+        let Some(Reverse((end, position))) = self.ends.pop() else { return Ok(()) };
+        self.clock = end;
+        self.running -= 1;
+        let Some(open) = self.calls.get_mut(position) else { return Ok(()) };
+        let Some(work) = open.work.take() else { return Ok(()) };
+        if let Some(delivered) = self.delivered.get_mut(open.placement.stage) {
+            *delivered += 1;
+        }
+        self.spent_tokens = self.spent_tokens.saturating_add(work.output_tokens);
+        self.execution.deliver(open.call.id, work.outcome, work.output_tokens)
+    }
+
+    fn pass_time(&mut self, due: u64) -> Result<(), EngineError> {
+        self.clock = self.clock.max(due);
+        self.execution.advance_to(self.clock)
+    }
+
+    /// Agents that the script did not wait for are paid all the same; calls still queued when
+    /// it ended never start.
+    fn let_the_rest_finish(&mut self) {
+        while let Some(Reverse((end, _))) = self.ends.pop() {
+            self.clock = self.clock.max(end);
+        }
+    }
+
+    fn into_trial(mut self, finish: Finish) -> Trial {
+        let started = |record: &&CallRecord| record.started != u64::MAX;
+        let first = self.records.iter().filter(started).map(|r| r.started).min().unwrap_or(0);
+        let last = self.records.iter().filter(started).map(|r| r.ended).max().unwrap_or(0);
+        Trial {
+            sample: self.spec.sample,
+            notes: self.execution.notes(),
+            stages: self.index.into_stages(),
+            calls: self.records,
+            factors: self
+                .factors
+                .into_iter()
+                .map(|((stage, property), (sum, count))| TrialFactor {
+                    stage,
+                    property,
+                    mean: sum / f64::from(count.max(1)),
+                    count,
+                })
+                .collect(),
+            finish,
+            wall_milliseconds: last.saturating_sub(first),
+            peak: self.peak,
+            prompts: self.prompts,
+            unbounded: self.unbounded,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a script threw, as data.
+
+use rquickjs::{Coerced, Ctx, Error, Object, Value};
+
+use super::unit::MAIN_FILE;
+
+/// The most characters kept of a name or message.
+const TEXT_MAX: usize = 2_000;
+
+/// A thrown value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Thrown {
+    /// `error.name`, or the type of what was thrown.
+    pub(super) name: String,
+    /// `error.message`, or the thrown value as a string.
+    pub(super) message: String,
+    /// Line and column in the wrapped main script, both from 1.
+    pub(super) at: Option<(u32, u32)>,
+}
+
+impl Thrown {
+    pub(super) fn internal(message: &str) -> Self {
+        Self { name: "InternalError".to_owned(), message: message.to_owned(), at: None }
+    }
+
+    /// What stands behind `error`: the pending exception, taken, or the error itself.
+    pub(super) fn from_error(ctx: &Ctx<'_>, error: &Error) -> Self {
+        if error.is_exception() {
+            return Self::from_value(ctx, &ctx.catch());
+        }
+        Self { name: "TypeError".to_owned(), message: error.to_string(), at: None }
+    }
+
+    /// Reads a thrown value. Runs getters and `toString` of the script; what they throw is
+    /// dropped.
+    pub(super) fn from_value(ctx: &Ctx<'_>, value: &Value<'_>) -> Self {
+        let Some(object) = value.as_object() else {
+            let message = text(ctx, value).unwrap_or_default();
+            return Self { name: value.type_name().to_owned(), message, at: None };
+        };
+        let name = property(ctx, object, "name").unwrap_or_else(|| "object".to_owned());
+        let message =
+            property(ctx, object, "message").or_else(|| text(ctx, value)).unwrap_or_default();
+        let at = value.is_error().then(|| property(ctx, object, "stack")).flatten();
+        Self { name, message, at: at.and_then(|stack| frame(&stack)) }
+    }
+
+    pub(super) fn is_stack_overflow(&self) -> bool {
+        self.name == "RangeError" && self.message == "Maximum call stack size exceeded"
+    }
+
+    /// `TypeError: x is not a function`.
+    pub(super) fn line(&self) -> String {
+        if self.message.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}: {}", self.name, self.message)
+        }
+    }
+}
+
+fn property(ctx: &Ctx<'_>, object: &Object<'_>, key: &str) -> Option<String> {
+    match object.get::<_, Value<'_>>(key) {
+        Ok(value) if value.is_undefined() || value.is_null() => None,
+        Ok(value) => text(ctx, &value),
+        Err(_) => {
+            ctx.catch();
+            None
+        }
+    }
+}
+
+fn text(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<String> {
+    match value.get::<Coerced<String>>() {
+        Ok(text) => Some(cut(text.0, TEXT_MAX)),
+        Err(_) => {
+            ctx.catch();
+            None
+        }
+    }
+}
+
+/// The first frame of a stack trace that lies in the main script.
+fn frame(stack: &str) -> Option<(u32, u32)> {
+    let (_, rest) = stack.split_once(MAIN_FILE)?;
+    let mut numbers = rest.strip_prefix(':')?.split(|c: char| !c.is_ascii_digit());
+    let line = numbers.next()?.parse().ok()?;
+    let column = numbers.next().and_then(|column| column.parse().ok()).unwrap_or(1);
+    Some((line, column))
+}
+
+/// At most `characters` of `text`.
+pub(super) fn cut(mut text: String, characters: usize) -> String {
+    if text.len() > characters
+        && let Some((end, _)) = text.char_indices().nth(characters)
+    {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,13 @@
+//! The engine and its sandbox, through their public surface.
+
+mod agent;
+mod budget;
+mod children;
+mod fan_out;
+mod hostile;
+mod idioms;
+mod limits;
+mod realm;
+mod record;
+mod sandbox;
+mod stage;
