@@ -300,6 +300,7 @@ fn requests(sheet: &mut Sheet, report: &RunReport) {
     let counts = &report.requests;
     let kinds = [
         (counts.waited, "waited for balance"),
+        (counts.held_back, "held back for agents called earlier"),
         (counts.clamped, "with a lowered output cap"),
         (counts.cut, "ended at their output cap"),
         (counts.overruns, "above their reservation"),
