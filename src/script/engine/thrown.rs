@@ -71,13 +71,11 @@ fn property(ctx: &Ctx<'_>, object: &Object<'_>, key: &str) -> Option<String> {
 }
 
 fn text(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<String> {
-    match value.get::<Coerced<String>>() {
-        Ok(text) => Some(cut(text.0, TEXT_MAX)),
-        Err(_) => {
-            ctx.catch();
-            None
-        }
+    if let Ok(text) = value.get::<Coerced<String>>() {
+        return Some(cut(text.0, TEXT_MAX));
     }
+    ctx.catch();
+    None
 }
 
 /// The first frame of a stack trace that lies in the main script.
