@@ -36,7 +36,12 @@ impl Thrown {
     pub(super) fn from_value(ctx: &Ctx<'_>, value: &Value<'_>) -> Self {
         let Some(object) = value.as_object() else {
             let message = text(ctx, value).unwrap_or_default();
-            return Self { name: value.type_name().to_owned(), message, at: None };
+            let name = match value.type_name() {
+                "int" | "float" => "number",
+                "bool" => "boolean",
+                other => other,
+            };
+            return Self { name: name.to_owned(), message, at: None };
         };
         let name = property(ctx, object, "name").unwrap_or_else(|| "object".to_owned());
         let message =
