@@ -5,6 +5,13 @@
     clippy::indexing_slicing,
     reason = "a test that cannot go on fails where it stands"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::assigning_clones,
+    reason = "what tests count is small, and they are read more than they are run"
+)]
 
 mod amount;
 mod assume;

@@ -1,7 +1,6 @@
 //! A plan as a job of the child process: what is sent, what comes back, and the threads that run
 //! trials there.
 
-use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::thread;
 
@@ -143,7 +142,7 @@ pub(super) fn plan(
 ) -> Result<(PlanReport, Vec<Routing>, WorkflowFacts), PlanError> {
     let mut request = Request { sources: sources.clone(), job, unreadable: Vec::new() };
     for _ in 0..CHILD_ROUNDS_MAX {
-        match Job::Plan(Cow::Borrowed(&request)).ask(sandbox)? {
+        match Job::Plan(Box::new(request.clone())).ask(sandbox)? {
             Answer::Planned(planned) => {
                 *sources = request.sources;
                 return Ok(*planned);

@@ -1,7 +1,6 @@
 //! Which script a name means, and what saved workflows say about themselves. `meta` is script
 //! text, so a child process reads it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -31,7 +30,7 @@ impl SavedMetas {
             return Ok(Self::default());
         }
         let sandbox = Sandbox::new(this_program()?);
-        let metas: Vec<Option<Meta>> = match Job::Metas(Cow::Borrowed(sources)).ask(&sandbox) {
+        let metas: Vec<Option<Meta>> = match Job::Metas(sources.to_vec()).ask(&sandbox) {
             Ok(metas) => metas,
             // One of them is too much for a parser: it must not take the others with it.
             Err(EngineError::Killed { .. }) => {
