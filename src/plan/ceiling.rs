@@ -25,27 +25,36 @@ pub struct AgentPrices {
 }
 
 const LIST_LENGTH_MIN: usize = 12;
+/// Words of an enum that are tried.
+const ENUM_WORDS: usize = 4;
 const SLICE_MAX: u64 = 200;
 
-/// Probes the script. `prices` is `None` where a model has no price.
+/// Probes the script. `prices` is `None` where a model has no price; `most_sampled` is the most
+/// agents of any sample: probes that do not reach it prove nothing.
 pub fn probe(
     setup: &Setup,
     facts: &WorkflowFacts,
     workers: &mut dyn Workers,
     prices: Option<&AgentPrices>,
+    most_sampled: u64,
 ) -> Result<Ceiling, PlanError> {
     let slices = facts.slices.iter().map(|slice| slice.limit).filter(|limit| *limit <= SLICE_MAX);
     let longest = slices.max().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
     let length = LIST_LENGTH_MIN.max(longest + 3);
     let extremes =
         |list_length, booleans, enum_index| Extremes { list_length, booleans, enum_index };
-    let tries = vec![
-        extremes(length, Booleans::MoreWork, 0),
-        extremes(length, Booleans::True, 0),
-        extremes(length, Booleans::False, 1),
-        extremes(length, Booleans::LessWork, 1),
-    ];
-    let first = run(setup, workers, &tries)?;
+    let booleans = [Booleans::MoreWork, Booleans::True, Booleans::False, Booleans::LessWork];
+    let mut tries: Vec<Extremes> =
+        booleans.iter().map(|booleans| extremes(length, *booleans, 0)).collect();
+    let mut first = run(setup, workers, &tries)?;
+    // Words decide too: the widest of the four again with the other words of each enum.
+    if let Some(widest) = most_calls(&first).and_then(|(widest, _)| tries.get(widest)).cloned() {
+        let words: Vec<Extremes> = (1..ENUM_WORDS)
+            .map(|enum_index| Extremes { enum_index, ..widest.clone() })
+            .collect();
+        first.extend(run(setup, workers, &words)?);
+        tries.extend(words);
+    }
     let Some((widest, trial)) = most_calls(&first) else { return Ok(unknown(setup)) };
     let cap = setup.job.start.limits.agents as usize;
     let longer = match tries.get(widest) {
@@ -57,12 +66,17 @@ pub fn probe(
     };
     let agents = first.iter().chain(&longer).map(|trial| trial.calls.len()).max().unwrap_or(0);
     let grows = longer.iter().any(|longer| longer.calls.len() > trial.calls.len());
-    let open = agents >= cap || grows;
+    let missed = (agents as u64) < most_sampled;
+    let open = agents >= cap || grows || missed;
     let runtime_agents = u64::from(setup.job.start.limits.agents);
     Ok(Ceiling {
         agents: (!open).then_some(agents as u64),
         cost_usd: prices.filter(|_| !open).map(|prices| price(trial, prices)),
-        reasons: reasons(facts, trial, open, agents >= cap),
+        reasons: if missed && !grows {
+            vec![missed_reason()]
+        } else {
+            reasons(facts, trial, open, agents >= cap)
+        },
         runtime_agents,
         runtime_cost_usd: prices
             .map(|prices| prices.typical.map(|each| each.scale_ceil(runtime_agents.into(), 1))),
@@ -108,6 +122,15 @@ fn price(trial: &Trial, prices: &AgentPrices) -> Picodollars {
         prices.p99_by_stage.get(&key).copied().unwrap_or(prices.p99)
     };
     trial.calls.iter().map(each).sum()
+}
+
+fn missed_reason() -> CeilingReason {
+    CeilingReason {
+        text: "not found: some samples start more agents than results at their extremes do"
+            .to_owned(),
+        line: None,
+        open: true,
+    }
 }
 
 /// What leaves the run open, or what closes it, with lines of the script.
