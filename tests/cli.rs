@@ -1,6 +1,9 @@
 //! The command line, its settings and what it reads, from outside.
 
+mod bad_files;
+mod bad_scripts;
 mod inputs;
+mod lists;
 mod program;
 mod scope;
 mod settings;

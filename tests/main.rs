@@ -10,6 +10,7 @@ mod amount;
 mod assume;
 mod budget;
 mod cli;
+mod examples;
 mod fit;
 mod money;
 mod policy;

@@ -126,8 +126,7 @@ impl<'a> Simulation<'a> {
         else {
             return Vec::new();
         };
-        let (Some(identity), call) =
-            (state.index.stages().get(placed.placement.stage), &job.call)
+        let (Some(identity), call) = (state.index.stages().get(placed.placement.stage), &job.call)
         else {
             return Vec::new();
         };

@@ -46,6 +46,7 @@ pub fn group(
             let ending = EndingPlan {
                 name: key.name.clone(),
                 line: key.line,
+                returned: key.returned,
                 completes: key.returned
                     && !says_failure(&key.name)
                     && median_agents(of, agents) * 2 >= most,

@@ -169,7 +169,13 @@ fn no_agents(
             "it reads args: give --args JSON or --args-string TEXT".to_owned()
         }
         (_, false) => format!("it read args.{}; check --args", notes.args_read.join(", args.")),
-        _ => "see the returned value for the reason".to_owned(),
+        _ => match finish {
+            Finish::Returned { .. } => "see the returned value for the reason",
+            Finish::Threw { .. } => "its message is the script's own word on what it needs",
+            Finish::Stuck => "look for a promise that is awaited and never resolved",
+            Finish::LimitReached { .. } => "look for a recursion or a list without an end",
+        }
+        .to_owned(),
     };
     let place = match finish {
         Finish::Threw { place, .. } => *place,

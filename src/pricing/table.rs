@@ -2,7 +2,7 @@
 
 mod builder;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -253,6 +253,14 @@ impl PriceTable {
     /// Every row of every alias, by name.
     pub fn aliases(&self) -> impl Iterator<Item = &Alias> {
         self.aliases.values().flatten()
+    }
+
+    /// Everybody who is known to offer models: vendors, clouds and gateways.
+    pub fn providers(&self) -> BTreeSet<&str> {
+        let vendors = self.models.iter().map(|model| model.provider.as_str());
+        let of_ids = self.models.iter().flat_map(|model| model.ids.keys().map(String::as_str));
+        let of_aliases = self.aliases().flat_map(|row| row.providers.iter().map(String::as_str));
+        vendors.chain(of_ids).chain(of_aliases).collect()
     }
 
     /// What may stand before an identifier.

@@ -99,7 +99,7 @@ pub(super) fn budget_claim(budget: &BudgetVerdict, samples: u32) -> String {
         .parse::<Amount>()
         .map_or_else(|_| clean(&budget.amount), |amount| number::amount(&amount));
     let tolerated = budget.tolerated_per_mille;
-    let tolerated = if tolerated % 10 == 0 {
+    let tolerated = if tolerated.is_multiple_of(10) {
         (tolerated / 10).to_string()
     } else {
         format!("{}.{}", tolerated / 10, tolerated % 10)

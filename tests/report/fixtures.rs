@@ -1,5 +1,7 @@
 //! Plans written by hand.
 
+#![allow(clippy::too_many_lines, clippy::unnecessary_wraps, reason = "data, as a report holds it")]
+
 use flyball::band::Band;
 use flyball::diagnostic::{Diagnostic, Place, Severity};
 use flyball::effort::Effort;
@@ -104,6 +106,7 @@ pub(super) fn ending(
     EndingPlan {
         name: name.to_owned(),
         line: Some(line),
+        returned: true,
         completes,
         per_mille,
         cost_usd: cost(p50, p50, "12.1", "21"),
@@ -259,6 +262,21 @@ pub(super) fn review() -> PlanReport {
         prices_on: "2026-11-22".to_owned(),
         seed: 7,
         samples: 200,
+        request: PlanRequest {
+            args_json: Some("{\"base\":\"main\"}".to_owned()),
+            args_text: None,
+            model: "default".to_owned(),
+            effort: None,
+            provider: "anthropic".to_owned(),
+            policy: "haiku-fanout".to_owned(),
+            budgets: vec!["10usd".to_owned()],
+            turn_budget_tokens: None,
+            concurrency: 16,
+            cache_one_hour: false,
+            assumptions: vec![],
+            results: vec![],
+            done: vec![],
+        },
         hashes: Hashes::default(),
         suggested_budget_usd: Some(usd("12.1")),
     }
@@ -322,6 +340,7 @@ pub(super) fn no_agents() -> PlanReport {
     report.endings = vec![EndingPlan {
         name: "returned {\"error\":\"no files given\"}".to_owned(),
         line: Some(12),
+        returned: true,
         completes: false,
         per_mille: 1_000,
         cost_usd: cost("0", "0", "0", "0"),

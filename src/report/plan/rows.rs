@@ -39,9 +39,9 @@ pub(super) fn table(report: &PlanReport, page: Page) -> Vec<String> {
     if report.phases.len() > 1 || report.stages.len() > 1 {
         rows.push(totals(report));
     } else {
-        let mut pace = title_only("");
-        pace[MODEL] = words::pace(report);
-        rows.push(pace);
+        let mut row = title_only("");
+        row[MODEL] = words::pace(report);
+        rows.push(row);
     }
     fit(&mut rows, page);
     print(rows)
