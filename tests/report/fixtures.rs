@@ -163,7 +163,7 @@ pub(super) fn review() -> PlanReport {
                 "Report",
                 "report",
                 quantities(band(0, 1, 1, 1), 58_000, 210_000, cost("0.2", "0.35", "0.7", "0.9")),
-                route(None, "claude-opus-5-5", "claude-opus-5-5", "reduce"),
+                route(None, "claude-opus-5-5", "claude-opus-5-5", "as written"),
             )
         },
     ];
