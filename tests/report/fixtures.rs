@@ -1,6 +1,12 @@
 //! Plans written by hand.
 
-#![allow(clippy::too_many_lines, clippy::unnecessary_wraps, reason = "data, as a report holds it")]
+#![allow(
+    clippy::assigning_clones,
+    clippy::cast_possible_wrap,
+    clippy::too_many_lines,
+    clippy::unnecessary_wraps,
+    reason = "data, as a report holds it"
+)]
 
 use flyball::band::Band;
 use flyball::diagnostic::{Diagnostic, Place, Severity};
