@@ -6,13 +6,14 @@ use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::assemble::{dollars, dollars_of};
 use crate::plan::costing::{Choice, SampleCost};
-use crate::plan::drivers::{Candidate, Measure};
+use crate::plan::drivers::{self, Candidate, Measure};
 use crate::plan::evaluation::{self, Priced};
 use crate::plan::frame::Frame;
 use crate::plan::report::{Assumption, FitOption, Savings, Suggestion, Verdict, VerdictOutcome};
 use crate::plan::routing;
 use crate::plan::setup::Setup;
 use crate::policy::Policy;
+use crate::workflow::WorkflowFacts;
 
 /// Medians of the same samples under other routings.
 pub fn savings(
@@ -131,25 +132,63 @@ fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOptio
         .collect()
 }
 
+/// Invented quantities that are listed, the most influential ones.
+const RESULTS_LISTED: usize = 4;
+
 /// What the numbers rest on, most influential first.
-pub fn assumptions(ranked: &[Candidate]) -> Vec<Assumption> {
+pub fn assumptions(
+    setup: &Setup,
+    facts: &WorkflowFacts,
+    frame: &Frame,
+    ranked: &[Candidate],
+) -> Vec<Assumption> {
     let mut list = vec![Assumption {
         text: "no history of this project or script: token use is the shipped prior".to_owned(),
         pin: None,
     }];
-    for candidate in
-        ranked.iter().filter(|candidate| candidate.measure == Measure::Requests).take(1)
-    {
-        list.push(Assumption {
-            text: format!(
-                "requests per {} agent: prior, {} to {}",
-                candidate.stage,
-                candidate.measure.write(candidate.quantile(100)),
-                candidate.measure.write(candidate.quantile(900))
-            ),
-            pin: Some(format!("--assume {}=", candidate.key())),
-        });
+    let mut invented = drivers::result_candidates(frame);
+    let place = |key: &str| ranked.iter().position(|candidate| candidate.key() == key);
+    invented.sort_by_key(|candidate| {
+        let key = candidate.key();
+        (place(&key).unwrap_or(usize::MAX), key)
+    });
+    invented.retain(|candidate| !candidate.property.contains('.') || place(&candidate.key()).is_some());
+    for candidate in invented.iter().take(RESULTS_LISTED) {
+        list.push(invented_quantity(setup, facts, candidate));
     }
+    let requests = ranked.iter().find(|candidate| candidate.measure == Measure::Requests);
+    list.extend(requests.map(|candidate| Assumption {
+        text: format!(
+            "requests per {} agent: prior, {} to {}",
+            candidate.stage,
+            candidate.measure.write(candidate.quantile(100)),
+            candidate.measure.write(candidate.quantile(900))
+        ),
+        pin: Some(format!("--assume {}=", candidate.key())),
+    }));
     list.push(Assumption { text: "failed agents: none".to_owned(), pin: None });
     list
+}
+
+/// One invented quantity: what was taken, and where its width is from.
+fn invented_quantity(setup: &Setup, facts: &WorkflowFacts, candidate: &Candidate) -> Assumption {
+    let (stage, property) = (&candidate.stage, &candidate.property);
+    let middle = candidate.measure.write(candidate.quantile(500));
+    let pin = format!("--assume {}={middle}", candidate.key());
+    if setup.job.assumptions.iter().any(|given| given.starts_with(&format!("{stage}.{property}="))) {
+        return Assumption { text: format!("{stage}: {property}: {middle}, as pinned"), pin: None };
+    }
+    if candidate.measure != Measure::Length {
+        let text = format!("{stage}: {property} holds in {middle} of the answers: prior");
+        return Assumption { text, pin: Some(pin) };
+    }
+    let name = property.rsplit('.').next().unwrap_or(property);
+    let bound = facts.array_properties.iter().find(|of| of.name == name);
+    let asked = facts.caps_in_prose.iter().find(|cap| cap.noun == name);
+    let source = match (asked, bound.and_then(|bound| bound.max_items)) {
+        (Some(cap), _) => format!("`{}`, line {}", cap.phrase, cap.place.line),
+        (None, Some(max)) => format!("prior, at most {max} by its schema"),
+        (None, None) => "prior, no schema bound".to_owned(),
+    };
+    Assumption { text: format!("{stage}: {middle} {property} per agent: {source}"), pin: Some(pin) }
 }

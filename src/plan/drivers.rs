@@ -146,7 +146,8 @@ fn ratio(numerator: u64, denominator: u64) -> f64 {
     if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
 }
 
-fn result_candidates(frame: &Frame) -> Vec<Candidate> {
+/// What was invented, one candidate per stage name and property; shares are not set.
+pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
     let mut values: BTreeMap<(Arc<str>, Arc<str>), Vec<Option<f64>>> = BTreeMap::new();
     let samples = frame.samples.len();
     for (position, sample) in frame.samples.iter().enumerate() {

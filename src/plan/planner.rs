@@ -67,7 +67,7 @@ pub fn plan(
     let diagnostics = hints::gather(&setup, facts, &frame, &priced, workers)?;
     let stages = assemble::stages(&frame, &priced, &names);
     let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
-    let assumptions = advice::assumptions(&ranked);
+    let assumptions = advice::assumptions(&setup, facts, &frame, &ranked);
     let mut report = PlanReport {
         version: PLAN_SCHEMA_VERSION,
         plan_id: String::new(),
@@ -143,14 +143,17 @@ fn judge(
         }
     }
     let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();
-    let judgement = setup.policy.judge(&PlanMeasures {
+    let measures = PlanMeasures {
         exceeded_per_mille,
         agents_p90: totals.agents.p90,
         cost_p90: totals.cost_usd.map(|band| band.p90),
         wall_seconds_p90: totals.wall_seconds.p90,
         bounded,
-    });
-    reasons.extend(judgement.reasons);
+    };
+    let judgement = setup.policy.judge(&measures);
+    // How often the budget is passed is said with the budget itself.
+    let besides = PlanMeasures { exceeded_per_mille: None, ..measures };
+    reasons.extend(setup.policy.judge(&besides).reasons);
     reasons.extend(priced.routes.iter().filter_map(|routed| routed.routing.gate_reason.clone()));
     let gate = judgement
         .gate
