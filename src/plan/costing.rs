@@ -10,6 +10,7 @@ use crate::plan::frame::{Frame, Recorded};
 use crate::plan::setup::{ModelFacts, Setup, StageTraits};
 use crate::pricing::Price;
 use crate::seed::Seed;
+use crate::tokens::TokenUsage;
 use crate::usage::{AgentDraws, AgentUsage, Draws, Pins, Prefix, RunDraws, StageDraws};
 
 /// What a stage runs on.
@@ -23,6 +24,16 @@ pub struct Choice {
     pub price: Option<Price>,
     /// The effort.
     pub effort: Option<Effort>,
+}
+
+impl Choice {
+    /// Whether agents cost the same on both.
+    pub fn costs_like(&self, other: &Self) -> bool {
+        self.model == other.model
+            && self.effort == other.effort
+            && self.facts == other.facts
+            && self.price == other.price
+    }
 }
 
 /// One stage of one sample under one choice of models.
@@ -90,6 +101,12 @@ pub struct AgentCost {
     pub stage: usize,
     /// Final context.
     pub context_tokens: u64,
+    /// Requests.
+    pub requests: u32,
+    /// Output of each request but the last.
+    pub step_output_tokens: u64,
+    /// Output of the last request.
+    pub final_output_tokens: u64,
     /// Dollars.
     pub cost: Picodollars,
 }
@@ -191,10 +208,22 @@ fn cost_sample(
         each(AgentCost {
             stage,
             context_tokens: agent.final_context_tokens,
+            requests: agent.requests,
+            step_output_tokens: step_output(&agent),
+            final_output_tokens: agent.final_output_tokens,
             cost: into.cost - before,
         });
     }
     cost
+}
+
+/// Output of one request before the last, rounded up.
+fn step_output(agent: &AgentUsage) -> u64 {
+    let steps = u64::from(agent.requests.saturating_sub(1));
+    if steps == 0 {
+        return 0;
+    }
+    agent.output_tokens.saturating_sub(agent.final_output_tokens).div_ceil(steps)
 }
 
 /// The first of a group writes the shared prefix, the others read it while it is kept.
@@ -236,12 +265,28 @@ fn add_agent(
         into.requests += 1;
         into.billed_tokens += request.usage.billed();
         into.output_tokens += request.usage.output;
-        if step.is_some_and(|step| request.usage.prompt() > step) {
+        let prompt = request.usage.prompt();
+        if step.is_some_and(|step| prompt > step) {
             into.requests_above_step += 1;
         }
-        match choice.price.as_ref().map(|price| price.cost(&request.usage)) {
+        let priced =
+            choice.price.as_ref().map(|price| price.cost(&as_billed(request.usage, price, prompt)));
+        match priced {
             Some(Ok(cost)) => into.cost += cost,
             Some(Err(_)) | None => into.unpriced = true,
         }
+    }
+}
+
+/// Where a provider does not bill cache writes as such, they are prompt tokens like any other.
+fn as_billed(usage: TokenUsage, price: &Price, prompt: u64) -> TokenUsage {
+    if price.rates(prompt).bills_cache_writes() {
+        return usage;
+    }
+    TokenUsage {
+        fresh: usage.fresh + usage.cache_write_5m + usage.cache_write_1h,
+        cache_write_5m: 0,
+        cache_write_1h: 0,
+        ..usage
     }
 }

@@ -1,7 +1,7 @@
 //! One evaluation of a job: trials run, stages known, routed and priced. What the command line
 //! shows for one set of assumptions; interventions are evaluations with one more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::band;
 use crate::plan::PlanError;
@@ -129,17 +129,26 @@ pub fn reprice(setup: &Setup, frame: &Frame, choices: &[Choice]) -> Vec<SampleCo
     cost_samples(setup, frame, choices, &pins(setup, frame), &mut |_| {})
 }
 
-/// Names of stages, unique in the plan: a repeated name gets its phase, then a number.
+/// Names of stages, unique in the plan: a repeated name gets a number that no other name has.
 pub fn unique_names(frame: &Frame) -> Vec<String> {
-    let mut taken: BTreeMap<String, u32> = BTreeMap::new();
+    let mut taken: BTreeSet<String> =
+        frame.stages.iter().map(|stage| stage.identity.name.to_string()).collect();
+    let mut first: BTreeSet<&str> = BTreeSet::new();
+    let mut name_of = |base: &'_ str, is_first: bool| {
+        let mut name = base.to_owned();
+        let mut number = 1;
+        while !is_first && !taken.insert(name.clone()) {
+            number += 1;
+            name = format!("{base} {number}");
+        }
+        name
+    };
     frame
         .stages
         .iter()
         .map(|stage| {
-            let base = stage.identity.name.to_string();
-            let count = taken.entry(base.clone()).or_insert(0);
-            *count += 1;
-            if *count == 1 { base } else { format!("{base} {count}") }
+            let base: &str = &stage.identity.name;
+            name_of(base, first.insert(base))
         })
         .collect()
 }

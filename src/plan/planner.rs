@@ -184,16 +184,7 @@ fn answer_drivers(
             let mut values = vec![p10.clone(), p50.clone(), p90.clone()];
             values.dedup();
             for value in values {
-                let pin = format!("{}={value}", candidate.key());
-                response.push(intervene(
-                    setup,
-                    frame,
-                    candidate.measure,
-                    pin,
-                    value,
-                    names,
-                    workers,
-                )?);
+                response.push(intervene(setup, frame, candidate, value, names, workers)?);
             }
         }
         drivers.push(Driver {
@@ -212,15 +203,14 @@ fn answer_drivers(
 fn intervene(
     setup: &Setup,
     frame: &Frame,
-    measure: Measure,
-    pin: String,
+    candidate: &Candidate,
     value: String,
     names: &[String],
     workers: &mut dyn Workers,
 ) -> Result<DriverPoint, PlanError> {
-    let mut pinned = setup.with_assumption(pin)?;
+    let mut pinned = setup.with_assumption(&candidate.key(), &value)?;
     let resampled;
-    let (frame, names) = if measure.is_token_use() {
+    let (frame, names) = if candidate.measure.is_token_use() {
         (frame, names.to_vec())
     } else {
         resampled = evaluation::sample(&mut pinned, workers)?;

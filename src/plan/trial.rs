@@ -2,6 +2,7 @@
 //! does with invented results. Owns the discrete-event loop; prices nothing.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
@@ -361,9 +362,13 @@ impl Simulation<'_> {
         if stagger == 0 || duration == 0 || traits.worktree {
             return 0;
         }
-        let begins = self.clock.saturating_add(stagger.min(duration / 8));
-        let warm = *self.warm.entry(traits.prefix_group).or_insert(begins);
-        if warm == begins { 0 } else { warm.saturating_sub(self.clock) }
+        match self.warm.entry(traits.prefix_group) {
+            Entry::Vacant(first) => {
+                first.insert(self.clock.saturating_add(stagger.min(duration / 8)));
+                0
+            }
+            Entry::Occupied(warm) => warm.get().saturating_sub(self.clock),
+        }
     }
 
     fn end_next(&mut self) -> Result<(), EngineError> {
