@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::band;
 use crate::plan::PlanError;
-use crate::plan::costing::{AgentCost, Choice, SampleCost, cost_samples};
+use crate::plan::costing::{AgentCost, Choice, SampleCost, cost_samples, recost_samples};
 use crate::plan::fitting::{self, FitOutcome};
 use crate::plan::frame::{Frame, Scouted, role_of};
-use crate::plan::routing::{self, Routed};
+use crate::plan::routing::{self, Routed, Written};
 use crate::plan::setup::{Guess, Setup};
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
@@ -111,12 +111,48 @@ pub fn price(
 ) -> Result<Priced, PlanError> {
     let pins = pins(setup, frame);
     let written = routing::as_written(setup, frame);
-    let mut routes = routing::route(setup, frame, policy, &written, &pins, names);
+    let from = Written { choices: &written, pins: &pins, names };
+    let mut routes = routing::route(setup, frame, policy, from);
     let fit = fitting::apply(setup, frame, &mut routes, &pins)?;
     let mut agents = Vec::new();
     let choices: Vec<Choice> = routes.iter().map(|routed| routed.choice.clone()).collect();
     let costs = cost_samples(setup, frame, &choices, &pins, &mut |agent| agents.push(agent));
     Ok(Priced { written, routes, costs, agents, fit })
+}
+
+/// Costs of the samples of `base` under the token use that `pinned` pins: what [`price`] would give,
+/// with only those stages priced anew that it touches.
+pub fn price_pinned(
+    setup: &Setup,
+    pinned: &Setup,
+    frame: &Frame,
+    base: &Priced,
+    names: &[String],
+) -> Result<Vec<SampleCost>, PlanError> {
+    if setup.job.fit.is_some() {
+        return Ok(price(pinned, frame, &pinned.policy, names)?.costs);
+    }
+    let pins = pins(pinned, frame);
+    let changed: Vec<bool> =
+        self::pins(setup, frame).iter().zip(&pins).map(|(before, now)| before != now).collect();
+    let from = Written { choices: &base.written, pins: &pins, names };
+    let mut choices = base.choices();
+    let mut moved = false;
+    for (index, choice) in choices.iter_mut().enumerate() {
+        if changed.get(index) == Some(&true)
+            && let Some(routed) =
+                routing::route_stage(pinned, frame, &pinned.policy, from, index)
+            && !routed.choice.costs_like(choice)
+        {
+            *choice = routed.choice;
+            moved = true;
+        }
+    }
+    Ok(if moved {
+        cost_samples(pinned, frame, &choices, &pins, &mut |_| {})
+    } else {
+        recost_samples(pinned, frame, &choices, &pins, &changed, &base.costs)
+    })
 }
 
 /// The pinned token use of each stage.

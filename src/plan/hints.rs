@@ -49,7 +49,7 @@ pub fn gather(
                     found.extend(same.and_then(|natural| dies_of_null(natural, trial, name)));
                 }
                 TrialMode::ArgsAsText => found.extend(differs_as_text(natural, trial)),
-                TrialMode::Natural | TrialMode::Extreme(_) => {}
+                TrialMode::Natural | TrialMode::Extreme(_) | TrialMode::Stretched { .. } => {}
             }
         }
         found.extend(no_agents(setup, frame, &natural.notes, &natural.finish));

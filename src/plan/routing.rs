@@ -82,46 +82,57 @@ pub fn choice_on(
     (choice, reason)
 }
 
-/// Routes every stage by `policy`. `written` are the choices as the script was written, `names`
-/// the stages' unique names.
-pub fn route(
+/// What routes are decided from: how the stages were written, what is pinned, what people call
+/// them.
+#[derive(Clone, Copy)]
+pub struct Written<'a> {
+    /// The choices as the script was written; see [`as_written`].
+    pub choices: &'a [(Choice, Option<String>)],
+    /// Pinned token use.
+    pub pins: &'a [Pins],
+    /// The stages' unique names.
+    pub names: &'a [String],
+}
+
+/// Routes every stage by `policy`.
+pub fn route(setup: &Setup, frame: &Frame, policy: &Policy, written: Written<'_>) -> Vec<Routed> {
+    (0..frame.stages.len())
+        .filter_map(|index| route_stage(setup, frame, policy, written, index))
+        .collect()
+}
+
+/// Routes one stage; no other stage's pins or routes matter to it.
+pub fn route_stage(
     setup: &Setup,
     frame: &Frame,
     policy: &Policy,
-    written: &[(Choice, Option<String>)],
-    pins: &[Pins],
-    names: &[String],
-) -> Vec<Routed> {
-    let mut routed = Vec::with_capacity(frame.stages.len());
-    for (index, stage) in frame.stages.iter().enumerate() {
-        let (Some((as_written, _)), Some(pins), Some(name)) =
-            (written.get(index), pins.get(index), names.get(index))
-        else {
-            continue;
-        };
-        let mut desk = Desk { setup, frame, index, pins, measured: Vec::new() };
-        let mut agents = frame.calls_per_sample(index);
-        agents.sort_unstable();
-        let identity = &stage.identity;
-        let facts = StageFacts {
-            name,
-            label: &identity.skeleton,
-            phase: &identity.phase,
-            agent_type: identity.agent_type.as_deref(),
-            role: stage.traits.role,
-            agents_p50: band::quantile(&agents, 500).unwrap_or(0),
-            agents_max: agents.last().copied().unwrap_or(0),
-            has_schema: identity.schema.is_some(),
-            schema: identity.schema.as_deref(),
-            requested_model: identity.model.as_deref(),
-            effort: identity.effort.as_deref().and_then(Effort::from_name),
-            worktree: identity.worktree,
-            context_p90_tokens: desk.measure(as_written).context_p90_tokens,
-        };
-        let routing = policy.route(&facts, &mut desk);
-        routed.push(settle(setup, identity, as_written, routing, &mut desk));
-    }
-    routed
+    written: Written<'_>,
+    index: usize,
+) -> Option<Routed> {
+    let stage = frame.stages.get(index)?;
+    let (as_written, _) = written.choices.get(index)?;
+    let (pins, name) = (written.pins.get(index)?, written.names.get(index)?);
+    let mut desk = Desk { setup, frame, index, pins, measured: Vec::new() };
+    let mut agents = frame.calls_per_sample(index);
+    agents.sort_unstable();
+    let identity = &stage.identity;
+    let facts = StageFacts {
+        name,
+        label: &identity.skeleton,
+        phase: &identity.phase,
+        agent_type: identity.agent_type.as_deref(),
+        role: stage.traits.role,
+        agents_p50: band::quantile(&agents, 500).unwrap_or(0),
+        agents_max: agents.last().copied().unwrap_or(0),
+        has_schema: identity.schema.is_some(),
+        schema: identity.schema.as_deref(),
+        requested_model: identity.model.as_deref(),
+        effort: identity.effort.as_deref().and_then(Effort::from_name),
+        worktree: identity.worktree,
+        context_p90_tokens: desk.measure(as_written).context_p90_tokens,
+    };
+    let routing = policy.route(&facts, &mut desk);
+    Some(settle(setup, identity, as_written, routing, &mut desk))
 }
 
 fn settle(
