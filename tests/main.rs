@@ -12,6 +12,7 @@ mod budget;
 mod cli;
 mod fit;
 mod money;
+mod plan;
 mod policy;
 mod pricing;
 mod report;
