@@ -7,5 +7,5 @@ mod workload;
 
 pub use arms::Arms;
 pub use simulated::SimulatedBackend;
-pub use usage_workload::{SimulatedModel, UsageWorkload};
+pub use usage_workload::{SimulatedModel, UsageWorkload, requests_of};
 pub use workload::{ResultSource, SimulatedRequest, Workload};

@@ -9,7 +9,7 @@ use crate::ports::agent::AgentJob;
 use crate::seed::{Seed, key_of, key_of_parts};
 use crate::tokens::Tokenizer;
 use crate::usage::{
-    AgentDraws, AgentTraits, Draws, Pins, Prefix, RunDraws, StageDraws, UsageModel,
+    AgentDraws, AgentTraits, AgentUsage, Draws, Pins, Prefix, RunDraws, StageDraws, UsageModel,
 };
 
 /// New text is bounded by its bytes; this many stand for a token.
@@ -122,24 +122,35 @@ impl Workload for UsageWorkload {
             (false, true) => Prefix::Read,
             (false, false) => Prefix::Written,
         };
-        let mut anchor: Option<u64> = None;
-        usage
-            .each_request(prefix, false)
-            .map(|request| {
-                let prompt = request.usage.prompt();
-                let prompt_tokens_max = match anchor {
-                    None => (prompt * COUNT_MARGIN_PER_MILLE).div_ceil(1_000),
-                    Some(known) => known + prompt.saturating_sub(known) * BYTES_PER_TOKEN,
-                };
-                anchor = Some(prompt + request.usage.output);
-                SimulatedRequest {
-                    usage: request.usage,
-                    prompt_tokens_max,
-                    asked_output_tokens: model.max_output_tokens,
-                    thinking_tokens: 0,
-                    duration_milliseconds: request.duration_milliseconds,
-                }
-            })
-            .collect()
+        requests_of(&usage, prefix, false, model.max_output_tokens)
     }
+}
+
+/// The requests of an agent whose usage is drawn. The bound of a first prompt is the upstream's
+/// count with a margin; of a later one the previous prompt and answer plus the bytes that are new.
+pub fn requests_of(
+    usage: &AgentUsage,
+    prefix: Prefix,
+    one_hour: bool,
+    asked_output_tokens: u64,
+) -> Vec<SimulatedRequest> {
+    let mut anchor: Option<u64> = None;
+    usage
+        .each_request(prefix, one_hour)
+        .map(|request| {
+            let prompt = request.usage.prompt();
+            let prompt_tokens_max = match anchor {
+                None => (prompt * COUNT_MARGIN_PER_MILLE).div_ceil(1_000),
+                Some(known) => known + prompt.saturating_sub(known) * BYTES_PER_TOKEN,
+            };
+            anchor = Some(prompt + request.usage.output);
+            SimulatedRequest {
+                usage: request.usage,
+                prompt_tokens_max,
+                asked_output_tokens,
+                thinking_tokens: 0,
+                duration_milliseconds: request.duration_milliseconds,
+            }
+        })
+        .collect()
 }

@@ -14,10 +14,12 @@ pub mod error;
 pub mod exit;
 pub mod inputs;
 mod output;
+mod pace;
 mod panic;
 pub mod plan;
 mod planning;
 pub mod run;
+mod simulation;
 mod workflows;
 
 pub use context::Context;

@@ -19,6 +19,17 @@ pub(super) fn print(text: &str) -> Result<(), AppError> {
     }
 }
 
+/// Asks the terminal; anything but a yes is a no.
+pub(super) fn confirm(question: &str) -> bool {
+    let mut stderr = io::stderr().lock();
+    if write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).is_err() {
+        return false;
+    }
+    let mut answer = String::new();
+    let heard = io::stdin().read_line(&mut answer).is_ok();
+    heard && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
 /// Writes `text` to `path` whole or not at all: to a new file beside it that then takes its name.
 pub(super) fn write_file(path: &Path, text: &str) -> Result<(), AppError> {
     let failed = |error: &io::Error| {

@@ -27,6 +27,8 @@ pub struct Request {
     pub sources: SourceSet,
     /// What to plan.
     pub job: PlanJob,
+    /// Files that the script names as children and that could not be read.
+    pub unreadable: Vec<String>,
 }
 
 /// What the child answers.
@@ -56,7 +58,8 @@ fn answer(context: &JobContext, mut request: Request) -> Answer {
         Err(error) => return Answer::Failed(PlanError::Script(error)),
     };
     let facts = program.facts().clone();
-    let needs = missing_paths(&facts, &request.sources);
+    let mut needs = missing_paths(&facts, &request.sources);
+    needs.retain(|path| !request.unreadable.contains(path));
     if !needs.is_empty() {
         return Answer::Needs(needs);
     }
@@ -154,7 +157,7 @@ pub fn plan(
     read_child: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Result<(PlanReport, Vec<Routing>, WorkflowFacts), PlanError> {
     let internal = |error: String| PlanError::Script(EngineError::Internal(error));
-    let mut request = Request { sources: sources.clone(), job };
+    let mut request = Request { sources: sources.clone(), job, unreadable: Vec::new() };
     for _ in 0..CHILD_ROUNDS_MAX {
         let input = serde_json::to_vec(&request).map_err(|error| internal(error.to_string()))?;
         let output = sandbox.job(input, &mut |_| {})?;
@@ -167,20 +170,44 @@ pub fn plan(
             }
             Answer::Failed(error) => return Err(error),
             Answer::Needs(paths) => {
-                for path in paths {
-                    // An unreadable file stays unknown: the script is told as the client tells it.
-                    let text = read_child(&path).unwrap_or_default();
-                    request.sources.registry.found.push(FoundWorkflow {
-                        meta_name: None,
-                        path,
-                        found_in: FoundIn::Path,
-                        text,
-                    });
-                }
+                let unreadable = add_children(&mut request.sources, paths, read_child);
+                request.unreadable.extend(unreadable);
             }
         }
     }
     Err(internal("the script names ever more child workflows".to_owned()))
+}
+
+/// Facts of a script, with the files that it names as children read in.
+pub fn inspect(
+    sandbox: &Sandbox,
+    sources: &mut SourceSet,
+    read_child: &mut dyn FnMut(&str) -> Option<String>,
+) -> Result<WorkflowFacts, EngineError> {
+    let facts = sandbox.inspect(sources)?.facts;
+    add_children(sources, missing_paths(&facts, sources), read_child);
+    Ok(facts)
+}
+
+/// Reads in what it can and returns the rest: the script is told of those as the client tells it.
+fn add_children(
+    sources: &mut SourceSet,
+    paths: Vec<String>,
+    read_child: &mut dyn FnMut(&str) -> Option<String>,
+) -> Vec<String> {
+    let mut unreadable = Vec::new();
+    for path in paths {
+        match read_child(&path) {
+            Some(text) => sources.registry.found.push(FoundWorkflow {
+                meta_name: None,
+                path,
+                found_in: FoundIn::Path,
+                text,
+            }),
+            None => unreadable.push(path),
+        }
+    }
+    unreadable
 }
 
 /// A script names its children by path at once; one more round for what those rounds left.

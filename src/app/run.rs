@@ -1,32 +1,51 @@
 //! `flyball run`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::inputs::{PlanInputs, json_file};
-use super::output;
-use super::plan;
-use crate::cli::value::Format;
+use super::pace::Pace;
+use super::plan::{self, Planned};
+use super::simulation::{Done, Results, Simulation, Work};
+use super::{output, planning};
+use crate::agents::{Arms, SimulatedBackend};
+use crate::cli::plan::{ArgsOption, PlanOptions};
+use crate::cli::value::{self, ArgsSource, Format};
 use crate::cli::{RunOptions, RunTyped};
+use crate::config::settings::CacheTtlSetting;
 use crate::event::{RunReport, RunResult, RunStatus, StopCause};
 use crate::gate::Gate;
+use crate::id::RunId;
+use crate::plan::planner;
 use crate::plan::report::{PLAN_SCHEMA_VERSION, PlanReport};
+use crate::plan::setup::Setup;
+use crate::policy::BudgetScope;
 use crate::report::progress::{Lines, LiveLine, Progress};
-use crate::report::{json, run as run_report};
+use crate::report::{json, plan as plan_report, run as run_report};
+use crate::run::{Routes, RunPorts, RunSetup, forecasts_of};
+use crate::script::sandbox::Sandbox;
+use crate::seed::Seed;
+use crate::workflow::SourceSet;
 
 pub(super) fn run(typed: RunTyped, context: &Context) -> Result<Exit, AppError> {
     let mut options = typed.resolve(&context.settings, &context.environment);
     let given = options.plan.as_deref().map(read_plan).transpose()?;
     if let Some(plan) = &given {
-        plan.source.clone_into(&mut options.planning.workflow);
+        as_planned(&mut options.planning, plan)?;
     }
     let inputs = PlanInputs::load(&options.planning, context, &mut |_| None)?;
-    let plan = match given {
-        Some(plan) => plan,
-        None => plan::make(&inputs, &options.planning, context)?.report,
+    let subject = match given {
+        Some(plan) => Subject::planned_before(plan, &inputs, &options, context)?,
+        None => Subject::planned_now(&inputs, &options, context)?,
     };
-    gate(&plan, options.yes)?;
-    let report = execute(&plan, &inputs, &options, &mut *progress(context))?;
+    if options.format == Format::Table {
+        output::print(&plan_report::table(&subject.plan, context.stdout.page()))?;
+    }
+    gate(&subject.plan, options.yes, context)?;
+    let report = execute(&subject, &options, context)?;
     if let Some(path) = &options.out {
         output::write_file(path, &json::pretty(&report))?;
     }
@@ -36,6 +55,104 @@ pub(super) fn run(typed: RunTyped, context: &Context) -> Result<Exit, AppError> 
         Format::Markdown => run_report::markdown(&report),
     })?;
     Ok(exit_of(&report))
+}
+
+/// What is executed: a plan, what it was made from, and the script.
+struct Subject {
+    plan: PlanReport,
+    setup: Setup,
+    sources: SourceSet,
+    sandbox: Sandbox,
+}
+
+impl Subject {
+    fn planned_now(
+        inputs: &PlanInputs,
+        options: &RunOptions,
+        context: &Context,
+    ) -> Result<Self, AppError> {
+        let Planned { report, facts, sources, .. } =
+            plan::make(inputs, &options.planning, context)?;
+        let job = inputs.job(&options.planning, context)?;
+        let setup = Setup::new(job, &facts).map_err(|error| plan::explain(error, inputs))?;
+        Ok(Self { plan: report, setup, sources, sandbox: plan::sandbox(&options.planning)? })
+    }
+
+    /// The plan executes only what it was made from: script, args, policy, prices, usage model.
+    fn planned_before(
+        given: PlanReport,
+        inputs: &PlanInputs,
+        options: &RunOptions,
+        context: &Context,
+    ) -> Result<Self, AppError> {
+        let sandbox = plan::sandbox(&options.planning)?;
+        let mut sources = inputs.source_set();
+        let facts = planning::inspect(&sandbox, &mut sources, &mut |path| inputs.child_text(path))
+            .map_err(|error| plan::explain_engine(error, inputs))?;
+        let mut job = inputs.job(&options.planning, context)?;
+        job.results.clone_from(&given.request.results);
+        let setup = Setup::new(job, &facts).map_err(|error| plan::explain(error, inputs))?;
+        let now = planner::hashes(&setup);
+        let then = &given.hashes;
+        let changed: Vec<&str> = [
+            ("the script", now.script != then.script),
+            ("its args or assumptions", now.args != then.args),
+            ("the policy", now.policy != then.policy),
+            ("the prices", now.prices != then.prices),
+            ("the usage model", now.usage != then.usage),
+        ]
+        .into_iter()
+        .filter_map(|(what, changed)| changed.then_some(what))
+        .collect();
+        if !changed.is_empty() {
+            return Err(AppError::bad_input(format!(
+                "plan {} is stale: {} changed since it was made",
+                given.plan_id,
+                changed.join(", ")
+            ))
+            .with_hint("plan again: flyball plan WORKFLOW --out plan.json"));
+        }
+        Ok(Self { plan: given, setup, sources, sandbox })
+    }
+}
+
+/// What the plan was asked for, in place of what flags say.
+fn as_planned(options: &mut PlanOptions, plan: &PlanReport) -> Result<(), AppError> {
+    let request = &plan.request;
+    let unreadable = |what: &str| AppError::bad_input(format!("the plan's {what} cannot be read"));
+    plan.source.clone_into(&mut options.workflow);
+    options.args = match (&request.args_json, &request.args_text) {
+        (Some(json), _) => ArgsOption::Json(ArgsSource::Json(json.clone())),
+        (None, Some(text)) => ArgsOption::Text(text.clone()),
+        (None, None) => ArgsOption::Absent,
+    };
+    options.model = Some(request.model.clone());
+    options.effort = request.effort;
+    request.provider.clone_into(&mut options.provider);
+    request.policy.clone_into(&mut options.policy);
+    if options.budgets.is_empty() {
+        let budgets = request.budgets.iter().map(|text| text.parse());
+        options.budgets = budgets.collect::<Result<_, _>>().map_err(|_| unreadable("budget"))?;
+    }
+    options.turn_budget_tokens = request.turn_budget_tokens;
+    options.concurrency = options.concurrency.or(Some(request.concurrency));
+    options.cache_ttl = if request.cache_one_hour {
+        CacheTtlSetting::OneHour
+    } else {
+        CacheTtlSetting::FiveMinutes
+    };
+    options.assume = request
+        .assumptions
+        .iter()
+        .map(|text| value::assume(text))
+        .collect::<Result<_, _>>()
+        .map_err(|_| unreadable("assumptions"))?;
+    options.results = Vec::new();
+    options.done.clone_from(&request.done);
+    options.samples = plan.samples;
+    options.seed = plan.seed;
+    options.at = Some(plan.prices_on.parse().map_err(|_| unreadable("date of prices"))?);
+    Ok(())
 }
 
 /// The plan in the file at `path`, if this flyball can read its version.
@@ -55,13 +172,13 @@ fn read_plan(path: &std::path::Path) -> Result<PlanReport, AppError> {
     Ok(plan)
 }
 
-/// Refuses what the plan denies; what it asks about needs a yes.
-fn gate(plan: &PlanReport, yes: bool) -> Result<(), AppError> {
+/// Refuses what the plan denies; what it asks about needs a yes, from the flag or the terminal.
+fn gate(plan: &PlanReport, yes: bool, context: &Context) -> Result<(), AppError> {
     match plan.verdict.gate {
         Gate::Allow => Ok(()),
-        Gate::Ask if yes => Ok(()),
+        Gate::Ask if yes || (context.stderr.live && output::confirm("run it?")) => Ok(()),
         Gate::Ask => Err(AppError::new(Exit::OverBudget, "the plan needs a yes before it runs")
-            .with_hint("look at it with: flyball plan, then run it with --yes")),
+            .with_hint("the reasons stand above; run it all the same with --yes")),
         Gate::Deny => {
             Err(AppError::new(Exit::OverBudget, "the plan is denied; nothing was started")
                 .with_hint("flyball plan says why, and what would fit"))
@@ -80,13 +197,89 @@ fn progress(context: &Context) -> Box<dyn Progress> {
 }
 
 fn execute(
-    plan: &PlanReport,
-    inputs: &PlanInputs,
+    subject: &Subject,
     options: &RunOptions,
-    progress: &mut dyn Progress,
+    context: &Context,
 ) -> Result<RunReport, AppError> {
-    let _ = (plan, inputs, options, progress);
-    Err(AppError::bug("the runner is not wired yet"))
+    let Subject { plan, setup, sources, sandbox } = subject;
+    let mut execution = sandbox
+        .start(sources, &setup.job.start)
+        .map_err(|error| AppError::new(Exit::ScriptFailed, error))?;
+    let run_agents = u32::try_from(plan.totals.agents.p50).unwrap_or(u32::MAX);
+    let simulation = Simulation::new(setup, run_agents);
+    let (mut work, mut results) = (Work(&simulation), Results(&simulation));
+    let seed = Seed::new(setup.job.seed).child(u64::MAX);
+    let mut backend = SimulatedBackend::new(&mut work, &mut results, Arms::default(), seed);
+    let stop = interrupts()?;
+    let mut progress = progress(context);
+    let mut pacer = Pace::new(options.time_scale, &stop);
+    let run_setup = run_setup(plan, setup)?;
+    Ok(crate::run::run(
+        &run_setup,
+        RunPorts {
+            execution: &mut *execution,
+            backend: &mut backend,
+            stages: &simulation,
+            replay: &mut Done(&simulation),
+            pacer: &mut pacer,
+            stop: &*stop,
+            on_event: &mut |event| progress.show(event),
+        },
+    ))
+}
+
+/// The run's limits, routes and prices, from its plan and policy.
+fn run_setup(plan: &PlanReport, setup: &Setup) -> Result<RunSetup, AppError> {
+    let run_id = RunId(format!("sim-{}-{}", plan.plan_id, setup.job.seed));
+    let mut run = RunSetup::new(run_id, &plan.workflow);
+    let usage = |error: crate::plan::PlanError| AppError::usage(error);
+    for amount in setup.budgets().map_err(usage)? {
+        run.limits = run.limits.and(amount).ok_or_else(|| {
+            AppError::usage(format!("{amount} is only observed, so no run can be held to it"))
+                .with_hint("give the run dollars, tokens or agents: --budget 5usd")
+        })?;
+    }
+    for limit in setup.policy.budgets() {
+        let into = match &limit.scope {
+            BudgetScope::Agent => &mut run.agent_limits,
+            BudgetScope::Phase(title) => run.phase_limits.entry(title.clone()).or_default(),
+            // Held by the ledger, across runs; the run's own limit is in force already.
+            _ => continue,
+        };
+        if let Some(limits) = into.and(limit.amount) {
+            *into = limits;
+        }
+    }
+    run.thresholds_per_mille = setup
+        .policy
+        .thresholds()
+        .warn_per_mille
+        .iter()
+        .filter_map(|share| u16::try_from(*share).ok())
+        .collect();
+    run.concurrency = setup.job.concurrency;
+    run.stagger_milliseconds = setup.job.prefix_stagger_milliseconds;
+    run.routes = Routes::of_plan(plan);
+    run.forecasts = forecasts_of(plan);
+    for model in setup.table.models() {
+        if let Ok(price) = setup.price(model) {
+            run.prices.insert(model.id.clone(), Arc::new(price));
+        }
+    }
+    run.seed = Some(setup.job.seed);
+    run.hashes = plan.hashes.clone();
+    Ok(run)
+}
+
+/// How often somebody pressed Ctrl-C.
+fn interrupts() -> Result<Arc<AtomicU8>, AppError> {
+    let pressed = Arc::new(AtomicU8::new(0));
+    let counter = Arc::clone(&pressed);
+    ctrlc::set_handler(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    })
+    .map_err(|error| AppError::bug(format!("Ctrl-C cannot be handled: {error}")))?;
+    Ok(pressed)
 }
 
 /// What a run's end means to the caller.

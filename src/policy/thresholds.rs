@@ -37,12 +37,12 @@ pub struct Thresholds {
 }
 
 impl Default for Thresholds {
-    /// Asks where more than 10 % of runs pass a budget, denies where more than half do, warns at
-    /// 75 and 90 %.
+    /// Asks where more than 10 % of runs pass a budget, warns at 75 and 90 %. Nothing is denied: a
+    /// run under a budget that is too small is stopped by it, and somebody may want just that.
     fn default() -> Self {
         Self {
             ask: PlanLimits { exceed_per_mille: Some(100), ..PlanLimits::default() },
-            deny: PlanLimits { exceed_per_mille: Some(500), ..PlanLimits::default() },
+            deny: PlanLimits::default(),
             warn_per_mille: vec![750, 900],
         }
     }
