@@ -17,6 +17,8 @@ use crate::usage::Pins;
 
 /// How many first samples are inspected for roles and token ratios.
 const SCOUTS: u32 = 12;
+/// How many prompts of a stage are counted.
+const PROMPTS_COUNTED: usize = 3;
 
 /// Runs the trials of a job and joins them. Sets the setup's guess from its first samples.
 pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, PlanError> {
@@ -25,26 +27,43 @@ pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, Pla
         (0..setup.job.samples.min(SCOUTS)).map(|sample| spec(sample, true)).collect();
     setup.guess = Guess::default();
     let scouted_trials = workers.trials(setup, &scouts)?;
-    let (scouted, guess) = scout(&scouted_trials, workers);
+    let (mut scouted, guess) = scout(&scouted_trials);
     setup.guess = guess;
     let specs: Vec<TrialSpec> = (0..setup.job.samples).map(|sample| spec(sample, false)).collect();
     let trials = workers.trials(setup, &specs)?;
+    // Last, so that a vocabulary that is still loading holds up no trial.
+    count_prompts(&scouted_trials, &mut scouted, workers);
     Ok(Frame::join(setup, trials, &scouted))
 }
 
-/// Roles, sizes and token ratios from inspected trials.
-fn scout(trials: &[Trial], workers: &mut dyn Workers) -> (Scouted, Guess) {
+/// Tokens per byte of the first prompts of each stage.
+fn count_prompts(trials: &[Trial], scouted: &mut Scouted, workers: &mut dyn Workers) {
     let mut texts: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for trial in trials {
+        for (stage, prompt) in &trial.prompts {
+            let key = trial.stages.get(*stage as usize).map_or(0, |of| of.key.0);
+            let kept = texts.entry(key).or_default();
+            if kept.len() < PROMPTS_COUNTED {
+                kept.push(prompt.clone());
+            }
+        }
+    }
+    for (key, texts) in texts {
+        let tokens: u64 = workers.count_tokens(&texts).into_iter().sum();
+        let bytes: usize = texts.iter().map(String::len).sum();
+        if bytes > 0 {
+            scouted.tokens_per_byte.insert(key, tokens as f64 / bytes as f64);
+        }
+        scouted.prompts.extend(texts.into_iter().next().map(|prompt| (key, prompt)));
+    }
+}
+
+/// Roles and sizes from inspected trials.
+fn scout(trials: &[Trial]) -> (Scouted, Guess) {
     let mut quotes: BTreeMap<u64, Vec<u16>> = BTreeMap::new();
     let mut calls: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (position, trial) in trials.iter().enumerate() {
         let key = |stage: u32| trial.stages.get(stage as usize).map_or(0, |of| of.key.0);
-        for (stage, prompt) in &trial.prompts {
-            let kept = texts.entry(key(*stage)).or_default();
-            if kept.len() < 3 {
-                kept.push(prompt.clone());
-            }
-        }
         for call in &trial.calls {
             quotes.entry(key(call.stage)).or_default().push(call.quotes);
             let counts = calls.entry(key(call.stage)).or_insert_with(|| vec![0; trials.len()]);
@@ -54,14 +73,6 @@ fn scout(trials: &[Trial], workers: &mut dyn Workers) -> (Scouted, Guess) {
         }
     }
     let mut scouted = Scouted::default();
-    for (key, texts) in texts {
-        let tokens: u64 = workers.count_tokens(&texts).into_iter().sum();
-        let bytes: usize = texts.iter().map(String::len).sum();
-        if bytes > 0 {
-            scouted.tokens_per_byte.insert(key, tokens as f64 / bytes as f64);
-        }
-        scouted.prompts.extend(texts.into_iter().next().map(|prompt| (key, prompt)));
-    }
     for (key, mut of) in quotes {
         of.sort_unstable();
         scouted.quotes.insert(key, band::quantile(&of, 500).unwrap_or(0));

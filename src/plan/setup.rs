@@ -217,6 +217,11 @@ impl Setup {
         self.look_up(if name == SESSION { &self.job.session_model } else { name })
     }
 
+    /// The price of `model` under its own name on the plan's day.
+    pub fn price(&self, model: &Model) -> Result<Price, String> {
+        self.named(&model.id.0)?.price
+    }
+
     fn look_up(&self, name: &str) -> Result<NamedModel<'_>, String> {
         let resolved = self
             .table

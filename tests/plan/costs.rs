@@ -20,7 +20,7 @@ await parallel([1, 2, 3, 4, 5, 6].map((n) => () =>
     )
 }
 
-const LONG: [&str; 3] = ["work.first_context=40k", "work.growth=90k", "work.requests=10"];
+const LONG: [&str; 3] = ["work.first_context=40k", "work.growth=72k", "work.requests=10"];
 
 #[test]
 fn requests_above_the_step_are_priced_one_by_one_and_the_route_still_taken() {
@@ -31,7 +31,7 @@ fn requests_above_the_step_are_priced_one_by_one_and_the_route_still_taken() {
     let work = stage(&report, "work");
     assert_eq!((&*work.route.rule, &*work.route.model.0), ("cheap", "claude-haiku-5-5"));
     let above = work.requests_above_step_per_mille.unwrap();
-    assert!((250..=500).contains(&above), "{above}");
+    assert!((250..=450).contains(&above), "{above}");
 
     // Counted again from the draws, with the first agent writing the prefix.
     let (setup, frame, priced) = stand.priced();
@@ -145,8 +145,12 @@ fn a_policy_may_bill_what_has_no_price_at_the_dearest_rates() {
     assert_eq!(denied.verdict.outcome, VerdictOutcome::Unpriced);
     let billed = too_early("unpriced = 'max'").plan();
     assert!(billed.totals.cost_usd.unwrap().p50 > Picodollars::ZERO);
-    let on_fable = too_early("").with(|job| job.session_model = "fable".to_owned()).plan();
-    assert!(billed.totals.cost_usd.unwrap().p50 >= on_fable.totals.cost_usd.unwrap().p50);
+    // Its own price, once it has one, is far below the dearest.
+    let later = too_early("").with(|job| job.on = jiff::civil::date(2026, 11, 22)).plan();
+    assert!(
+        billed.totals.cost_usd.unwrap().p50.pico()
+            > later.totals.cost_usd.unwrap().p50.pico() * 10
+    );
 }
 
 fn price_head(provider: &str) -> String {

@@ -23,7 +23,7 @@ fn a_function_of_the_value_is_explained_whatever_its_shape() {
     for (position, shape) in shapes.into_iter().enumerate() {
         let y: Vec<f64> = x.iter().map(|x| shape(*x)).collect();
         let share = share(&x, &y);
-        assert!((0.95..=1.0).contains(&share), "shape {position}: {share}");
+        assert!((0.9..=1.0).contains(&share), "shape {position}: {share}");
     }
 }
 

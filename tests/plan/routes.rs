@@ -71,9 +71,9 @@ fn an_output_cap_bounds_what_requests_write() {
     let p50 = |report: &PlanReport| report.totals.cost_usd.unwrap().p50;
     assert!(p50(&brief) < p50(&before));
     assert_eq!(brief.savings.as_written_usd_p50, Some(p50(&before)));
-    // Without a rule the cap is the P99 of what requests write, so that it cuts next to none.
+    // Without a rule the cap is the P99 of what requests write: a last answer of some length.
     let standing = work(&before).route.output_cap_tokens;
-    assert_eq!(standing, 9_000);
+    assert!((9_000..45_000).contains(&standing), "{standing}");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_least_standing_cap_holds_for_short_answers() {
 
 #[test]
 fn a_rule_may_ask_and_says_so() {
-    let policy = "[[rule]]\nname = 'look'\nthen = { ask = true, reason = 'look at it first' }";
+    let policy = "[[rule]]\nname = 'look'\nthen = { gate = 'ask', reason = 'look at it first' }";
     let report = one("", policy, &[]);
     assert_eq!(report.verdict.gate, flyball::gate::Gate::Ask);
     assert!(report.verdict.reasons.iter().any(|reason| reason == "look at it first"));

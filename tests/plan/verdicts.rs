@@ -83,7 +83,7 @@ fn verdicts_follow_what_is_tolerated() {
 fn a_plan_over_its_budget_says_what_would_fit() {
     let report = against("0.50usd");
     assert_eq!(report.verdict.outcome, VerdictOutcome::Over);
-    assert_eq!(report.verdict.gate, Gate::Deny);
+    assert!(report.verdict.gate > Gate::Allow);
     let costs: Vec<_> = report.to_fit.iter().map(|option| option.cost_usd_p90).collect();
     assert!(costs.len() >= 2 && costs.iter().all(Option::is_some), "{:?}", report.to_fit);
     let p90 = report.totals.cost_usd.unwrap().p90;
