@@ -5,7 +5,7 @@ use crate::band::{self, Band};
 use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::assemble::{dollars, dollars_of};
-use crate::plan::costing::{Choice, SampleCost};
+use crate::plan::costing::{Choice, SampleCost, cost_samples};
 use crate::plan::drivers::{self, Candidate, Measure};
 use crate::plan::evaluation::{self, Priced};
 use crate::plan::frame::Frame;
@@ -24,9 +24,8 @@ pub fn savings(
 ) -> Result<Savings, PlanError> {
     let routed = dollars(priced);
     let written: Vec<Choice> = priced.written.iter().map(|(choice, _)| choice.clone()).collect();
-    let same = |a: &[Choice], b: &[Choice]| {
-        a.iter().zip(b).all(|(a, b)| a.model == b.model && a.effort == b.effort)
-    };
+    let same =
+        |a: &[Choice], b: &[Choice]| a.iter().zip(b).all(|(a, b)| a.costs_like(b));
     let median_on = |choices: &[Choice]| {
         if same(choices, &priced.choices()) {
             return routed.as_deref().and_then(median);
@@ -90,6 +89,9 @@ pub fn to_fit(
 
 /// The dearest stages, each on the next cheaper model of its ladder.
 fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOption> {
+    let Some(mut now_p90) = dollars(priced) else { return Vec::new() };
+    now_p90.sort_unstable();
+    let now_p90 = band::quantile(&now_p90, 900);
     let mut dearest: Vec<(usize, Picodollars)> = (0..frame.stages.len())
         .map(|index| {
             let of = |sample: &SampleCost| {
@@ -114,10 +116,16 @@ fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOptio
                 .max_by_key(|model| model.rank)?;
             let mut choices = priced.choices();
             let effort = stage.identity.effort.as_deref();
-            *choices.get_mut(index)? = routing::choice_on(setup, lower, effort, None).0;
-            let mut costs = dollars_of(&evaluation::reprice(setup, frame, &choices))?;
+            let named = setup.named(&lower.id.0).ok()?;
+            *choices.get_mut(index)? = routing::choice_on(setup, &named, effort).0;
+            let (costs, fits) = on_lower(setup, frame, &choices, index, lower.context_tokens);
+            let mut costs = dollars_of(&costs)?;
             costs.sort_unstable();
-            let pinned = stage.identity.model.is_some();
+            let cost_usd_p90 = band::quantile(&costs, 900);
+            if !fits || cost_usd_p90 >= now_p90 {
+                return None;
+            }
+            let pinned = stage.identity.asked_model().is_some();
             Some(FitOption {
                 text: format!(
                     "{} on {}{}",
@@ -126,10 +134,28 @@ fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOptio
                     if pinned { " (pinned: needs an override rule)" } else { "" }
                 ),
                 flag: None,
-                cost_usd_p90: band::quantile(&costs, 900),
+                cost_usd_p90,
             })
         })
         .collect()
+}
+
+/// Costs with `choices`, and whether the contexts of stage `index` fit its new window.
+fn on_lower(
+    setup: &Setup,
+    frame: &Frame,
+    choices: &[Choice],
+    index: usize,
+    window_tokens: u64,
+) -> (Vec<SampleCost>, bool) {
+    let mut contexts = Vec::new();
+    let pins = evaluation::pins(setup, frame);
+    let costs = cost_samples(setup, frame, choices, &pins, &mut |agent| {
+        if agent.stage == index {
+            contexts.push(agent.context_tokens);
+        }
+    });
+    (costs, routing::fits_window(&mut contexts, window_tokens))
 }
 
 /// Invented quantities that are listed, the most influential ones.

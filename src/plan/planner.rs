@@ -193,16 +193,7 @@ fn answer_drivers(
             let mut values = vec![p10.clone(), p50.clone(), p90.clone()];
             values.dedup();
             for value in values {
-                let pin = format!("{}={value}", candidate.key());
-                response.push(intervene(
-                    setup,
-                    frame,
-                    candidate.measure,
-                    pin,
-                    value,
-                    names,
-                    workers,
-                )?);
+                response.push(intervene(setup, frame, priced, candidate, value, names, workers)?);
             }
         }
         drivers.push(Driver {
@@ -221,27 +212,27 @@ fn answer_drivers(
 fn intervene(
     setup: &Setup,
     frame: &Frame,
-    measure: Measure,
-    pin: String,
+    priced: &Priced,
+    candidate: &Candidate,
     value: String,
     names: &[String],
     workers: &mut dyn Workers,
 ) -> Result<DriverPoint, PlanError> {
-    let mut pinned = setup.with_assumption(pin)?;
-    let resampled;
-    let (frame, names) = if measure.is_token_use() {
-        (frame, names.to_vec())
+    let mut pinned = setup.with_assumption(&candidate.key(), &value)?;
+    let costs = if candidate.measure.is_token_use() {
+        evaluation::price_pinned(setup, &pinned, frame, priced, names)?
     } else {
-        resampled = evaluation::sample(&mut pinned, workers)?;
-        let names = evaluation::unique_names(&resampled);
-        (&resampled, names)
+        let frame = evaluation::sample(&mut pinned, workers)?;
+        let names = evaluation::unique_names(&frame);
+        evaluation::price(&pinned, &frame, &pinned.policy, &names)?.costs
     };
-    let priced = evaluation::price(&pinned, frame, &pinned.policy, &names)?;
-    let totals = assemble::totals(frame, &priced);
+    let agents: Vec<u32> = costs.iter().map(|sample| sample.total().agents).collect();
     Ok(DriverPoint {
         value,
-        cost_usd_p50: totals.cost_usd.map(|band| band.p50),
-        agents_p50: totals.agents.p50,
+        cost_usd_p50: assemble::dollars_of(&costs)
+            .and_then(|dollars| Band::of(&dollars))
+            .map(|band| band.p50),
+        agents_p50: Band::of(&agents).map_or(0, |band| u64::from(band.p50)),
     })
 }
 
