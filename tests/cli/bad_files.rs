@@ -18,7 +18,7 @@ fn a_bad_file_is_pointed_into() {
         .write("prices.toml", prices("2026-04-01"))
         .write("usage.toml", "schema = 1\nname = 'mine'\nfirst = 1\n");
     let cases: &[(&[&str], &[&str])] = &[
-        (&["--policy", "typo.toml"], &["typo.toml:5:10", "modle", "help: did you mean `model`?"]),
+        (&["--policy", "typo.toml"], &["typo.toml:5:10", "modle", "did you mean `model`?"]),
         (&["--policy", "open.toml"], &["open.toml:2:", "name = 'team"]),
         (&["--prices", "prices.toml"], &["prices.toml:", "2026-03-01", "help: "]),
         (&["--usage", "usage.toml"], &["usage.toml:3:1", "unknown field `first`", "help: "]),
@@ -102,11 +102,17 @@ until = {first_ends}
 status = "confirmed"
 input = "1"
 output = "5"
+cache_write_5m = "1.25"
+cache_write_1h = "2"
+cache_read = "0.1"
 [[model.price]]
 from = 2026-03-01
 status = "confirmed"
 input = "2"
 output = "10"
+cache_write_5m = "2.5"
+cache_write_1h = "4"
+cache_read = "0.2"
 "#
     )
 }

@@ -69,7 +69,7 @@ fn check_says_what_a_policy_does() {
                     60000, not: agent_type is *, not: effort >= medium, not:
                     isolation is worktree
     budgets     none of its own
-    thresholds  denies where more than 50 % of runs pass a budget
+    thresholds  denies never
                 asks where more than 10 % of runs pass a budget
                 warns at 75 %, 90 % of a budget spent
     problems    none

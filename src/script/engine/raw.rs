@@ -1,7 +1,8 @@
-//! The two promises to QuickJS that Rust cannot check: that bytecode is ours, and that the
+//! The two promises to `QuickJS` that Rust cannot check: that bytecode is ours, and that the
 //! allocator returns memory. The only place with `unsafe`.
 #![allow(
     unsafe_code,
+    clippy::cast_ptr_alignment,
     reason = "rquickjs marks loading bytecode and implementing an allocator as unsafe; both are \
               kept here, small, and used by the engine only"
 )]
@@ -35,7 +36,7 @@ impl Heap {
     }
 }
 
-/// In front of each block: its size. As wide as the alignment QuickJS needs.
+/// In front of each block: its size. As wide as the alignment `QuickJS` needs.
 const HEADER: usize = 16;
 
 fn layout(size: usize) -> Option<Layout> {
@@ -53,6 +54,7 @@ unsafe impl Allocator for Heap {
         if !self.gauge.admits_heap(layout.size()) {
             return ptr::null_mut();
         }
+        // SAFETY: the layout is not empty, and the block is at least a header long.
         unsafe {
             let block = alloc(layout);
             if block.is_null() {
@@ -68,6 +70,7 @@ unsafe impl Allocator for Heap {
         let Some(bytes) = count.checked_mul(size) else { return ptr::null_mut() };
         let block = self.alloc(bytes);
         if !block.is_null() {
+            // SAFETY: the block was just made with so many bytes.
             unsafe { block.write_bytes(0, bytes) };
         }
         block
@@ -77,6 +80,7 @@ unsafe impl Allocator for Heap {
         if block.is_null() {
             return;
         }
+        // SAFETY: the block is one of ours, so its header and with it its layout stand before it.
         unsafe {
             let start = block.sub(HEADER);
             let size = start.cast::<usize>().read();
@@ -90,6 +94,7 @@ unsafe impl Allocator for Heap {
             return self.alloc(size);
         }
         let Some(wanted) = layout(size) else { return ptr::null_mut() };
+        // SAFETY: as in `dealloc`; the new size has a valid layout too.
         unsafe {
             let start = block.sub(HEADER);
             let old = start.cast::<usize>().read();
@@ -110,6 +115,7 @@ unsafe impl Allocator for Heap {
     }
 
     unsafe fn usable_size(block: *mut u8) -> usize {
+        // SAFETY: the block is one of ours, so its header stands before it.
         unsafe { block.sub(HEADER).cast::<usize>().read() }
     }
 }
