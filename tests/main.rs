@@ -20,6 +20,7 @@ mod cli;
 mod examples;
 mod fit;
 mod money;
+mod plan;
 mod policy;
 mod pricing;
 mod report;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::id::PriceId;
 use crate::pricing::name::{NAME_BYTES_MAX, spellings};
 use crate::pricing::nearest::nearest;
 use crate::pricing::{
@@ -227,6 +228,21 @@ impl PriceTable {
             reason,
             nearest: nearest.into_iter().map(str::to_owned).collect(),
         }
+    }
+
+    /// The dearest known rate of each class on a day, over all models, tiers and regions folded
+    /// in: what a model without a price may be billed at on request. `None` where nothing is
+    /// priced.
+    pub fn dearest(&self, on: Date) -> Option<Price> {
+        let prices: Vec<Price> =
+            self.models.iter().filter_map(|model| model.price(on, Mode::default()).ok()).collect();
+        let rates = prices
+            .iter()
+            .flat_map(Price::steps)
+            .map(|step| step.rates)
+            .reduce(|dearest, rates| dearest.max(&rates))?;
+        let id = PriceId(format!("the dearest known rates@{on}"));
+        Some(Price::new(id, Mode::default(), rates, Vec::new()))
     }
 
     /// The model with exactly that identifier, on any provider.

@@ -72,7 +72,7 @@ fn stage_title(stage: &StagePlan) -> String {
 
 fn model(stage: &StagePlan) -> String {
     let (route, rule) = words::route(&stage.route);
-    escaped(&format!("{route} {rule}"))
+    escaped(format!("{route} {rule}").trim_end())
 }
 
 fn row(title: &str, model: &str, of: &Quantities, context: u64) -> String {

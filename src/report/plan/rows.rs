@@ -110,7 +110,7 @@ fn stage_row(stage: &StagePlan, title: String) -> Cells {
 
 fn model_cell(stage: &StagePlan) -> String {
     let (route, rule) = words::route(&stage.route);
-    format!("{route}\n{rule}")
+    if rule.is_empty() { route } else { format!("{route}\n{rule}") }
 }
 
 fn totals(report: &PlanReport) -> Cells {
