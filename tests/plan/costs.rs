@@ -148,8 +148,7 @@ fn a_policy_may_bill_what_has_no_price_at_the_dearest_rates() {
     // Its own price, once it has one, is far below the dearest.
     let later = too_early("").with(|job| job.on = jiff::civil::date(2026, 11, 22)).plan();
     assert!(
-        billed.totals.cost_usd.unwrap().p50.pico()
-            > later.totals.cost_usd.unwrap().p50.pico() * 10
+        billed.totals.cost_usd.unwrap().p50.pico() > later.totals.cost_usd.unwrap().p50.pico() * 10
     );
 }
 
