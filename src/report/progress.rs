@@ -162,9 +162,7 @@ impl Remarks {
                     _ => None,
                 }
             }
-            RunEvent::Diagnostic { .. } => {
-                self.messages.insert(remark.clone()).then_some(remark)
-            }
+            RunEvent::Diagnostic { .. } => self.messages.insert(remark.clone()).then_some(remark),
             _ => Some(remark),
         }
     }

@@ -35,7 +35,10 @@ fn samples_are_grouped_by_how_they_end() {
 
 #[test]
 fn the_suggested_budget_is_that_of_the_runs_that_complete() {
-    let (rarely, always) = (gated(&["gate.ready=0.05", "gate.broken=false"]), gated(&["gate.ready=true", "gate.broken=false"]));
+    let (rarely, always) = (
+        gated(&["gate.ready=0.05", "gate.broken=false"]),
+        gated(&["gate.ready=true", "gate.broken=false"]),
+    );
     assert_eq!(always.suggested_budget_usd, Some(always.totals.cost_usd.unwrap().p90));
     // Nine in ten runs stop at the gate; the budget is still one for a whole run.
     assert!(rarely.totals.cost_usd.unwrap().p90 < rarely.suggested_budget_usd.unwrap());

@@ -26,8 +26,12 @@ fn a_fit_meets_its_amount_with_no_less_than_it_must() {
     assert!(report.stages.iter().any(|stage| stage.route.rule == "fit"));
     assert!(report.verdict.reasons.iter().any(|reason| reason.starts_with("fit to")));
     // Something cheaper would have done: capability is kept where the amount allows it.
-    assert!(report.stages.iter().any(|stage| stage.route.rule != "fit"
-        || stage.route.model.0 != "claude-haiku-5-5"));
+    assert!(
+        report
+            .stages
+            .iter()
+            .any(|stage| stage.route.rule != "fit" || stage.route.model.0 != "claude-haiku-5-5")
+    );
 }
 
 #[test]
@@ -50,11 +54,9 @@ fn what_cannot_be_met_says_the_least() {
 fn a_pinned_model_stays() {
     let script = find_and_check(OPEN_LIST, "all")
         .replace("label: `find:${part}`", "label: `find:${part}`, model: 'opus'");
-    let report =
-        Stand::script(&script).with(|job| job.fit = Some("0.01usd".to_owned())).plan();
+    let report = Stand::script(&script).with(|job| job.fit = Some("0.01usd".to_owned())).plan();
     assert_eq!(stage(&report, "find").route.rule, "as written");
     let inherits = script.replace("model: 'opus'", "model: 'inherit'");
-    let report =
-        Stand::script(&inherits).with(|job| job.fit = Some("0.01usd".to_owned())).plan();
+    let report = Stand::script(&inherits).with(|job| job.fit = Some("0.01usd".to_owned())).plan();
     assert_eq!(stage(&report, "find").route.rule, "fit");
 }

@@ -35,8 +35,7 @@ fn a_known_result_is_given_and_its_agent_still_paid() {
 #[test]
 fn one_numbered_result_leaves_the_other_calls_alone() {
     let result = r#"find#1={"findings":[]}"#.to_owned();
-    let report =
-        stand().assume(&["find.findings=3"]).with(|job| job.results = vec![result]).plan();
+    let report = stand().assume(&["find.findings=3"]).with(|job| job.results = vec![result]).plan();
     let checks = stage(&report, "check").quantities.agents;
     assert_eq!((checks.p10, checks.stress), (3, 3));
 }
