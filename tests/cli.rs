@@ -5,6 +5,7 @@ mod bad_scripts;
 mod inputs;
 mod lists;
 mod program;
+mod runs;
 mod scope;
 mod settings;
 mod usage;

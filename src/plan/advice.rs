@@ -24,8 +24,7 @@ pub fn savings(
 ) -> Result<Savings, PlanError> {
     let routed = dollars(priced);
     let written: Vec<Choice> = priced.written.iter().map(|(choice, _)| choice.clone()).collect();
-    let same =
-        |a: &[Choice], b: &[Choice]| a.iter().zip(b).all(|(a, b)| a.costs_like(b));
+    let same = |a: &[Choice], b: &[Choice]| a.iter().zip(b).all(|(a, b)| a.costs_like(b));
     let median_on = |choices: &[Choice]| {
         if same(choices, &priced.choices()) {
             return routed.as_deref().and_then(median);
@@ -178,7 +177,8 @@ pub fn assumptions(
         let key = candidate.key();
         (place(&key).unwrap_or(usize::MAX), key)
     });
-    invented.retain(|candidate| !candidate.property.contains('.') || place(&candidate.key()).is_some());
+    invented
+        .retain(|candidate| !candidate.property.contains('.') || place(&candidate.key()).is_some());
     for candidate in invented.iter().take(RESULTS_LISTED) {
         list.push(invented_quantity(setup, facts, candidate));
     }
@@ -201,7 +201,8 @@ fn invented_quantity(setup: &Setup, facts: &WorkflowFacts, candidate: &Candidate
     let (stage, property) = (&candidate.stage, &candidate.property);
     let middle = candidate.measure.write(candidate.quantile(500));
     let pin = format!("--assume {}={middle}", candidate.key());
-    if setup.job.assumptions.iter().any(|given| given.starts_with(&format!("{stage}.{property}="))) {
+    if setup.job.assumptions.iter().any(|given| given.starts_with(&format!("{stage}.{property}=")))
+    {
         return Assumption { text: format!("{stage}: {property}: {middle}, as pinned"), pin: None };
     }
     if candidate.measure != Measure::Length {

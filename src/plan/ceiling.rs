@@ -51,9 +51,8 @@ pub fn probe(
     let mut first = run(setup, workers, &tries)?;
     // Words decide too: the widest of the four again with the other words of each enum.
     if let Some(widest) = most_calls(&first).and_then(|(widest, _)| tries.get(widest)).cloned() {
-        let words: Vec<Extremes> = (1..ENUM_WORDS)
-            .map(|enum_index| Extremes { enum_index, ..widest.clone() })
-            .collect();
+        let words: Vec<Extremes> =
+            (1..ENUM_WORDS).map(|enum_index| Extremes { enum_index, ..widest.clone() }).collect();
         first.extend(run(setup, workers, &words)?);
         tries.extend(words);
     }

@@ -151,8 +151,7 @@ pub fn price_pinned(
     let mut moved = false;
     for (index, choice) in choices.iter_mut().enumerate() {
         if changed.get(index) == Some(&true)
-            && let Some(routed) =
-                routing::route_stage(pinned, frame, &pinned.policy, from, index)
+            && let Some(routed) = routing::route_stage(pinned, frame, &pinned.policy, from, index)
             && !routed.choice.costs_like(choice)
         {
             *choice = routed.choice;

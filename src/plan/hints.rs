@@ -235,16 +235,15 @@ fn phase_models(setup: &Setup, facts: &WorkflowFacts, frame: &Frame) -> Vec<Diag
     let id = |name: Option<&str>| setup.written_model(name).ok().map(|model| model.id.clone());
     for phase in &facts.meta.phases {
         let Some(shown) = &phase.model else { continue };
-        let disagrees = frame
-            .stages
-            .iter()
-            .filter(|stage| *stage.identity.phase == *phase.title)
-            .find(|stage| {
-                let asked = stage.identity.model.as_deref();
-                // Two names of one model agree.
-                asked != Some(shown.as_str())
-                    && (asked.is_none() || id(asked).is_none() || id(asked) != id(Some(shown)))
-            });
+        let disagrees =
+            frame.stages.iter().filter(|stage| *stage.identity.phase == *phase.title).find(
+                |stage| {
+                    let asked = stage.identity.model.as_deref();
+                    // Two names of one model agree.
+                    asked != Some(shown.as_str())
+                        && (asked.is_none() || id(asked).is_none() || id(asked) != id(Some(shown)))
+                },
+            );
         let Some(stage) = disagrees else { continue };
         let asked = stage.identity.model.as_deref().unwrap_or("the session model");
         found.push(at(

@@ -56,9 +56,8 @@ pub fn as_written(setup: &Setup, frame: &Frame) -> Vec<(Choice, Option<String>)>
 /// Every stage on the session's model.
 pub fn on_session(setup: &Setup, frame: &Frame) -> Vec<Choice> {
     let Ok(session) = setup.named(SESSION) else { return Vec::new() };
-    let choice = |stage: &FrameStage| {
-        choice_on(setup, &session, stage.identity.effort.as_deref()).0
-    };
+    let choice =
+        |stage: &FrameStage| choice_on(setup, &session, stage.identity.effort.as_deref()).0;
     frame.stages.iter().map(choice).collect()
 }
 
@@ -255,7 +254,8 @@ impl Desk<'_> {
     /// The choice that was assessed for `model` at `effort`, with the price its name brought.
     fn assessed(&self, model: &ModelId, effort: Option<Effort>) -> Option<Choice> {
         let on_model = || self.measured.iter().rev().filter(|(of, _)| of.model == *model);
-        let found = on_model().find(|(of, _)| effort.is_none_or(|effort| of.effort == Some(effort)));
+        let found =
+            on_model().find(|(of, _)| effort.is_none_or(|effort| of.effort == Some(effort)));
         found.or_else(|| on_model().next()).map(|(choice, _)| choice.clone())
     }
 }
@@ -290,9 +290,9 @@ impl Candidates for Desk<'_> {
                 expected_cost,
                 efforts: named.model.efforts.clone(),
             },
-            None => Candidate::Unpriced(reason.unwrap_or_else(|| {
-                format!("{} has no rate for some tokens", named.model.id)
-            })),
+            None => Candidate::Unpriced(
+                reason.unwrap_or_else(|| format!("{} has no rate for some tokens", named.model.id)),
+            ),
         }
     }
 }
