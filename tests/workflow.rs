@@ -1,4 +1,5 @@
 //! What is known of a script without running it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 use flyball::diagnostic::{Diagnostic, Severity};
 use flyball::workflow::{LoopKind, SCRIPT_BYTES_MAX, Source, WorkflowFacts};

@@ -76,7 +76,7 @@ pub struct Limits {
     pub items: u32,
     /// Heap of the script, bytes.
     pub memory_bytes: u64,
-    /// Native stack of the script, bytes.
+    /// Native stack of the script, bytes. The thread that runs it needs about 512 KiB more.
     pub stack_bytes: u64,
     /// Interpreter interrupt polls per execution (one per about 10,000 branches or calls).
     pub steps: u64,

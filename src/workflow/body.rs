@@ -143,21 +143,18 @@ impl<'a> Visit<'a> for Placing<'_> {
     fn visit_return_statement(&mut self, it: &ReturnStatement<'a>) {
         if self.depth == 0 {
             let (line, suffix) = (self.lines.line(it.span.start), self.suffix);
-            match &it.argument {
-                Some(argument) => {
-                    let span = argument.span();
-                    // The value in its own parentheses: it may be a sequence.
-                    self.insert(span.start, format!("end{suffix}({line},("));
-                    walk::walk_return_statement(self, it);
-                    self.insert(span.end, "))".to_owned());
-                }
-                None => {
-                    // Without its semicolon it would swallow the next line; with a second one
-                    // it would cut off an `else`.
-                    let written = self.text.get(..it.span.end as usize).unwrap_or("");
-                    let semicolon = if written.ends_with(';') { "" } else { ";" };
-                    self.insert(it.span.start + 6, format!(" end{suffix}({line}){semicolon}"));
-                }
+            if let Some(argument) = &it.argument {
+                let span = argument.span();
+                // The value in its own parentheses: it may be a sequence.
+                self.insert(span.start, format!("end{suffix}({line},("));
+                walk::walk_return_statement(self, it);
+                self.insert(span.end, "))".to_owned());
+            } else {
+                // Without its semicolon it would swallow the next line; with a second one it
+                // would cut off an `else`.
+                let written = self.text.get(..it.span.end as usize).unwrap_or("");
+                let semicolon = if written.ends_with(';') { "" } else { ";" };
+                self.insert(it.span.start + 6, format!(" end{suffix}({line}){semicolon}"));
             }
         } else {
             walk::walk_return_statement(self, it);

@@ -254,7 +254,7 @@ fn name_of(expression: &Expression<'_>) -> Option<String> {
         Expression::StaticMemberExpression(member) => Some(member.property.name.to_string()),
         Expression::ChainExpression(chain) => {
             let member = chain.expression.as_member_expression()?;
-            member.static_property_name().map(|name| name.to_string())
+            member.static_property_name().map(str::to_owned)
         }
         Expression::CallExpression(call) => {
             let member = call.callee.get_inner_expression().as_member_expression()?;
@@ -336,7 +336,7 @@ impl<'a> Visit<'a> for Survey<'_> {
         self.array_from(it);
         let callee = it.callee.get_inner_expression();
         if let Some(member) = callee.as_member_expression() {
-            if matches!(member.static_property_name().as_deref(), Some("push" | "splice" | "pop"))
+            if matches!(member.static_property_name(), Some("push" | "splice" | "pop"))
                 && let Some(root) = root_of(member.object())
             {
                 self.changed_names.insert(root.to_owned());

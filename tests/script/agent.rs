@@ -1,6 +1,6 @@
 //! `agent(prompt, opts)`.
 
-use flyball::ports::script::{Finish, Outcome};
+use flyball::ports::script::{EngineError, Finish, Outcome, Status};
 use serde_json::json;
 
 use super::stage::{Play, json as object, rejected, text};
@@ -197,17 +197,13 @@ fn agents_that_nobody_awaits_are_still_called() {
     let mut execution = Play::new(body).begin().unwrap();
     let calls = execution.calls();
     assert_eq!(calls.len(), 1);
-    assert!(matches!(
-        execution.status(),
-        flyball::ports::script::Status::Finished(Finish::Returned { .. })
-    ));
+    assert!(matches!(execution.status(), Status::Finished(Finish::Returned { .. })));
     execution.deliver(calls[0].id, text("late"), 0).unwrap();
 }
 
 #[test]
 fn an_answer_to_no_call_is_an_error() {
     use flyball::id::CallId;
-    use flyball::ports::script::EngineError;
     let mut execution = Play::new("await agent('a'); await agent('b')").begin().unwrap();
     assert_eq!(execution.deliver(CallId(2), Outcome::Null, 0), Err(EngineError::NotOpen(2)));
     execution.deliver(CallId(1), Outcome::Null, 0).unwrap();
@@ -216,10 +212,34 @@ fn an_answer_to_no_call_is_an_error() {
 
 #[test]
 fn a_result_that_is_no_json_is_our_bug_and_says_so() {
-    use flyball::ports::script::EngineError;
     let mut execution =
         Play::new("await agent('a', { schema: { type: 'object' } })").begin().unwrap();
     let id = execution.calls()[0].id;
     let error = execution.deliver(id, Outcome::Json("{".to_owned()), 0).unwrap_err();
     assert!(matches!(error, EngineError::Internal(_)), "{error:?}");
+}
+
+#[test]
+fn options_that_are_no_object_are_ignored_with_a_warning() {
+    let played = Play::new("await agent('a', 'label'); await agent('b', null)").play_ok();
+    assert_eq!(played.calls.len(), 2);
+    let warnings: Vec<_> = played.notes.warnings.iter().map(|warning| &warning.message).collect();
+    assert_eq!(warnings, ["agent() ignores its second argument: it is not an object"]);
+}
+
+#[test]
+fn an_answer_to_no_call_spends_nothing() {
+    let mut execution =
+        Play::new("await agent('a'); return budget.spent()").budget(1_000, 0).begin().unwrap();
+    let id = execution.calls()[0].id;
+    execution.deliver(flyball::id::CallId(7), Outcome::Null, 500).unwrap_err();
+    execution.deliver(id, Outcome::Null, 5).unwrap();
+    let Status::Finished(Finish::Returned { value, .. }) = execution.status() else { panic!() };
+    assert_eq!(value.as_deref(), Some("5"));
+}
+
+#[test]
+fn args_that_are_no_json_are_the_callers_mistake() {
+    let error = Play::new("return 1").args("{").begin().err().unwrap();
+    assert!(matches!(error, EngineError::Internal(message) if message.contains("args")));
 }

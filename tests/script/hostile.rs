@@ -142,8 +142,8 @@ fn bombs_in_what_an_agent_is_told() {
 }
 
 /// What nests so deeply that a parser's stack may not hold it: refused, killed, or run.
-fn nested(text: String) {
-    let end = end_of(script(&text));
+fn nested(text: &str) {
+    let end = end_of(script(text));
     let spoke = match &end {
         End::Finished(finish) => matches!(
             finish,
@@ -158,30 +158,30 @@ fn nested(text: String) {
 
 #[test]
 fn nested_arrows() {
-    nested(format!("return ({})", "() => ".repeat(5_000) + "1"));
-    nested(format!("const f = {}", "(a = ".repeat(5_000) + "1" + &") => a".repeat(5_000)));
+    nested(&format!("return ({})", "() => ".repeat(5_000) + "1"));
+    nested(&format!("const f = {}", "(a = ".repeat(5_000) + "1" + &") => a".repeat(5_000)));
 }
 
 #[test]
 fn nested_brackets() {
-    nested(format!("return {}1{}", "(".repeat(100_000), ")".repeat(100_000)));
-    nested(format!("return {}{}", "[".repeat(100_000), "]".repeat(100_000)));
+    nested(&format!("return {}1{}", "(".repeat(100_000), ")".repeat(100_000)));
+    nested(&format!("return {}{}", "[".repeat(100_000), "]".repeat(100_000)));
 }
 
 #[test]
 fn nested_objects_and_templates() {
-    nested(format!("return {}1{}", "{a:".repeat(50_000), "}".repeat(50_000)));
-    nested(format!("return {}1{}", "`${".repeat(50_000), "}`".repeat(50_000)));
-    nested(format!("return {}1", "!".repeat(200_000)));
-    nested(format!("return {}1", "1+".repeat(200_000)));
+    nested(&format!("return {}1{}", "{a:".repeat(50_000), "}".repeat(50_000)));
+    nested(&format!("return {}1{}", "`${".repeat(50_000), "}`".repeat(50_000)));
+    nested(&format!("return {}1", "!".repeat(200_000)));
+    nested(&format!("return {}1", "1+".repeat(200_000)));
 }
 
 #[test]
 fn nested_statements() {
-    nested("if (1) ".repeat(50_000) + "log(1)");
-    nested(format!("{}{}", "{".repeat(100_000), "}".repeat(100_000)));
-    nested(format!("return {}1{}", "a?b:(".repeat(30_000), ")".repeat(30_000)));
-    nested(format!("return a{}", ".b".repeat(200_000)));
+    nested(&("if (1) ".repeat(50_000) + "log(1)"));
+    nested(&format!("{}{}", "{".repeat(100_000), "}".repeat(100_000)));
+    nested(&format!("return {}1{}", "a?b:(".repeat(30_000), ")".repeat(30_000)));
+    nested(&format!("return a{}", ".b".repeat(200_000)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The realm: what is there, what is not, what is replaced.
 
-use flyball::ports::script::Finish;
+use flyball::ports::script::{Finish, Status};
 use serde_json::json;
 
 use super::stage::Play;
@@ -215,7 +215,6 @@ fn timers_run_in_virtual_time() {
          const off = setTimeout(() => seen.push('never'), 20); clearTimeout(off); clearTimeout(undefined)
          await sleep(86400000); await sleep(0); await agent('x'); return seen";
     let mut execution = Play::new(body).begin().unwrap();
-    use flyball::ports::script::Status;
     let waiting = Status::Waiting { open_calls: 0, next_timer_milliseconds: Some(10) };
     assert_eq!(execution.status(), waiting);
     execution.advance_to(9).unwrap();

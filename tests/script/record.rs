@@ -104,7 +104,7 @@ fn throws_have_their_place() {
 fn anything_can_be_thrown() {
     let cases = [
         ("throw 'text'", "string", "text"),
-        ("throw 7", "int", "7"),
+        ("throw 7", "number", "7"),
         ("throw null", "null", "null"),
         ("throw undefined", "undefined", "undefined"),
         ("throw { message: 'm' }", "object", "m"),

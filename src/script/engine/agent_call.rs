@@ -17,6 +17,17 @@ use super::thrown::Thrown;
 pub(super) struct Caller {
     pub(super) child: Option<Arc<str>>,
     pub(super) phase: RefCell<Option<Arc<str>>>,
+    /// Whether its schemas must be read anew at every call.
+    pub(super) changes_schemas: bool,
+}
+
+/// Where a call is made.
+#[derive(Clone, Copy)]
+struct Site {
+    /// Its line in the main script.
+    line: Option<u32>,
+    /// Whether a schema object that was seen before has the text it had then.
+    by_identity: bool,
 }
 
 /// The options of one call.
@@ -32,6 +43,8 @@ struct Options {
     stall_milliseconds: Option<u64>,
 }
 
+/// What an open call costs the host besides its texts, bytes.
+const CALL_BYTES: usize = 256;
 /// The most schemas remembered by identity.
 const SCHEMAS_REMEMBERED: usize = 256;
 
@@ -42,12 +55,19 @@ pub(super) fn agent<'js>(
     caller: &Caller,
     line: Option<u32>,
     prompt: Option<Value<'js>>,
-    options: Option<Value<'js>>,
+    options: Option<&Value<'js>>,
 ) -> Result<Value<'js>> {
     let (promise, resolve, reject) = ctx.promise()?;
-    match take(ctx, host, caller, line, prompt, options) {
-        Ok(call) => {
-            let kept_bytes = call.prompt.len() + 256;
+    let site = Site {
+        line: line.filter(|_| caller.child.is_none()),
+        by_identity: !caller.changes_schemas,
+    };
+    match take(ctx, host, caller, site, prompt, options) {
+        Ok(mut call) => {
+            call.line = line;
+            let texts = [&call.label, &call.phase, &call.model, &call.effort, &call.agent_type];
+            let texts = texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
+            let kept_bytes = call.prompt.len() + texts + CALL_BYTES;
             host.keep(ctx, kept_bytes)?;
             let open = OpenCall {
                 resolve: Persistent::save(ctx, resolve),
@@ -72,15 +92,21 @@ fn take<'js>(
     ctx: &Ctx<'js>,
     host: &Rc<Host>,
     caller: &Caller,
-    line: Option<u32>,
+    site: Site,
     prompt: Option<Value<'js>>,
-    options: Option<Value<'js>>,
+    options: Option<&Value<'js>>,
 ) -> Result<AgentCall> {
     let undefined = || Value::new_undefined(ctx.clone());
     let prompt: Arc<str> = host.text(ctx, &prompt.unwrap_or_else(undefined))?.into();
-    let options = match options.as_ref().and_then(Value::as_object) {
-        Some(options) => Options::read(ctx, host, options, line)?,
-        None => Options::default(),
+    let options = match options.map(|options| (options, options.as_object())) {
+        Some((_, Some(options))) => Options::read(ctx, host, options, site)?,
+        Some((other, None)) if !other.is_undefined() && !other.is_null() => {
+            let message = "agent() ignores its second argument: it is not an object".to_owned();
+            let help = "write agent(prompt, { label: '…' })";
+            host.warn("script::agent-option", message, help, site.line);
+            Options::default()
+        }
+        _ => Options::default(),
     };
     if let Some(Outcome::Rejected { name, message }) = host.refusal() {
         return Err(host.throw(ctx, &name, &message));
@@ -97,7 +123,7 @@ fn take<'js>(
         worktree: options.worktree,
         stall_milliseconds: options.stall_milliseconds,
         child_workflow: caller.child.clone(),
-        line,
+        line: None,
     })
 }
 
@@ -106,7 +132,7 @@ impl Options {
         ctx: &Ctx<'js>,
         host: &Rc<Host>,
         object: &Object<'js>,
-        line: Option<u32>,
+        site: Site,
     ) -> Result<Self> {
         let mut options = Self::default();
         for property in object.props::<String, Value<'js>>() {
@@ -118,7 +144,7 @@ impl Options {
             if value.is_undefined() {
                 continue;
             }
-            options.set(ctx, host, &key, &value, line)?;
+            options.set(ctx, host, &key, &value, site)?;
         }
         Ok(options)
     }
@@ -129,7 +155,7 @@ impl Options {
         host: &Rc<Host>,
         key: &str,
         value: &Value<'js>,
-        line: Option<u32>,
+        site: Site,
     ) -> Result<()> {
         let field = match key {
             "label" => &mut self.label,
@@ -138,11 +164,11 @@ impl Options {
             "effort" => &mut self.effort,
             "agentType" => &mut self.agent_type,
             "schema" => {
-                self.schema = schema(ctx, host, value, line)?;
+                self.schema = schema(ctx, host, value, site)?;
                 return Ok(());
             }
             "isolation" => {
-                self.worktree = isolation(ctx, host, value, line)?;
+                self.worktree = isolation(ctx, host, value, site.line)?;
                 return Ok(());
             }
             "stallMs" => {
@@ -153,13 +179,12 @@ impl Options {
                 let message = format!("agent() ignores the option `{unknown}`");
                 let help = "the options are label, phase, schema, model, effort, isolation, \
                             agentType and stallMs";
-                host.notebook.borrow_mut().warn("script::agent-option", message, help, line);
+                host.warn("script::agent-option", message, help, site.line);
                 return Ok(());
             }
         };
         if !value.is_null() {
             let text = host.text(ctx, value)?;
-            host.gauge.keep(text.len());
             *field = (!text.is_empty()).then(|| text.into());
         }
         Ok(())
@@ -193,7 +218,7 @@ fn isolation<'js>(
         other => {
             let message = format!("agent() ignores the isolation `{}`", cut_short(other));
             let help = "the only isolation is 'worktree'";
-            host.notebook.borrow_mut().warn("script::agent-option", message, help, line);
+            host.warn("script::agent-option", message, help, line);
             Ok(false)
         }
     }
@@ -208,7 +233,7 @@ fn schema<'js>(
     ctx: &Ctx<'js>,
     host: &Rc<Host>,
     value: &Value<'js>,
-    line: Option<u32>,
+    site: Site,
 ) -> Result<Option<Arc<str>>> {
     if value.is_null() {
         return Ok(None);
@@ -219,8 +244,7 @@ fn schema<'js>(
     };
     let Some(object) = value.as_object() else { return Err(invalid("it is not an object")) };
     let saved = Persistent::save(ctx, object.clone());
-    let by_identity = !host.units.main.facts.changes_schemas;
-    if by_identity
+    if site.by_identity
         && let Some((_, text)) = host.schemas.borrow().iter().find(|(known, _)| *known == saved)
     {
         return Ok(Some(text.clone()));
@@ -234,17 +258,16 @@ fn schema<'js>(
         }
     };
     let known = host.schemas.borrow().iter().find(|(_, other)| **other == *text).cloned();
-    let text = match known {
-        Some((_, text)) => text,
-        None => {
-            if !check_schema(&text).map_err(|why| invalid(&why))? {
-                let message = "a schema has no `type: 'object'` at its root".to_owned();
-                let help = "add it: the client may refuse the schema";
-                host.notebook.borrow_mut().warn("script::schema-type", message, help, line);
-            }
-            host.keep(ctx, text.len())?;
-            Arc::from(text)
+    let text = if let Some((_, text)) = known {
+        text
+    } else {
+        if !check_schema(&text).map_err(|why| invalid(&why))? {
+            let message = "a schema has no `type: 'object'` at its root".to_owned();
+            let help = "add it: the client may refuse the schema";
+            host.warn("script::schema-type", message, help, site.line);
         }
+        host.keep(ctx, text.len())?;
+        Arc::from(text)
     };
     let mut schemas = host.schemas.borrow_mut();
     if schemas.len() < SCHEMAS_REMEMBERED {

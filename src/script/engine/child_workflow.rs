@@ -33,19 +33,22 @@ pub(super) fn workflow<'js>(
         }
     };
     let cached = host.children.borrow().get(&position).cloned();
-    let factory: Function<'js> = match cached {
-        Some(factory) => factory.restore(ctx)?,
-        None => {
-            let (module, _) = raw::load(ctx, &unit.bytecode)?.eval()?;
-            let factory: Function<'js> = module.get("default")?;
-            let saved = Persistent::save(ctx, factory.clone());
-            host.children.borrow_mut().insert(position, saved);
-            factory
-        }
+    let factory: Function<'js> = if let Some(factory) = cached {
+        factory.restore(ctx)?
+    } else {
+        let (module, _) = raw::load(ctx, &unit.bytecode)?.eval()?;
+        let factory: Function<'js> = module.get("default")?;
+        let saved = Persistent::save(ctx, factory.clone());
+        host.children.borrow_mut().insert(position, saved);
+        factory
     };
     let name: Arc<str> = unit.facts.meta.name.as_str().into();
     let group: Arc<str> = format!("▸ {name}").into();
-    let caller = Rc::new(Caller { child: Some(name), phase: Some(group).into() });
+    let caller = Rc::new(Caller {
+        child: Some(name),
+        phase: Some(group).into(),
+        changes_schemas: unit.facts.changes_schemas,
+    });
     let body: Function<'js> = factory.call((
         placed_agent(ctx, host, &caller)?,
         Function::new(ctx.clone(), |_line: u32, value: Opt<Value<'js>>| value.0)?,
@@ -67,7 +70,7 @@ pub(super) fn plain_agent<'js>(
     Function::new(
         ctx.clone(),
         move |ctx: Ctx<'js>, prompt: Opt<Value<'js>>, options: Opt<Value<'js>>| {
-            agent(&ctx, &host, &caller, None, prompt.0, options.0)
+            agent(&ctx, &host, &caller, None, prompt.0, options.0.as_ref())
         },
     )
 }
@@ -82,7 +85,7 @@ pub(super) fn placed_agent<'js>(
     Function::new(
         ctx.clone(),
         move |ctx: Ctx<'js>, line: u32, prompt: Opt<Value<'js>>, options: Opt<Value<'js>>| {
-            agent(&ctx, &host, &caller, Some(line), prompt.0, options.0)
+            agent(&ctx, &host, &caller, Some(line), prompt.0, options.0.as_ref())
         },
     )
 }

@@ -10,7 +10,7 @@ use rquickjs::{Context, Ctx, Function, Persistent, Promise, Runtime, Value};
 
 use crate::id::CallId;
 use crate::ports::script::{
-    AgentCall, EngineError, Execution, ExecutionNotes, Finish, Outcome, Start, Status,
+    AgentCall, EngineError, Execution, ExecutionNotes, Finish, Outcome, ScriptArgs, Start, Status,
 };
 
 use super::agent_call::Caller;
@@ -55,8 +55,13 @@ pub(super) struct LocalExecution {
 impl LocalExecution {
     pub(super) fn start(units: Arc<Units>, start: &Start) -> Result<Self, EngineError> {
         let limits = start.limits;
+        if let ScriptArgs::Json(text) = &start.args {
+            serde_json::from_str::<serde::de::IgnoredAny>(text)
+                .map_err(|error| EngineError::Internal(format!("args are not JSON: {error}")))?;
+        }
         let gauge = Rc::new(Gauge::new(limits.steps, limits.memory_bytes));
-        let runtime = Runtime::new_with_alloc(Heap::new(gauge.clone())).map_err(internal)?;
+        let runtime =
+            Runtime::new_with_alloc(Heap::new(gauge.clone())).map_err(|error| internal(&error))?;
         let stack = usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX);
         runtime.set_max_stack_size(stack);
         let threshold = GC_THRESHOLD_BYTES.min(limits.memory_bytes / 4);
@@ -74,7 +79,7 @@ impl LocalExecution {
             main: None,
             finish: None,
             host: Rc::new(host),
-            context: context.map_err(internal)?,
+            context: context.map_err(|error| internal(&error))?,
             runtime,
         };
         execution.begin(start);
@@ -120,7 +125,8 @@ impl LocalExecution {
                 PromiseState::Pending => {
                     let waits = !host.open.borrow().is_empty()
                         || host.timers.borrow().next_due_milliseconds().is_some();
-                    (!waits && !self.has_jobs(&ctx)).then_some(Finish::Stuck)
+                    // The queue is empty: only a passed limit stops it sooner.
+                    (!waits).then_some(Finish::Stuck)
                 }
                 PromiseState::Resolved => {
                     let value = main.result::<Value<'_>>()?.ok()?;
@@ -136,11 +142,6 @@ impl LocalExecution {
                 }
             }
         })
-    }
-
-    /// `drain` stops only with an empty queue or a passed limit, and the latter was ruled out.
-    fn has_jobs(&self, _ctx: &Ctx<'_>) -> bool {
-        self.host.gauge.is_over()
     }
 
     fn threw(&self, thrown: Thrown) -> Finish {
@@ -198,6 +199,10 @@ impl Execution for LocalExecution {
         outcome: Outcome,
         output_tokens: u64,
     ) -> Result<(), EngineError> {
+        if !self.host.open.borrow().contains_key(&call.0) {
+            return Err(EngineError::NotOpen(call.0));
+        }
+        // Before the script goes on: it may ask at once what is left.
         let spent = &self.host.spent_tokens;
         spent.set(spent.get().saturating_add(output_tokens));
         self.resolve(call, outcome)?;
@@ -253,7 +258,8 @@ impl Drop for LocalExecution {
 
 /// Sets up the realm and calls the body.
 fn launch<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, start: &Start) -> rquickjs::Result<Promise<'js>> {
-    let caller = Rc::new(Caller::default());
+    let changes_schemas = host.units.main.facts.changes_schemas;
+    let caller = Rc::new(Caller { changes_schemas, ..Caller::default() });
     install(ctx, host, &caller, &start.args)?;
     let (module, _) = raw::load(ctx, &host.units.main.bytecode)?.eval()?;
     let factory: Function<'js> = module.get("default")?;
@@ -295,7 +301,7 @@ fn json<'js>(ctx: &Ctx<'js>, host: &Host, value: Value<'js>) -> Option<String> {
             let thrown = Thrown::from_error(ctx, &error);
             let message = format!("the returned value has no JSON text: {}", thrown.line());
             let help = "return plain data: objects, arrays, strings, numbers";
-            host.notebook.borrow_mut().warn("script::result", message, help, host.end_line.get());
+            host.warn("script::result", message, help, host.end_line.get());
             None
         }
     };
@@ -314,6 +320,6 @@ fn limit_reached(limit: &str) -> Finish {
     Finish::LimitReached { limit: limit.to_owned() }
 }
 
-fn internal(error: rquickjs::Error) -> EngineError {
+fn internal(error: &rquickjs::Error) -> EngineError {
     EngineError::Internal(error.to_string())
 }

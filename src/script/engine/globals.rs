@@ -16,7 +16,6 @@ use super::program::url_shim;
 use super::raw;
 use super::thrown::Thrown;
 use super::timers::Timer;
-use super::unit::author_place;
 
 /// What a timer costs the host, bytes.
 const TIMER_BYTES: usize = 160;
@@ -98,7 +97,7 @@ fn record<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, natives: &Object<'js>) -> Result
     natives.set("drop", Function::new(ctx.clone(), drop)?)?;
     let own = host.clone();
     let warn = move |code: String, message: String, help: String| {
-        own.notebook.borrow_mut().warn(&code, message, &help, None);
+        own.warn(&code, message, &help, None);
     };
     natives.set("warn", Function::new(ctx.clone(), warn)?)?;
     let own = host.clone();
@@ -134,7 +133,7 @@ fn time<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, natives: &Object<'js>) -> Result<(
     let load_url = move |ctx: Ctx<'js>| -> Result<Value<'js>> {
         let help = "parse with a regular expression, or let an agent do it";
         let message = "the client has no `URL`; a small one stands in for it here".to_owned();
-        own.notebook.borrow_mut().warn("script::url", message, help, None);
+        own.warn("script::url", message, help, None);
         let shim = url_shim().map_err(|_| rquickjs::Error::Unknown)?;
         let (module, _) = raw::load(&ctx, shim)?.eval()?;
         module.get::<_, Function<'js>>("default")?.call(())
@@ -157,7 +156,6 @@ pub(super) fn phase<'js>(
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, title: Opt<Value<'js>>| -> Result<()> {
         let undefined = || Value::new_undefined(ctx.clone());
         let title = host.text(&ctx, &title.0.unwrap_or_else(undefined))?;
-        host.gauge.keep(title.len());
         host.notebook.borrow_mut().phase(&title);
         let title: Arc<str> = title.into();
         *caller.phase.borrow_mut() = Some(title);
@@ -178,12 +176,11 @@ fn say<'js>(ctx: &Ctx<'js>, host: &Host, values: &[Value<'js>]) -> Result<()> {
             }
             _ => None,
         };
-        match json {
-            Some(json) => line.push_str(&json.to_string()?),
-            None => {
-                ctx.catch();
-                line.push_str(&host.text(ctx, value)?);
-            }
+        if let Some(json) = json {
+            line.push_str(&json.to_string()?);
+        } else {
+            ctx.catch();
+            line.push_str(&host.text(ctx, value)?);
         }
     }
     host.notebook.borrow_mut().log(line);
@@ -201,5 +198,5 @@ fn swallow<'js>(ctx: &Ctx<'js>, host: &Host, prefix: &str, error: &Value<'js>) {
 /// Where in the author's text something was thrown.
 pub(super) fn place_of(host: &Host, thrown: &Thrown) -> Option<Place> {
     let (line, column) = thrown.at?;
-    Some(author_place(&host.units.main.facts.body, "", line, column))
+    Some(host.units.main.author_place(line, column))
 }

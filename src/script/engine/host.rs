@@ -126,6 +126,12 @@ impl Host {
         Err(self.throw(ctx, "RangeError", "out of memory"))
     }
 
+    /// Notes a warning, at a line of the main script.
+    pub(super) fn warn(&self, code: &str, message: String, help: &str, line: Option<u32>) {
+        let place = line.map(|line| self.units.main.place_of_line(line));
+        self.notebook.borrow_mut().warn(code, message, help, place);
+    }
+
     /// A value as text, as `String(value)` has it; lone surrogates become U+FFFD.
     pub(super) fn text<'js>(&self, ctx: &Ctx<'js>, value: &Value<'js>) -> Result<String> {
         let string = match value.as_string() {

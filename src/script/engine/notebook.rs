@@ -72,7 +72,7 @@ impl Notebook {
     }
 
     /// Keeps a warning once per code and message.
-    pub(super) fn warn(&mut self, code: &str, message: String, help: &str, line: Option<u32>) {
+    pub(super) fn warn(&mut self, code: &str, message: String, help: &str, place: Option<Place>) {
         let known = self
             .notes
             .warnings
@@ -82,7 +82,7 @@ impl Notebook {
             return;
         }
         let mut warning = Diagnostic::new(Severity::Warning, code, message).with_help(help);
-        warning.place = line.map(|line| Place { line, column: 1, offset: 0, length: 0 });
+        warning.place = place;
         self.notes.warnings.push(warning);
     }
 

@@ -119,7 +119,7 @@ fn own(
     text: &str,
 ) -> Result<&'static Bytecode, EngineError> {
     let compiled =
-        cell.get_or_init(|| Bytecode::compile(name, text).map_err(|thrown| thrown.line()));
+        cell.get_or_init(|| Bytecode::compile(name, text, false).map_err(|thrown| thrown.line()));
     compiled.as_ref().map_err(|message| {
         EngineError::Refused(vec![Diagnostic::new(
             Severity::Error,

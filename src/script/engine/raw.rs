@@ -1,7 +1,8 @@
-//! The two promises to QuickJS that Rust cannot check: that bytecode is ours, and that the
+//! The two promises to `QuickJS` that Rust cannot check: that bytecode is ours, and that the
 //! allocator returns memory. The only place with `unsafe`.
 #![allow(
     unsafe_code,
+    clippy::cast_ptr_alignment,
     reason = "rquickjs marks loading bytecode and implementing an allocator as unsafe; both are \
               kept here, small, and used by the engine only"
 )]
@@ -35,7 +36,7 @@ impl Heap {
     }
 }
 
-/// In front of each block: its size. As wide as the alignment QuickJS needs.
+/// In front of each block: its size. As wide as the alignment `QuickJS` needs.
 const HEADER: usize = 16;
 
 fn layout(size: usize) -> Option<Layout> {

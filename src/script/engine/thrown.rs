@@ -36,7 +36,12 @@ impl Thrown {
     pub(super) fn from_value(ctx: &Ctx<'_>, value: &Value<'_>) -> Self {
         let Some(object) = value.as_object() else {
             let message = text(ctx, value).unwrap_or_default();
-            return Self { name: value.type_name().to_owned(), message, at: None };
+            let name = match value.type_name() {
+                "int" | "float" => "number",
+                "bool" => "boolean",
+                other => other,
+            };
+            return Self { name: name.to_owned(), message, at: None };
         };
         let name = property(ctx, object, "name").unwrap_or_else(|| "object".to_owned());
         let message =
@@ -71,13 +76,11 @@ fn property(ctx: &Ctx<'_>, object: &Object<'_>, key: &str) -> Option<String> {
 }
 
 fn text(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<String> {
-    match value.get::<Coerced<String>>() {
-        Ok(text) => Some(cut(text.0, TEXT_MAX)),
-        Err(_) => {
-            ctx.catch();
-            None
-        }
+    if let Ok(text) = value.get::<Coerced<String>>() {
+        return Some(cut(text.0, TEXT_MAX));
     }
+    ctx.catch();
+    None
 }
 
 /// The first frame of a stack trace that lies in the main script.

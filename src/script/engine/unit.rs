@@ -8,12 +8,12 @@ use crate::workflow::{Body, Source, WorkflowFacts};
 
 use super::thrown::Thrown;
 
-/// What QuickJS compiled a text to. Made by compiling only.
+/// What `QuickJS` compiled a text to. Made by compiling only.
 pub(super) struct Bytecode(Vec<u8>);
 
 /// Heap that a compilation may use, bytes.
 const COMPILE_HEAP_BYTES: usize = 512 << 20;
-/// Stack of the thread that parses and compiles, bytes; QuickJS gets half of it.
+/// Stack of the thread that parses and compiles, bytes; `QuickJS` gets half of it.
 const COMPILE_STACK_BYTES: usize = 256 << 20;
 
 impl Bytecode {
@@ -21,16 +21,22 @@ impl Bytecode {
         &self.0
     }
 
-    /// Compiles `text` as a module called `name`.
-    pub(super) fn compile(name: &str, text: &str) -> Result<Self, Thrown> {
+    /// Compiles `text` as a module called `name`. Without the texts of functions, which no script
+    /// needs; `with_places` keeps lines for stack traces.
+    pub(super) fn compile(name: &str, text: &str, with_places: bool) -> Result<Self, Thrown> {
         let engine = |error: rquickjs::Error| Thrown::internal(&error.to_string());
+        let options = WriteOptions {
+            strip_source: true,
+            strip_debug: !with_places,
+            ..WriteOptions::default()
+        };
         let runtime = Runtime::new().map_err(engine)?;
         runtime.set_memory_limit(COMPILE_HEAP_BYTES);
         runtime.set_max_stack_size(COMPILE_STACK_BYTES / 2);
         let context = Context::full(&runtime).map_err(engine)?;
         context.with(|ctx| {
-            let bytes = Module::declare(ctx.clone(), name, text)
-                .and_then(|module| module.write(WriteOptions::default()));
+            let bytes =
+                Module::declare(ctx.clone(), name, text).and_then(|module| module.write(options));
             bytes.map(Self).map_err(|error| Thrown::from_error(&ctx, &error))
         })
     }
@@ -40,82 +46,85 @@ impl Bytecode {
 pub(super) struct Unit {
     pub(super) facts: WorkflowFacts,
     pub(super) bytecode: Bytecode,
+    text: String,
 }
 
 /// The name of the main script in stack traces.
 pub(super) const MAIN_FILE: &str = "workflow.js";
 /// The name of child scripts in stack traces.
-pub(super) const CHILD_FILE: &str = "child.js";
+const CHILD_FILE: &str = "child.js";
 
 impl Unit {
     /// Reads and compiles the script that is run.
     pub(super) fn main(source: &Source) -> Result<Self, Vec<Diagnostic>> {
-        Self::build(source, MAIN_FILE, "")
+        on_deep_stack(|| Self::build(source, MAIN_FILE, ""))
     }
 
     /// Reads and compiles a script that `workflow()` calls: it gets its own hooks as parameters.
     pub(super) fn child(source: &Source) -> Result<Self, Vec<Diagnostic>> {
-        Self::build(source, CHILD_FILE, ",agent,workflow,args,phase")
+        on_deep_stack(|| Self::build(source, CHILD_FILE, ",agent,workflow,args,phase"))
     }
 
     fn build(source: &Source, file: &str, parameters: &str) -> Result<Self, Vec<Diagnostic>> {
-        on_deep_stack(|| {
-            let facts = WorkflowFacts::read(source)?;
-            let text = wrap(&facts.body, parameters);
-            let bytecode = Bytecode::compile(file, &text)
-                .map_err(|thrown| vec![refusal(source, &facts.body, parameters, thrown)])?;
-            Ok(Self { facts, bytecode })
-        })
+        let facts = WorkflowFacts::read(source)?;
+        let head = head(&facts.body, parameters);
+        // All on the first line, so that lines stay true.
+        let wrapped = format!("{head}{}\n}};", facts.body.text);
+        match Bytecode::compile(file, &wrapped, true) {
+            Ok(bytecode) => Ok(Self { facts, bytecode, text: source.text.clone() }),
+            Err(thrown) => Err(vec![refusal(&source.text, &facts.body, &head, &thrown)]),
+        }
+    }
+
+    /// The author's place for a line and column of the wrapped main script, all from 1. `QuickJS`
+    /// knows the columns of calls and statements only.
+    pub(super) fn author_place(&self, line: u32, column: u32) -> Place {
+        author_place(&self.text, &self.facts.body, &head(&self.facts.body, ""), line, column)
+    }
+
+    /// The start of one of the author's lines.
+    pub(super) fn place_of_line(&self, line: u32) -> Place {
+        Place { line, column: 1, offset: offset_of(&self.text, line, 1), length: 0 }
     }
 }
 
-/// The module around a body: a function of its hooks that returns the async body. All on the first
-/// line, so that lines stay true.
-fn wrap(body: &Body, parameters: &str) -> String {
-    format!("{}{}\n}};", head(body, parameters), body.text)
-}
-
+/// What stands in front of a body: a module that exports a function of the body's hooks, which
+/// returns the async body.
 fn head(body: &Body, parameters: &str) -> String {
     let (agent, end) = (&body.agent_name, &body.end_name);
     format!("export default ({agent},{end}{parameters})=>async()=>{{'use strict';")
 }
 
-/// The author's place for a line and column of the wrapped text.
-pub(super) fn author_place(body: &Body, parameters: &str, line: u32, column: u32) -> Place {
-    let head_columns = if line == 1 { head(body, parameters).chars().count() } else { 0 };
-    let column = column.saturating_sub(u32::try_from(head_columns).unwrap_or(0)).max(1);
-    Place { line, column: body.author_column(line, column), offset: 0, length: 0 }
-}
-
-fn refusal(source: &Source, body: &Body, parameters: &str, thrown: Thrown) -> Diagnostic {
+fn refusal(text: &str, body: &Body, head: &str, thrown: &Thrown) -> Diagnostic {
     let message = if thrown.is_stack_overflow() {
         "the script is nested too deeply to be compiled".to_owned()
     } else {
         format!("{}: {}", thrown.name, thrown.message)
     };
-    let diagnostic = Diagnostic::new(Severity::Error, "script::syntax", message);
-    match thrown.at {
-        None => diagnostic,
-        Some((line, column)) => {
-            let mut place = author_place(body, parameters, line, column);
-            place.offset = offset_of(&source.text, place.line, place.column);
-            diagnostic.with_place(place)
-        }
-    }
+    let mut diagnostic = Diagnostic::new(Severity::Error, "script::syntax", message);
+    diagnostic.place = thrown.at.map(|(line, column)| author_place(text, body, head, line, column));
+    diagnostic
+}
+
+fn author_place(text: &str, body: &Body, head: &str, line: u32, column: u32) -> Place {
+    let head_columns = if line == 1 { head.chars().count() } else { 0 };
+    let column = column.saturating_sub(u32::try_from(head_columns).unwrap_or(0)).max(1);
+    let column = body.author_column(line, column);
+    Place { line, column, offset: offset_of(text, line, column), length: 0 }
 }
 
 /// The byte offset of a line and column, both from 1.
-pub(super) fn offset_of(text: &str, line: u32, column: u32) -> u32 {
+fn offset_of(text: &str, line: u32, column: u32) -> u32 {
+    let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
     let mut start = 0;
     for (position, content) in text.split_inclusive('\n').enumerate() {
         if position + 1 == line as usize {
-            let skip = content.chars().take(column.saturating_sub(1) as usize);
-            start += skip.map(char::len_utf8).sum::<usize>();
-            return u32::try_from(start).unwrap_or(u32::MAX);
+            let skipped = content.chars().take(column.saturating_sub(1) as usize);
+            return narrow(start + skipped.map(char::len_utf8).sum::<usize>());
         }
         start += content.len();
     }
-    u32::try_from(text.len()).unwrap_or(u32::MAX)
+    narrow(text.len())
 }
 
 /// Runs `work` on a thread with a stack that deep nesting does not exhaust soon.

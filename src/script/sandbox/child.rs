@@ -54,13 +54,16 @@ pub fn child_main(handler: impl Fn(&JobContext, Vec<u8>) -> Vec<u8> + Send + Syn
         if begun.is_err() {
             return ExitCode::FAILURE;
         }
-        receive(requests, pending)
+        let code = receive(&requests, pending);
+        // Without requests the worker ends.
+        drop(requests);
+        code
     })
 }
 
 /// Passes requests on. The end of the input means that the parent is gone: whatever the script is
 /// doing then, nobody waits for it.
-fn receive(requests: Sender<Frame>, pending: &AtomicUsize) -> ExitCode {
+fn receive(requests: &Sender<Frame>, pending: &AtomicUsize) -> ExitCode {
     let mut input = stdin().lock();
     while let Ok(Some(frame)) = Frame::read(&mut input) {
         pending.fetch_add(1, Ordering::SeqCst);

@@ -20,7 +20,7 @@ impl Default for SandboxLimits {
     fn default() -> Self {
         Self {
             silence: Duration::from_secs(10),
-            wall: Duration::from_secs(300),
+            wall: Duration::from_mins(5),
             memory_bytes: 4 << 30,
         }
     }
