@@ -12,6 +12,7 @@ use crate::plan::setup::Setup;
 use crate::plan::synth::{Booleans, Extremes};
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
+use crate::ports::script::Finish;
 use crate::workflow::WorkflowFacts;
 
 /// Per-agent costs that a number of agents is priced with.
@@ -27,12 +28,14 @@ pub struct AgentPrices {
 const LIST_LENGTH_MIN: usize = 12;
 const SLICE_MAX: u64 = 200;
 
-/// Probes the script. `prices` is `None` where a model has no price.
+/// Probes the script. `prices` is `None` where a model has no price; `sampled_max` is the most
+/// agents of a sample, which no ceiling can be below.
 pub fn probe(
     setup: &Setup,
     facts: &WorkflowFacts,
     workers: &mut dyn Workers,
     prices: Option<&AgentPrices>,
+    sampled_max: u64,
 ) -> Result<Ceiling, PlanError> {
     let slices = facts.slices.iter().map(|slice| slice.limit).filter(|limit| *limit <= SLICE_MAX);
     let longest = slices.max().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
@@ -57,12 +60,14 @@ pub fn probe(
     };
     let agents = first.iter().chain(&longer).map(|trial| trial.calls.len()).max().unwrap_or(0);
     let grows = longer.iter().any(|longer| longer.calls.len() > trial.calls.len());
-    let open = agents >= cap || grows;
+    let stopped = |trial: &Trial| trial.cut || matches!(trial.finish, Finish::LimitReached { .. });
+    let lists = agents >= cap || grows || first.iter().chain(&longer).any(stopped);
+    let open = lists || sampled_max > agents as u64;
     let runtime_agents = u64::from(setup.job.start.limits.agents);
     Ok(Ceiling {
         agents: (!open).then_some(agents as u64),
         cost_usd: prices.filter(|_| !open).map(|prices| price(trial, prices)),
-        reasons: reasons(facts, trial, open, agents >= cap),
+        reasons: reasons(facts, trial, open, lists),
         runtime_agents,
         runtime_cost_usd: prices
             .map(|prices| prices.typical.map(|each| each.scale_ceil(runtime_agents.into(), 1))),
@@ -110,12 +115,13 @@ fn price(trial: &Trial, prices: &AgentPrices) -> Picodollars {
     trial.calls.iter().map(each).sum()
 }
 
-/// What leaves the run open, or what closes it, with lines of the script.
+/// What leaves the run open, or what closes it, with lines of the script. `lists` says whether the
+/// length of lists has to do with it.
 fn reasons(
     facts: &WorkflowFacts,
     trial: &Trial,
     open: bool,
-    cap_reached: bool,
+    lists: bool,
 ) -> Vec<CeilingReason> {
     let place_of = |name: &str| {
         facts.array_properties.iter().find(|property| property.name == name).map(|p| p.place.line)
@@ -127,15 +133,16 @@ fn reasons(
     if open {
         let mut reasons: Vec<CeilingReason> = named
             .iter()
+            .filter(|_| lists)
             .map(|name| CeilingReason {
                 text: format!("`{name}` has no maxItems, and no slice limits what it fans out to"),
                 line: place_of(name),
                 open: true,
             })
             .collect();
-        if cap_reached && reasons.is_empty() {
+        if reasons.is_empty() {
             reasons.push(CeilingReason {
-                text: "a loop ends only on what agents answer".to_owned(),
+                text: "how often a loop runs depends only on what agents answer".to_owned(),
                 line: trial.stages.last().and_then(|stage| stage.line),
                 open: true,
             });

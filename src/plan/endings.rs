@@ -48,7 +48,7 @@ pub fn group(
                 line: key.line,
                 completes: key.returned
                     && !says_failure(&key.name)
-                    && median_agents(of, agents) * 2 >= most,
+                    && (says_success(&key.name) || median_agents(of, agents) * 2 >= most),
                 per_mille: per_mille(of.len(), frame.samples.len()),
                 cost_usd: costs.and_then(|costs| Band::of(&at(costs, of))),
                 agents: Band::of(&at(agents, of))?,
@@ -124,8 +124,11 @@ fn status_of(value: &str) -> Option<String> {
         .iter()
         .filter_map(|key| {
             let word = match object.get(*key)? {
-                serde_json::Value::String(text) if text.chars().count() <= WORD_CHARS_MAX => {
-                    text.clone()
+                // An error is told even if it is long; other long texts are reports.
+                serde_json::Value::String(text)
+                    if *key == "error" || text.chars().count() <= WORD_CHARS_MAX =>
+                {
+                    clip(text, WORD_CHARS_MAX)
                 }
                 serde_json::Value::Bool(truth) => truth.to_string(),
                 _ => return None,
@@ -139,9 +142,25 @@ fn status_of(value: &str) -> Option<String> {
 
 fn says_failure(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
+    if name.starts_with("error: ") && name != "error: false" {
+        return true;
+    }
     [": fail", ": error", ": abort", ": blocked", "ok: false", "success: false", "passed: false"]
         .iter()
         .any(|word| name.contains(word))
+}
+
+/// Whether the word says that all is well: such a run is over early because nothing was left to
+/// do, not because it was stopped.
+fn says_success(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let word = |key: &str| name.rsplit(key).next().filter(|rest| rest.len() < name.len());
+    let first = ["status: ", "outcome: ", "verdict: "].iter().find_map(|key| word(key));
+    first.is_some_and(|word| {
+        ["pass", "approve", "ship", "clean", "done", "ok", "success", "complete", "ready", "green"]
+            .iter()
+            .any(|good| word.starts_with(good))
+    })
 }
 
 fn clip(text: &str, chars: usize) -> String {

@@ -50,7 +50,8 @@ pub fn plan(
     let (ending_plans, completes) = endings::group(&frame, dollars.as_deref(), &agents);
     let suggested_budget_usd = suggested_budget(dollars.as_deref(), &completes);
     let prices = assemble::agent_prices(&frame, &priced);
-    let ceiling = ceiling::probe(&setup, facts, workers, prices.as_ref())?;
+    let sampled_max = agents.iter().copied().max().unwrap_or(0);
+    let ceiling = ceiling::probe(&setup, facts, workers, prices.as_ref(), sampled_max)?;
     let verdict = judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
     totals.agents.ceiling = ceiling.agents;
     if let Some(cost) = &mut totals.cost_usd {

@@ -81,6 +81,8 @@ pub struct Trial {
     pub prompts: Vec<(u32, String)>,
     /// Unbounded list properties that an extreme trial made long.
     pub unbounded: Vec<Arc<str>>,
+    /// Whether a result of an extreme trial was cut short.
+    pub cut: bool,
 }
 
 /// The mean over one trial of something invented.
@@ -98,6 +100,11 @@ pub struct TrialFactor {
 
 const PROMPTS_KEPT_PER_STAGE: usize = 3;
 const PROMPT_BYTES_KEPT: usize = 16 * 1024;
+/// Interrupt polls of an extreme trial: a script that needs more with long lists is not bounded in
+/// any useful way, and the plan must not wait for it.
+const PROBE_STEPS: u64 = 4_000;
+/// Bytes of all its prompts, likewise.
+const PROBE_BYTES_MAX: usize = 24 << 20;
 /// Events per trial; a guard against scripts whose timers never end.
 const EVENTS_MAX: u32 = 4_000_000;
 
@@ -111,6 +118,9 @@ pub fn run(
     if let (TrialMode::ArgsAsText, ScriptArgs::Json(text)) = (&spec.mode, &start.args) {
         start.args = ScriptArgs::Text(text.clone());
     }
+    if matches!(spec.mode, TrialMode::Extreme(_)) {
+        start.limits.steps = start.limits.steps.min(PROBE_STEPS);
+    }
     let execution = program.start(&start)?;
     let seed = Seed::new(setup.job.seed).child(u64::from(spec.sample));
     let mut simulation = Simulation {
@@ -122,6 +132,7 @@ pub fn run(
         synth: SampleState::new(seed),
         delivered: Vec::new(),
         unbounded: Vec::new(),
+        cut: false,
         index: StageIndex::new(Arc::clone(&setup.label_templates)),
         traits: Vec::new(),
         stage_draws: Vec::new(),
@@ -136,6 +147,7 @@ pub fn run(
         running: 0,
         peak: 0,
         spent_tokens: setup.job.start.budget_spent_tokens,
+        probed_bytes: 0,
     };
     let finish = simulation.drive()?;
     Ok(simulation.into_trial(finish))
@@ -180,17 +192,23 @@ struct Simulation<'a> {
     /// By stage: results the script was given.
     delivered: Vec<u32>,
     unbounded: Vec<Arc<str>>,
+    cut: bool,
     prompts: Vec<(u32, String)>,
     clock: u64,
     running: u32,
     peak: u32,
     spent_tokens: u64,
+    /// Bytes of all prompts of an extreme trial.
+    probed_bytes: usize,
 }
 
 impl Simulation<'_> {
     fn drive(&mut self) -> Result<Finish, EngineError> {
         for _ in 0..EVENTS_MAX {
             self.take_calls();
+            if self.probed_bytes > PROBE_BYTES_MAX {
+                return Ok(Finish::LimitReached { limit: "prompt bytes".into() });
+            }
             while self.running < self.setup.job.concurrency {
                 let Some(position) = self.queue.pop_front() else { break };
                 self.begin(position)?;
@@ -238,6 +256,9 @@ impl Simulation<'_> {
                 quotes: 0,
                 done: false,
             });
+            if matches!(self.spec.mode, TrialMode::Extreme(_)) {
+                self.probed_bytes += call.prompt.len();
+            }
             if self.spec.inspect {
                 self.keep_prompt(stage, &call.prompt);
             }
@@ -323,6 +344,7 @@ impl Simulation<'_> {
             TrialMode::Extreme(extremes) => {
                 let probe = synthesizer.probe(&mut self.synth, &call, extremes);
                 self.unbounded.extend(probe.unbounded);
+                self.cut |= probe.cut;
                 probe.outcome
             }
             _ => {
@@ -416,6 +438,7 @@ impl Simulation<'_> {
             peak: self.peak,
             prompts: self.prompts,
             unbounded: self.unbounded,
+            cut: self.cut,
         }
     }
 }
