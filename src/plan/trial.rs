@@ -102,9 +102,9 @@ const PROMPTS_KEPT_PER_STAGE: usize = 3;
 const PROMPT_BYTES_KEPT: usize = 16 * 1024;
 /// Interrupt polls of an extreme trial: a script that needs more with long lists is not bounded in
 /// any useful way, and the plan must not wait for it.
-const PROBE_STEPS: u64 = 4_000;
+const PROBE_STEPS: u64 = 500;
 /// Bytes of all its prompts, likewise.
-const PROBE_BYTES_MAX: usize = 24 << 20;
+const PROBE_BYTES_MAX: usize = 16 << 20;
 /// Events per trial; a guard against scripts whose timers never end.
 const EVENTS_MAX: u32 = 4_000_000;
 

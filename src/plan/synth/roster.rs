@@ -12,12 +12,19 @@ use crate::seed::Seed;
 const WORDS_MAX: usize = 40;
 const LETTERS_MAX: usize = 32;
 const LIST_MAX: usize = 900;
+/// Prompts are read no further than this, bytes.
+const BYTES_MAX: usize = 64 << 10;
 
 /// The words that a text lists for a property; empty where it lists none.
 pub(super) fn roster_in<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
     if name.len() < 3 {
         return Vec::new();
     }
+    let mut end = text.len().min(BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = text.get(..end).unwrap_or("");
     // Byte positions have to hold in the text itself.
     let lower = text.to_ascii_lowercase();
     let name = name.to_ascii_lowercase();

@@ -1,7 +1,8 @@
 //! What a prompt shows: earlier items, JSON written into it, paths. Owns how these are found in
 //! text; most of it only when a value asks for it.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -31,6 +32,7 @@ pub(super) struct Shown<'a> {
     focus: OnceCell<Option<Value>>,
     paths: OnceCell<Vec<&'a str>>,
     folders: OnceCell<Vec<&'a str>>,
+    rosters: RefCell<BTreeMap<String, Vec<&'a str>>>,
 }
 
 /// The known markers of a prompt, each once, in order.
@@ -98,6 +100,7 @@ impl<'a> Shown<'a> {
             focus: OnceCell::new(),
             paths: OnceCell::new(),
             folders: OnceCell::new(),
+            rosters: RefCell::default(),
         }
     }
 
@@ -153,7 +156,12 @@ impl<'a> Shown<'a> {
 
     /// The words that the prompt lists for a property.
     pub(super) fn roster(&self, name: &str) -> Vec<&'a str> {
-        roster_in(self.prompt, name)
+        let known = self.rosters.borrow().get(name).cloned();
+        known.unwrap_or_else(|| {
+            let words = roster_in(self.prompt, name);
+            self.rosters.borrow_mut().insert(name.to_owned(), words.clone());
+            words
+        })
     }
 
     /// Paths of files that the prompt names: from earlier results and from the args.

@@ -67,6 +67,8 @@ type CompiledForm = Result<Arc<Form>, String>;
 const ARG_STRINGS_MAX: usize = 256;
 /// Redraws of a result that does not fit its schema.
 const ATTEMPTS: u32 = 12;
+/// The same where every list is as long as it can be.
+const PROBE_ATTEMPTS: u32 = 2;
 /// Tokens of the longest text result: no model's output is longer.
 const TEXT_TOKENS_MAX: u64 = 262_144;
 
@@ -220,7 +222,8 @@ impl Synthesizer {
             let valid = form.validator.as_ref().is_none_or(|validator| {
                 serde_json::from_str(&tried.text).is_ok_and(|value| validator.is_valid(&value))
             });
-            if valid || attempt >= ATTEMPTS {
+            let attempts = if extremes.is_some() { PROBE_ATTEMPTS } else { ATTEMPTS };
+            if valid || attempt >= attempts {
                 break tried;
             }
         };
