@@ -60,6 +60,7 @@ pub fn quantile<T: Copy>(sorted: &[T], per_mille: usize) -> Option<T> {
 pub fn money_from_statistic(usd: f64) -> Picodollars {
     let pico = (usd * 1e12).ceil();
     if pico.is_finite() && pico.abs() < 1e38 {
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and far inside i128")]
         Picodollars::from_pico(pico as i128)
     } else {
         Picodollars::MAX
@@ -67,6 +68,7 @@ pub fn money_from_statistic(usd: f64) -> Picodollars {
 }
 
 /// An amount in dollars for statistics only; never to be turned back into a balance.
+#[expect(clippy::cast_precision_loss, reason = "a statistic has 53 bits, and never comes back")]
 pub fn statistic_from_money(amount: Picodollars) -> f64 {
     amount.pico() as f64 / 1e12
 }

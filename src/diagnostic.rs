@@ -50,6 +50,19 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The point at `column` of `line` of `text`, both from 1: engines know no offsets. What lies
+    /// past the end of the line or the text is moved to it.
+    pub fn of_line(text: &str, line: u32, column: u32) -> Self {
+        let narrow = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+        let mut lines = text.split_inclusive('\n');
+        let before = lines.by_ref().take(narrow(line)).map(str::len).sum::<usize>();
+        let characters = lines.next().unwrap_or("").trim_end().chars();
+        let within = characters.take(narrow(column)).map(char::len_utf8).sum::<usize>();
+        Self::at(text, before + within, 0)
+    }
+}
+
 /// One message about an input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnostic {

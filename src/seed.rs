@@ -87,6 +87,7 @@ impl Stream {
 }
 
 /// The upper 53 bits as the midpoint of one of 2^53 cells: never 0, never 1.
+#[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds")]
 fn unit_interval(bits: u64) -> f64 {
     ((bits >> 11) as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0)
 }

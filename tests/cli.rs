@@ -1,7 +1,11 @@
 //! The command line, its settings and what it reads, from outside.
 
+mod bad_files;
+mod bad_scripts;
 mod inputs;
+mod lists;
 mod program;
+mod runs;
 mod scope;
 mod settings;
 mod usage;

@@ -5,13 +5,22 @@
     clippy::indexing_slicing,
     reason = "a test that cannot go on fails where it stands"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::assigning_clones,
+    reason = "what tests count is small, and they are read more than they are run"
+)]
 
 mod amount;
 mod assume;
 mod budget;
 mod cli;
+mod examples;
 mod fit;
 mod money;
+mod plan;
 mod policy;
 mod pricing;
 mod report;

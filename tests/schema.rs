@@ -3,6 +3,7 @@
 use flyball::event::RunReport;
 use flyball::plan::report::PlanReport;
 use flyball::report::json;
+use flyball::report::policy::{PolicyCheckReport, PolicyExplainReport};
 
 /// Writes the files instead of comparing them.
 const UPDATE: &str = "FLYBALL_UPDATE_SCHEMAS";
@@ -27,6 +28,16 @@ fn plan() {
 #[test]
 fn run() {
     published_is_generated("run.json", &json::schema::<RunReport>());
+}
+
+#[test]
+fn policy_check() {
+    published_is_generated("policy-check.json", &json::schema::<PolicyCheckReport>());
+}
+
+#[test]
+fn policy_explain() {
+    published_is_generated("policy-explain.json", &json::schema::<PolicyExplainReport>());
 }
 
 #[test]

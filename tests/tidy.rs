@@ -103,11 +103,24 @@ fn every_page_is_linked_from_the_index() {
 }
 
 #[test]
+fn every_link_leads_somewhere() {
+    let mut pages = files("docs", "md");
+    for page in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        pages.push(page.to_owned());
+    }
+    let exists = |path: &str| root().join(path).exists();
+    let complaints: Vec<String> =
+        pages.iter().flat_map(|page| repository::broken_links(page, &read(page), exists)).collect();
+    assert_none(&complaints);
+}
+
+#[test]
 fn every_exit_code_is_documented() {
     let codes = repository::exit_codes(&sources("src"));
     assert!(!codes.is_empty(), "no exit code found in src/app or src/cli: mend the search");
-    let page = "README.md";
-    assert_none(&repository::undocumented_codes(&codes, page, &read(page)));
+    for page in ["README.md", "docs/exit-codes.md"] {
+        assert_none(&repository::undocumented_codes(&codes, page, &read(page)));
+    }
 }
 
 /// The command that the README tells people to test with is the one that the check runs.

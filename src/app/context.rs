@@ -3,7 +3,9 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::error::AppError;
 use crate::cli::command::ColourChoice;
@@ -30,7 +32,7 @@ pub struct Context {
     pub stdout: Terminal,
     /// Standard error.
     pub stderr: Terminal,
-    /// Today, in the system's time zone.
+    /// Today in UTC: prices begin and end at midnight UTC.
     pub today: Date,
 }
 
@@ -67,7 +69,7 @@ impl Context {
             environment,
             settings,
             settings_files,
-            today: jiff::Zoned::now().date(),
+            today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
         })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use super::context::{Terminal, stderr_terminal};
 use super::exit::Exit;
+use super::output;
 use crate::cli::command::ColourChoice;
 use crate::config::{ReadError, SettingsError};
 use crate::diagnostic::Diagnostic;
@@ -108,9 +108,7 @@ impl AppError {
 
     /// Prints it on stderr.
     pub(super) fn report(&self, colour: ColourChoice) -> Exit {
-        let text = self.render(stderr_terminal(colour));
-        // Nobody is left to tell where stderr is closed.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        output::tell(&self.render(stderr_terminal(colour)));
         self.exit
     }
 }

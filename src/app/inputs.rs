@@ -8,23 +8,20 @@ use sha2::{Digest, Sha256};
 
 use super::context::Context;
 use super::error::AppError;
+use super::knowledge::{self, PolicyText};
+use super::saved::{self, SavedMetas};
 use crate::cli::plan::{ArgsOption, PlanOptions};
 use crate::cli::value::ArgsSource;
-use crate::config::examples::EXAMPLES;
-use crate::config::registry::Origin;
-use crate::config::registry::example_source;
-use crate::config::settings::CacheTtlSetting;
-use crate::config::settings::{closest, is_policy_file};
+use crate::config::settings::is_policy_file;
 use crate::config::source::{DATA_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::config::{
-    ReadError, Registry, SavedWorkflow, ScopeCounts, ScopeLimits, SourceFile, WorkflowReference,
+    Origin, ReadError, Registry, SavedWorkflow, ScopeCounts, ScopeLimits, SourceFile,
 };
 use crate::plan::job::{NamedText, PlanJob};
 use crate::plan::synth::shipped_results;
 use crate::plan::widths::TreeCounts;
-use crate::policy::Policy;
 use crate::ports::script::{Limits, ScriptArgs, Start};
-use crate::pricing::PriceFile;
+use crate::pricing::{CacheTtl, PriceFile};
 use crate::workflow::{FoundIn, FoundWorkflow, Source, SourceSet, WorkflowRegistry};
 
 /// What was read.
@@ -34,6 +31,8 @@ pub struct PlanInputs {
     pub script: SourceFile,
     /// What else is in reach: child workflows are found here.
     pub registry: Registry,
+    /// What those say about themselves, as far as it was needed.
+    pub metas: SavedMetas,
     /// The script's `args`.
     pub args: ScriptArgs,
     /// The policy.
@@ -57,18 +56,17 @@ pub enum PolicySource {
     File(SourceFile),
 }
 
-/// Reads a script's `meta.name`; `None` where it has none or is not a workflow.
-pub type NameOf<'a> = &'a mut dyn FnMut(&SavedWorkflow) -> Option<String>;
-
 impl PlanInputs {
     /// Reads what `options` name.
-    pub fn load(
-        options: &PlanOptions,
-        context: &Context,
-        name_of: NameOf<'_>,
-    ) -> Result<Self, AppError> {
+    pub fn load(options: &PlanOptions, context: &Context) -> Result<Self, AppError> {
         let registry = Registry::scan(&context.working_folder, &context.environment);
-        let script = workflow_source(&options.workflow, context, &registry, name_of)?;
+        let script = saved::script(&options.workflow, context, &registry)?;
+        // Only a script that may call others by name needs theirs read.
+        let metas = if script.text.contains("workflow") {
+            SavedMetas::read(&saved::in_reach(&script, &registry))?
+        } else {
+            SavedMetas::default()
+        };
         let read_text = |path: &PathBuf| SourceFile::read(path, TEXT_BYTES_MAX);
         let prices = options.prices.iter().map(read_text).collect::<Result<_, ReadError>>()?;
         let results = options
@@ -76,48 +74,59 @@ impl PlanInputs {
             .iter()
             .map(|known| Ok((known.label.clone(), json_file(&known.file)?)))
             .collect::<Result<_, AppError>>()?;
-        Ok(Self {
+        let inputs = Self {
             script,
             registry,
+            metas,
             args: script_args(&options.args)?,
             policy: policy_source(&options.policy)?,
             prices,
             usage: options.usage.as_ref().map(read_text).transpose()?,
             results,
             scope: options.scope.as_deref().map(count_scope).transpose()?,
-        })
+        };
+        inputs.check(options)?;
+        Ok(inputs)
+    }
+
+    /// What the planner would refuse is refused here, where the texts are at hand to point into.
+    fn check(&self, options: &PlanOptions) -> Result<(), AppError> {
+        knowledge::policy(&self.policy)?;
+        let prices = knowledge::price_table(&self.prices)?;
+        knowledge::provider(&options.provider, &prices)?;
+        self.usage.as_ref().map_or(Ok(()), knowledge::usage_model)
     }
 }
 
 impl PlanInputs {
     /// The script and the saved workflows it may call.
     pub fn source_set(&self) -> SourceSet {
-        let saved = self.registry.workflows.iter().map(|saved| FoundWorkflow {
-            meta_name: None,
-            path: saved.path.display().to_string(),
-            found_in: match saved.origin {
-                Origin::Project => {
-                    let folder = saved.path.parent();
-                    let above = self.registry.folders.iter().position(|f| Some(&**f) == folder);
-                    FoundIn::Project {
-                        levels_up: above.map_or(0, |n| u32::try_from(n).unwrap_or(0)),
-                    }
-                }
-                Origin::Personal => FoundIn::Personal,
-            },
-            text: saved.text.clone(),
-        });
+        let found = |source: Source, found_in| FoundWorkflow {
+            meta_name: self.metas.get(&source.name).map(|meta| meta.name.clone()),
+            path: source.name,
+            found_in,
+            text: source.text,
+        };
+        let places = self.registry.workflows.iter().map(|saved| self.found_in(saved));
         // An example finds its siblings by name and by path, wherever it is run.
-        let shipped =
-            EXAMPLES.iter().filter(|_| self.script.path.is_none()).map(|example| FoundWorkflow {
-                meta_name: None,
-                path: format!("examples/{}.js", example.name),
-                found_in: FoundIn::Personal,
-                text: example.text.to_owned(),
-            });
+        let places = places.chain(std::iter::repeat(FoundIn::Personal));
+        let in_reach = saved::in_reach(&self.script, &self.registry).into_iter();
         SourceSet {
             main: Source::new(self.script.name.clone(), self.script.text.clone()),
-            registry: WorkflowRegistry { found: saved.chain(shipped).collect() },
+            registry: WorkflowRegistry {
+                found: in_reach.zip(places).map(|(source, place)| found(source, place)).collect(),
+            },
+        }
+    }
+
+    fn found_in(&self, saved: &SavedWorkflow) -> FoundIn {
+        match saved.origin {
+            Origin::Project => {
+                let folder = saved.path.parent();
+                let above = self.registry.folders.iter().position(|f| Some(&**f) == folder);
+                FoundIn::Project { levels_up: above.map_or(0, |n| u32::try_from(n).unwrap_or(0)) }
+            }
+            Origin::Personal => FoundIn::Personal,
         }
     }
 
@@ -146,11 +155,12 @@ impl PlanInputs {
 
     /// What the planner is asked.
     pub fn job(&self, options: &PlanOptions, context: &Context) -> Result<PlanJob, AppError> {
-        let policy = self.policy_text()?;
-        let suggested_policy = Policy::parse(&policy.name, &policy.text)
-            .ok()
-            .and_then(|policy| policy.suggests().map(str::to_owned))
-            .and_then(|name| shipped_policy(&name));
+        let PolicyText { policy, name, text } = knowledge::policy(&self.policy)?;
+        let suggested_policy = policy.suggests().and_then(|name| {
+            let text = knowledge::shipped_policy(name)?;
+            Some(NamedText { name: name.to_owned(), text: text.to_owned() })
+        });
+        let policy = NamedText { name, text };
         let results = self.results.iter().map(|(label, file)| format!("{label}={}", file.text));
         let mut start = Start {
             args: self.args.clone(),
@@ -173,7 +183,7 @@ impl PlanInputs {
             session_model: options.model.clone().unwrap_or_else(|| "default".to_owned()),
             session_effort: options.effort,
             provider: options.provider.clone(),
-            cache_one_hour: options.cache_ttl == CacheTtlSetting::OneHour,
+            cache_one_hour: options.cache_ttl == CacheTtl::OneHour,
             budgets: options.budgets.iter().map(ToString::to_string).collect(),
             fit: options.fit.map(|amount| format!("{}usd", amount.to_decimal())),
             samples: options.samples,
@@ -201,21 +211,6 @@ impl PlanInputs {
         files
     }
 
-    fn policy_text(&self) -> Result<NamedText, AppError> {
-        match &self.policy {
-            PolicySource::File(file) => {
-                Ok(NamedText { name: file.name.clone(), text: file.text.clone() })
-            }
-            PolicySource::Shipped(name) => shipped_policy(name).ok_or_else(|| {
-                let names: Vec<&str> =
-                    crate::policy::shipped().iter().map(|(name, _)| *name).collect();
-                AppError::bad_input(format!("there is no policy `{name}`"))
-                    .with_hint(suggestion(name, &names, "the shipped policies are"))
-                    .with_hint("a policy file has a path with a slash or ends in .toml")
-            }),
-        }
-    }
-
     fn script_hash(&self) -> String {
         let mut digest = Sha256::new();
         digest.update(self.script.text.as_bytes());
@@ -236,11 +231,6 @@ fn client_concurrency() -> u32 {
     u32::try_from(cores.saturating_sub(2).clamp(2, 16)).unwrap_or(2)
 }
 
-fn shipped_policy(name: &str) -> Option<NamedText> {
-    let (name, text) = crate::policy::shipped().iter().find(|(shipped, _)| *shipped == name)?;
-    Some(NamedText { name: (*name).to_owned(), text: (*text).to_owned() })
-}
-
 fn tree_counts(scope: &ScopeCounts) -> TreeCounts {
     TreeCounts {
         files: Some(scope.files),
@@ -249,72 +239,6 @@ fn tree_counts(scope: &ScopeCounts) -> TreeCounts {
         packages: None,
         tests: None,
         scoped: true,
-    }
-}
-
-/// The script that `workflow` names.
-pub fn workflow_source(
-    workflow: &str,
-    context: &Context,
-    registry: &Registry,
-    name_of: NameOf<'_>,
-) -> Result<SourceFile, AppError> {
-    match WorkflowReference::from_text(workflow, &context.working_folder) {
-        WorkflowReference::Path(path) => {
-            SourceFile::read(&path, TEXT_BYTES_MAX).map_err(|error| missing_script(error, registry))
-        }
-        WorkflowReference::Example(name) => example_source(&name).map_err(|names| {
-            AppError::bad_input(format!("there is no example `{name}`")).with_hint(suggestion(
-                &name,
-                &names,
-                "the examples are",
-            ))
-        }),
-        WorkflowReference::Name(name) => {
-            let found = registry.named(&name, name_of);
-            let Some(closest) = found.first() else {
-                return Err(unknown_workflow(&name, registry));
-            };
-            Ok(SourceFile {
-                name: closest.path.display().to_string(),
-                path: Some(closest.path.clone()),
-                text: closest.text.clone(),
-            })
-        }
-    }
-}
-
-fn missing_script(error: ReadError, registry: &Registry) -> AppError {
-    let ReadError::Missing { path } = &error else { return error.into() };
-    let stem = Path::new(path).file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
-    let saved = stem.filter(|stem| registry.workflows.iter().any(|saved| saved.stem == *stem));
-    match saved {
-        Some(stem) => AppError::from(error)
-            .with_hint(format!("there is a saved workflow of that name: flyball plan {stem}")),
-        None => error.into(),
-    }
-}
-
-fn unknown_workflow(name: &str, registry: &Registry) -> AppError {
-    let stems: Vec<&str> = registry.workflows.iter().map(|saved| saved.stem.as_str()).collect();
-    let looked = registry.folders.iter().map(|folder| folder.display().to_string());
-    let error = AppError::bad_input(format!(
-        "there is no file and no saved workflow `{name}` (looked in {})",
-        looked.collect::<Vec<_>>().join(", ")
-    ));
-    if stems.is_empty() {
-        error.with_hint("name a script: flyball plan path/to/workflow.js")
-    } else {
-        error.with_hint(suggestion(name, &stems, "flyball workflows list shows all of"))
-    }
-}
-
-/// `did you mean`, or what there is.
-fn suggestion(typed: &str, names: &[&str], otherwise: &str) -> String {
-    match closest(typed, names) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if names.is_empty() => "there are none".to_owned(),
-        None => format!("{otherwise} {}", names.join(", ")),
     }
 }
 
@@ -345,7 +269,8 @@ fn checked_json(source: SourceFile) -> Result<SourceFile, AppError> {
     }
 }
 
-fn policy_source(policy: &str) -> Result<PolicySource, AppError> {
+/// Where the policy that `policy` names is from.
+pub fn policy_source(policy: &str) -> Result<PolicySource, AppError> {
     if is_policy_file(policy) {
         Ok(PolicySource::File(SourceFile::read(Path::new(policy), TEXT_BYTES_MAX)?))
     } else {

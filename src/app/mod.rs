@@ -9,16 +9,21 @@ use clap::error::ErrorKind;
 use crate::cli::{Command, CommandLine};
 use crate::script::sandbox;
 
+mod child;
 pub mod context;
 pub mod error;
 pub mod exit;
 pub mod inputs;
+pub mod knowledge;
 mod output;
 mod pace;
 mod panic;
 pub mod plan;
 mod planning;
+mod policy;
+pub mod pricing;
 pub mod run;
+mod saved;
 mod simulation;
 mod workflows;
 
@@ -30,7 +35,7 @@ pub use exit::Exit;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.get(1).is_some_and(|first| first == sandbox::CHILD_ARGUMENT) {
-        return sandbox::child_main(|context, input| planning::handle(context, &input));
+        return sandbox::child_main(|context, input| child::handle(context, &input));
     }
     panic::install_hook();
     let outcome =
@@ -59,6 +64,8 @@ fn dispatch(command_line: CommandLine) -> Exit {
     let outcome = Context::of_process(colour).and_then(|context| match command_line.command {
         Command::Plan(typed) => plan::run(*typed, &context),
         Command::Run(typed) => run::run(*typed, &context),
+        Command::Policy(command) => policy::run(command, &context),
+        Command::Pricing(arguments) => pricing::command(&arguments, &context),
         Command::Workflows(command) => workflows::run(command, &context),
     });
     match outcome {

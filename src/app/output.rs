@@ -19,6 +19,11 @@ pub(super) fn print(text: &str) -> Result<(), AppError> {
     }
 }
 
+/// Writes `text` to standard error. Where that is closed, nobody is left to tell.
+pub(super) fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Asks the terminal; anything but a yes is a no.
 pub(super) fn confirm(question: &str) -> bool {
     let mut stderr = io::stderr().lock();

@@ -1,5 +1,7 @@
 //! `flyball plan`.
 
+use std::path::PathBuf;
+
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
@@ -8,6 +10,7 @@ use super::{output, planning};
 use crate::cli::PlanTyped;
 use crate::cli::plan::PlanOptions;
 use crate::cli::value::Format;
+use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::gate::Gate;
 use crate::plan::PlanError;
 use crate::plan::report::{PlanReport, VerdictOutcome};
@@ -20,8 +23,8 @@ use crate::workflow::{SourceSet, WorkflowFacts};
 pub(super) fn run(typed: PlanTyped, context: &Context) -> Result<Exit, AppError> {
     let PlanTyped { workflow, flags, format, out } = typed;
     let options = flags.resolve(workflow, &context.settings, &context.environment);
-    let inputs = PlanInputs::load(&options, context, &mut |_| None)?;
-    let Planned { report, .. } = make(&inputs, &options, context)?;
+    let inputs = PlanInputs::load(&options, context)?;
+    let Planned { report, facts, .. } = make(&inputs, &options, context)?;
     if let Some(path) = &out {
         output::write_file(path, &json::pretty(&report))?;
     }
@@ -30,7 +33,34 @@ pub(super) fn run(typed: PlanTyped, context: &Context) -> Result<Exit, AppError>
         Format::Json => json::pretty(&report),
         Format::Markdown => markdown::plan(&report),
     })?;
+    refuse_failed(&report, &inputs, &facts)?;
     Ok(exit_of(&report))
+}
+
+/// Refuses a script that fails in every run before its first agent, pointing at what threw.
+pub(super) fn refuse_failed(
+    report: &PlanReport,
+    inputs: &PlanInputs,
+    facts: &WorkflowFacts,
+) -> Result<(), AppError> {
+    if exit_of(report) != Exit::ScriptFailed {
+        return Ok(());
+    }
+    let error = AppError::new(Exit::ScriptFailed, "the script fails before its first agent");
+    // A place does not say which file it is in: with child workflows it may be one of theirs.
+    let text = if facts.workflow_calls.is_empty() { &*inputs.script.text } else { "" };
+    let errors = report.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let reasons: Vec<Diagnostic> = errors
+        .map(|reason| Diagnostic {
+            place: reason.place.map(|place| Place::of_line(text, place.line, place.column)),
+            ..reason.clone()
+        })
+        .collect();
+    Err(if reasons.is_empty() {
+        error
+    } else {
+        error.with_findings(&*inputs.script.name, text, reasons)
+    })
 }
 
 /// Plans `inputs` in a child process.
@@ -62,14 +92,22 @@ pub(super) struct Planned {
 
 /// The child processes that `options` allow.
 pub(super) fn sandbox(options: &PlanOptions) -> Result<Sandbox, AppError> {
-    let executable = std::env::current_exe()
-        .map_err(|error| AppError::bug(format!("this program cannot find itself: {error}")))?;
     let defaults = SandboxLimits::default();
-    Ok(Sandbox::new(executable).with_limits(SandboxLimits {
-        silence: defaults.silence.min(options.time_limit),
+    Ok(Sandbox::new(this_program()?).with_limits(SandboxLimits {
+        // A little less than the whole, so that a loop without end is told from a long plan.
+        silence: defaults.silence.min(options.time_limit.mul_f64(SILENCE_SHARE)),
         wall: options.time_limit,
         ..defaults
     }))
+}
+
+/// The share of the time limit that may pass in silence.
+const SILENCE_SHARE: f64 = 0.9;
+
+/// Where this program's executable is.
+pub(super) fn this_program() -> Result<PathBuf, AppError> {
+    std::env::current_exe()
+        .map_err(|error| AppError::bug(format!("this program cannot find itself: {error}")))
 }
 
 /// What the user is told where there is no plan.
@@ -101,7 +139,8 @@ pub(super) fn explain_engine(error: EngineError, inputs: &PlanInputs) -> AppErro
             )
         }
         EngineError::Killed { reason, help } => {
-            AppError::new(Exit::ScriptFailed, format!("the script was ended: {reason}"))
+            let name = &inputs.script.name;
+            AppError::new(Exit::ScriptFailed, format!("{name}: the script was ended: {reason}"))
                 .with_hint(help)
         }
         EngineError::Unanswerable(message) => AppError::usage(message),
@@ -111,6 +150,10 @@ pub(super) fn explain_engine(error: EngineError, inputs: &PlanInputs) -> AppErro
 
 /// What a plan's verdict means to the caller. Asking is not refusing: `run` asks.
 pub fn exit_of(report: &PlanReport) -> Exit {
+    let no_agents = report.verdict.outcome == VerdictOutcome::NoAgents;
+    if no_agents && report.endings.iter().all(|ending| !ending.returned) {
+        return Exit::ScriptFailed;
+    }
     let over = matches!(report.verdict.outcome, VerdictOutcome::AtRisk | VerdictOutcome::Over);
     if report.verdict.gate == Gate::Deny || over { Exit::OverBudget } else { Exit::Done }
 }

@@ -6,6 +6,7 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use super::child::Job;
 use crate::plan::PlanError;
 use crate::plan::job::PlanJob;
 use crate::plan::planner;
@@ -21,19 +22,19 @@ use crate::usage::TokenCounter;
 use crate::workflow::{FoundIn, FoundWorkflow, SourceSet, WorkflowFacts};
 
 /// What the child is asked.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Request {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Request {
     /// The script and what it may call.
-    pub sources: SourceSet,
+    pub(super) sources: SourceSet,
     /// What to plan.
-    pub job: PlanJob,
+    pub(super) job: PlanJob,
     /// Files that the script names as children and that could not be read.
-    pub unreadable: Vec<String>,
+    pub(super) unreadable: Vec<String>,
 }
 
 /// What the child answers.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Answer {
+pub(super) enum Answer {
     /// A plan, what the policy did for each stage, and what is known of the script.
     Planned(Box<(PlanReport, Vec<Routing>, WorkflowFacts)>),
     /// The script names these files as child workflows.
@@ -43,16 +44,7 @@ pub enum Answer {
 }
 
 /// The child's side.
-pub fn handle(context: &JobContext, input: &[u8]) -> Vec<u8> {
-    let answer = match serde_json::from_slice::<Request>(input) {
-        Ok(request) => answer(context, request),
-        Err(error) => Answer::Failed(PlanError::Script(EngineError::Internal(error.to_string()))),
-    };
-    serde_json::to_vec(&answer).unwrap_or_default()
-}
-
-fn answer(context: &JobContext, mut request: Request) -> Answer {
-    name_saved(&mut request.sources);
+pub(super) fn answer(context: &JobContext, request: Request) -> Answer {
     let program = match Program::compile(&request.sources) {
         Ok(program) => program,
         Err(error) => return Answer::Failed(PlanError::Script(error)),
@@ -66,23 +58,15 @@ fn answer(context: &JobContext, mut request: Request) -> Answer {
     let counter = OnceLock::new();
     thread::scope(|scope| {
         // The vocabulary takes as long to load as a small plan takes to make.
-        scope.spawn(|| drop(counter.get_or_init(TokenCounter::load)));
+        scope.spawn(|| {
+            counter.get_or_init(TokenCounter::load);
+        });
         let mut workers = Threads { program: &program, context, counter: &counter };
         match planner::plan(request.job, &facts, &mut workers) {
             Ok((report, routings)) => Answer::Planned(Box::new((report, routings, facts.clone()))),
             Err(error) => Answer::Failed(error),
         }
     })
-}
-
-/// Saved workflows are known by their own names, which only the sandboxed parser can read.
-fn name_saved(sources: &mut SourceSet) {
-    for found in &mut sources.registry.found {
-        if found.meta_name.is_none() && found.found_in != FoundIn::Path {
-            found.meta_name =
-                WorkflowFacts::read(&found.source()).ok().map(|facts| facts.meta.name);
-        }
-    }
 }
 
 fn missing_paths(facts: &WorkflowFacts, sources: &SourceSet) -> Vec<String> {
@@ -150,20 +134,15 @@ fn join(handle: std::io::Result<thread::ScopedJoinHandle<'_, Part>>) -> Part {
 }
 
 /// The parent's side: asks a child for a plan, and reads in the files that the script names.
-pub fn plan(
+pub(super) fn plan(
     sandbox: &Sandbox,
     sources: &mut SourceSet,
     job: PlanJob,
     read_child: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Result<(PlanReport, Vec<Routing>, WorkflowFacts), PlanError> {
-    let internal = |error: String| PlanError::Script(EngineError::Internal(error));
     let mut request = Request { sources: sources.clone(), job, unreadable: Vec::new() };
     for _ in 0..CHILD_ROUNDS_MAX {
-        let input = serde_json::to_vec(&request).map_err(|error| internal(error.to_string()))?;
-        let output = sandbox.job(input, &mut |_| {})?;
-        let answer =
-            serde_json::from_slice(&output).map_err(|error| internal(error.to_string()))?;
-        match answer {
+        match Job::Plan(Box::new(request.clone())).ask(sandbox)? {
             Answer::Planned(planned) => {
                 *sources = request.sources;
                 return Ok(*planned);
@@ -175,11 +154,12 @@ pub fn plan(
             }
         }
     }
-    Err(internal("the script names ever more child workflows".to_owned()))
+    let message = "the script names ever more child workflows".to_owned();
+    Err(PlanError::Script(EngineError::Internal(message)))
 }
 
 /// Facts of a script, with the files that it names as children read in.
-pub fn inspect(
+pub(super) fn inspect(
     sandbox: &Sandbox,
     sources: &mut SourceSet,
     read_child: &mut dyn FnMut(&str) -> Option<String>,

@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use serde_json::Value;
 
+use super::context::Context;
+use super::error::AppError;
+use super::exit::Exit;
+use super::{knowledge, output};
 use crate::cli::pricing::{
-    PricingArgs, PricingCheck, PricingCommand, PricingFormat, PricingImport, PricingList,
-    PricingShow,
+    PricingArgs, PricingCheck, PricingCommand, PricingImport, PricingList, PricingShow,
 };
+use crate::cli::value::PlainFormat;
 use crate::diagnostic::Severity;
 use crate::pricing::import::{self, ImportError, WriteError};
 use crate::pricing::{PriceFile, PriceTable, PricingError, UnknownModel, check};
-use crate::report::pricing as report;
+use crate::report::{Page, pricing as report};
 
 /// The largest table that is imported, in bytes.
 const IMPORT_BYTES_MAX: u64 = 64 << 20;
@@ -28,8 +32,8 @@ pub struct PricingScene<'a> {
     pub working_folder: &'a Path,
     /// Today, UTC.
     pub today: Date,
-    /// The width of the page, columns.
-    pub width: usize,
+    /// What tables are laid out on.
+    pub page: Page,
 }
 
 /// How a command of pricing ended.
@@ -61,6 +65,14 @@ pub enum PricingFailure {
         /// The ones there are.
         known: String,
     },
+    /// No such provider. Exit code 2.
+    #[error("no price table knows the provider `{provider}`; providers: {known}")]
+    UnknownProvider {
+        /// As typed.
+        provider: String,
+        /// The ones there are.
+        known: String,
+    },
     /// A file cannot be read or written. Exit code 6.
     #[error("`{}`: {error}", path.display())]
     File {
@@ -86,10 +98,32 @@ impl PricingFailure {
     /// The documented exit code: 2 for what was typed, 6 for a bad file.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::UnknownModel(_) | Self::UnknownVendor { .. } | Self::Write(_) => 2,
+            Self::UnknownModel(_)
+            | Self::UnknownVendor { .. }
+            | Self::UnknownProvider { .. }
+            | Self::Write(_) => 2,
             Self::BadFile(_) | Self::File { .. } | Self::Import { .. } => 6,
         }
     }
+}
+
+/// `flyball pricing` over the price files in force.
+pub(super) fn command(arguments: &PricingArgs, context: &Context) -> Result<Exit, AppError> {
+    let files = knowledge::price_files(&context.settings.prices)?;
+    let scene = PricingScene {
+        files: &files,
+        working_folder: &context.working_folder,
+        today: context.today,
+        page: context.stdout.page(),
+    };
+    let outcome = run(arguments, &scene).map_err(|failure| match failure {
+        PricingFailure::BadFile(error) => knowledge::bad_prices(&error, &files),
+        other if other.exit_code() == Exit::Usage.code() => AppError::usage(other),
+        other => AppError::bad_input(other),
+    })?;
+    output::print(&outcome.stdout)?;
+    output::tell(&outcome.stderr);
+    Ok(if outcome.bad_files { Exit::BadInput } else { Exit::Done })
 }
 
 /// Executes a command of `flyball pricing`. Writes no file but the one that `--write` names.
@@ -116,18 +150,24 @@ fn run_list(list: &PricingList, scene: &PricingScene) -> Result<PricingOutcome, 
         }
     }
     Ok(printed(match list.format {
-        PricingFormat::Table => report::models(&prices, vendor, list.all, on, scene.width),
-        PricingFormat::Json => pretty(&report::models_json(&prices, vendor, on)),
+        PlainFormat::Table => report::models(&prices, vendor, list.all, on, scene.page),
+        PlainFormat::Json => pretty(&report::models_json(&prices, vendor, on)),
     }))
 }
 
 fn run_show(show: &PricingShow, scene: &PricingScene) -> Result<PricingOutcome, PricingFailure> {
     let prices = PriceTable::parse(scene.files)?;
     let on = show.at.unwrap_or(scene.today);
+    let known = prices.providers();
+    if !known.contains(&*show.provider) {
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        let provider = show.provider.clone();
+        return Err(PricingFailure::UnknownProvider { provider, known });
+    }
     let resolved = prices.resolve_name(&show.model, &show.provider, on)?;
     Ok(printed(match show.format {
-        PricingFormat::Table => report::model(&prices, &resolved, on, scene.width),
-        PricingFormat::Json => pretty(&report::model_json(&prices, &resolved, on)),
+        PlainFormat::Table => report::model(&prices, &resolved, on, scene.page),
+        PlainFormat::Json => pretty(&report::model_json(&prices, &resolved, on)),
     }))
 }
 
@@ -141,8 +181,8 @@ fn run_check(typed: &PricingCheck, scene: &PricingScene) -> Result<PricingOutcom
     let worst = findings.iter().map(|finding| finding.severity).max();
     let tolerated = if typed.strict { Severity::Note } else { Severity::Warning };
     let mut outcome = printed(match typed.format {
-        PricingFormat::Table => report::findings(&prices, &findings, scene.width),
-        PricingFormat::Json => pretty(&report::findings_json(&prices, &findings)),
+        PlainFormat::Table => report::findings(&prices, &findings, scene.page),
+        PlainFormat::Json => pretty(&report::findings_json(&prices, &findings)),
     });
     outcome.bad_files = worst > Some(tolerated);
     Ok(outcome)
@@ -160,8 +200,8 @@ fn run_import(
     let comparison = import::compare(&prices, &imported, on);
     let format = imported.format.name();
     let mut outcome = printed(match typed.format {
-        PricingFormat::Table => report::comparison(&comparison, format, scene.width),
-        PricingFormat::Json => pretty(&report::comparison_json(&comparison, format)),
+        PlainFormat::Table => report::comparison(&comparison, format, scene.page),
+        PlainFormat::Json => pretty(&report::comparison_json(&comparison, format)),
     });
     if let Some(path) = &typed.write {
         let origin = format!("{format}, {}", typed.from.display());

@@ -15,7 +15,6 @@ use crate::agents::{Arms, SimulatedBackend};
 use crate::cli::plan::{ArgsOption, PlanOptions};
 use crate::cli::value::{self, ArgsSource, Format};
 use crate::cli::{RunOptions, RunTyped};
-use crate::config::settings::CacheTtlSetting;
 use crate::event::{RunReport, RunResult, RunStatus, StopCause};
 use crate::gate::Gate;
 use crate::id::RunId;
@@ -23,6 +22,7 @@ use crate::plan::planner;
 use crate::plan::report::{PLAN_SCHEMA_VERSION, PlanReport};
 use crate::plan::setup::Setup;
 use crate::policy::BudgetScope;
+use crate::pricing::CacheTtl;
 use crate::report::progress::{Lines, LiveLine, Progress};
 use crate::report::{json, plan as plan_report, run as run_report};
 use crate::run::{Routes, RunPorts, RunSetup, forecasts_of};
@@ -36,7 +36,7 @@ pub(super) fn run(typed: RunTyped, context: &Context) -> Result<Exit, AppError> 
     if let Some(plan) = &given {
         as_planned(&mut options.planning, plan)?;
     }
-    let inputs = PlanInputs::load(&options.planning, context, &mut |_| None)?;
+    let inputs = PlanInputs::load(&options.planning, context)?;
     let subject = match given {
         Some(plan) => Subject::planned_before(plan, &inputs, &options, context)?,
         None => Subject::planned_now(&inputs, &options, context)?,
@@ -136,11 +136,8 @@ fn as_planned(options: &mut PlanOptions, plan: &PlanReport) -> Result<(), AppErr
     }
     options.turn_budget_tokens = request.turn_budget_tokens;
     options.concurrency = options.concurrency.or(Some(request.concurrency));
-    options.cache_ttl = if request.cache_one_hour {
-        CacheTtlSetting::OneHour
-    } else {
-        CacheTtlSetting::FiveMinutes
-    };
+    options.cache_ttl =
+        if request.cache_one_hour { CacheTtl::OneHour } else { CacheTtl::FiveMinutes };
     options.assume = request
         .assumptions
         .iter()

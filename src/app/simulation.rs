@@ -14,7 +14,7 @@ use crate::ports::route::{CallStages, WrittenRoute};
 use crate::ports::script::{AgentCall, Outcome};
 use crate::run::Replay;
 use crate::seed::Seed;
-use crate::usage::{AgentDraws, Draws, Prefix, RunDraws, StageDraws, TokenCounter};
+use crate::usage::{AgentDraws, Draws, Prefix, RunDraws, StageDraws, StageKind, TokenCounter};
 
 /// What all ports of a simulated run share.
 pub(super) struct Simulation<'a> {
@@ -31,6 +31,8 @@ struct State {
     placed: BTreeMap<CallId, Placed>,
     /// By stage: results given so far.
     delivered: Vec<u32>,
+    /// By stage: the kind of work, told by its first prompt as in the plan.
+    kinds: Vec<StageKind>,
     sample: SampleState,
 }
 
@@ -57,6 +59,7 @@ impl<'a> Simulation<'a> {
                 index: StageIndex::new(setup.label_templates.clone()),
                 placed: BTreeMap::new(),
                 delivered: Vec::new(),
+                kinds: Vec::new(),
                 sample: SampleState::new(seed),
             }),
         }
@@ -70,6 +73,11 @@ impl<'a> Simulation<'a> {
         let placement = state.index.place(call);
         if placement.stage >= state.delivered.len() {
             state.delivered.push(0);
+            if let Some(identity) = state.index.stages().get(placement.stage) {
+                let usage = &self.setup.usage;
+                let kind = usage.kind_of(&identity.skeleton, &identity.phase, &call.prompt);
+                state.kinds.push(kind);
+            }
         }
         let placed = Placed {
             placement,
@@ -118,14 +126,13 @@ impl<'a> Simulation<'a> {
         else {
             return Vec::new();
         };
-        let (Some(identity), call) =
-            (state.index.stages().get(placed.placement.stage), &job.call)
+        let (Some(identity), call) = (state.index.stages().get(placed.placement.stage), &job.call)
         else {
             return Vec::new();
         };
         let traits = StageTraits {
             role: job.role,
-            kind: self.setup.usage.kind_of(&identity.skeleton, &identity.phase, &call.prompt),
+            kind: state.kinds.get(placed.placement.stage).copied().unwrap_or(StageKind::General),
             model: ModelFacts::of(model),
             effort: job.effort,
             worktree: call.worktree,

@@ -220,10 +220,11 @@ impl Account {
     pub fn verify(&self) -> Result<(), AccountError> {
         self.still_balanced()?;
         let replayed = replay(&self.entries);
+        let untouched = Balance::default();
         for (number, scope) in self.scopes.iter().enumerate() {
             let id = ScopeId(u32::try_from(number).unwrap_or(u32::MAX));
             let kept = Balance::of(scope);
-            let summed = replayed.get(&id).copied().unwrap_or_default();
+            let summed = *replayed.get(&id).unwrap_or(&untouched);
             if kept != summed {
                 return Err(AccountError::Broken(format!(
                     "{} holds {kept:?}, its entries sum to {summed:?}",

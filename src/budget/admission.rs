@@ -75,16 +75,17 @@ pub(crate) fn judge(ask: &Ask, path: &[(ScopeId, &Scope)]) -> Judgement {
     // A longer answer than any scope can ever pay for is not asked for of the others either.
     let mut cap = ask.cap.standing_tokens;
     for (_, scope) in path.iter().filter(|(_, scope)| in_last_mile(scope, &standing)) {
-        cap = cap.min(longest_now(scope, ask).unwrap_or(0));
+        // Where not even the prompt fits now, the floor is asked for, and waited for.
+        cap = cap.min(longest_now(scope, ask).unwrap_or(ask.cap.floor_tokens));
     }
     let cap = cap.max(ask.cap.floor_tokens);
     let wanted = ask.bound.charge(cap);
     let mut blocking = Vec::new();
     let mut shortage = None;
     for (id, scope) in path.iter().rev() {
-        if let Some(unit) = first_short(scope, &wanted, ask, false) {
+        if let Some(short) = first_short(scope, &wanted, ask, false) {
             blocking.push(*id);
-            shortage = shortage.or_else(|| Some(describe(scope, unit, &least, ask)));
+            shortage = shortage.or_else(|| Some(describe(scope, short, &least, ask)));
         }
     }
     match shortage {
@@ -96,19 +97,19 @@ pub(crate) fn judge(ask: &Ask, path: &[(ScopeId, &Scope)]) -> Judgement {
 /// The outermost scope that can never pay for `least`.
 fn exhausted(ask: &Ask, path: &[(ScopeId, &Scope)], least: &Charge) -> Option<Shortage> {
     path.iter().rev().find_map(|(_, scope)| {
-        first_short(scope, least, ask, true).map(|unit| describe(scope, unit, least, ask))
+        first_short(scope, least, ask, true).map(|short| describe(scope, short, least, ask))
     })
 }
 
-/// The first unit in which `charge` does not fit: now, or (`ever`) even if nothing in flight cost
+/// The first unit in which `charge` does not fit, and the scope's limit in it: now, or (`ever`) even if nothing in flight cost
 /// anything. A scope above its limit admits nothing, not even what needs nothing of that unit.
-fn first_short(scope: &Scope, charge: &Charge, ask: &Ask, ever: bool) -> Option<Unit> {
-    Unit::ALL.into_iter().find(|unit| {
-        let Some(limit) = scope.limits.get(*unit) else { return false };
-        let reserved = if ever { 0 } else { scope.reserved(*unit) };
-        let taken = scope.settled(*unit).saturating_add(reserved);
-        let needed = needed(scope, *unit, charge, ask);
-        taken > limit || needed > limit.saturating_sub(taken)
+fn first_short(scope: &Scope, charge: &Charge, ask: &Ask, ever: bool) -> Option<(Unit, i128)> {
+    Unit::ALL.into_iter().find_map(|unit| {
+        let limit = scope.limits.get(unit)?;
+        let reserved = if ever { 0 } else { scope.reserved(unit) };
+        let taken = scope.settled(unit).saturating_add(reserved);
+        let needed = needed(scope, unit, charge, ask);
+        (taken > limit || needed > limit.saturating_sub(taken)).then_some((unit, limit))
     })
 }
 
@@ -144,12 +145,12 @@ fn longest_now(scope: &Scope, ask: &Ask) -> Option<u64> {
     Some(usd.min(tokens(Unit::BilledTokens)?).min(tokens(Unit::OutputTokens)?))
 }
 
-/// `scope`'s balance in `unit`, with what `least` needs of it.
-fn describe(scope: &Scope, unit: Unit, least: &Charge, ask: &Ask) -> Shortage {
+/// `scope`'s balance in the unit that is short, with what `least` needs of it.
+fn describe(scope: &Scope, (unit, limit): (Unit, i128), least: &Charge, ask: &Ask) -> Shortage {
     Shortage {
         scope: scope.path.to_string(),
         unit,
-        limit: unit.quantity(scope.limits.get(unit).unwrap_or_default()),
+        limit: unit.quantity(limit),
         settled: unit.quantity(scope.settled(unit)),
         reserved: unit.quantity(scope.reserved(unit)),
         needed: unit.quantity(needed(scope, unit, least, ask)),

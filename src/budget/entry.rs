@@ -169,7 +169,9 @@ fn sum_up(
         let mut next = Some(known.scope);
         while let Some(scope) = next {
             let balance = balances.entry(scope).or_default();
-            balance.settled += known.settled.unwrap_or_default();
+            if let Some(settled) = known.settled {
+                balance.settled += settled;
+            }
             if open.contains(attempt) {
                 balance.reserved += known.reserved;
             }

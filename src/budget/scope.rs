@@ -158,7 +158,9 @@ impl Scope {
         agent: Option<&Arc<str>>,
     ) {
         self.reserved = self.reserved.minus(reserved);
-        self.settled += settled.unwrap_or_default();
+        if let Some(settled) = settled {
+            self.settled += settled;
+        }
         let Some(agent) = agent else { return };
         let Some(count) = self.agents.get_mut(agent) else { return };
         let was_reserved = !count.settled;

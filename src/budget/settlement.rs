@@ -69,7 +69,8 @@ impl Account {
         };
         self.record(EntryKind::Settle { attempt: attempt.clone(), charge: used });
         let mut effects = Effects::default();
-        let beyond = used.minus(reserved.unwrap_or_default());
+        // What was given back holds nothing any more: all of this is beyond it.
+        let beyond = used.minus(reserved.unwrap_or(Charge::ZERO));
         if !beyond.is_zero() {
             self.record(EntryKind::Overrun { attempt: attempt.clone(), charge: beyond });
             effects.overrun = Some(Overrun { attempt: attempt.clone(), beyond });
@@ -144,7 +145,7 @@ impl Account {
             if reserved.is_none() {
                 scope.reserve(Charge::ZERO, known.agent.as_ref());
             }
-            scope.close(reserved.unwrap_or_default(), settled, known.agent.as_ref());
+            scope.close(reserved.unwrap_or(Charge::ZERO), settled, known.agent.as_ref());
         }
         let state = settled.map_or(AttemptState::Released, AttemptState::Closed);
         self.set_state(attempt, state);
@@ -183,15 +184,15 @@ impl Account {
 
 /// The first unit in which `by` more does not fit into `scope` now.
 fn short_of(scope: &Scope, by: Charge) -> Option<Shortage> {
-    let short = Unit::ALL.into_iter().find(|unit| {
-        let taken = scope.settled(*unit).saturating_add(scope.reserved(*unit));
-        let limit = scope.limits.get(*unit);
-        limit.is_some_and(|limit| taken > limit || by.get(*unit) > limit - taken)
+    let (short, limit) = Unit::ALL.into_iter().find_map(|unit| {
+        let limit = scope.limits.get(unit)?;
+        let taken = scope.settled(unit).saturating_add(scope.reserved(unit));
+        (taken > limit || by.get(unit) > limit - taken).then_some((unit, limit))
     })?;
     Some(Shortage {
         scope: scope.path.to_string(),
         unit: short,
-        limit: short.quantity(scope.limits.get(short).unwrap_or_default()),
+        limit: short.quantity(limit),
         settled: short.quantity(scope.settled(short)),
         reserved: short.quantity(scope.reserved(short)),
         needed: short.quantity(by.get(short)),

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::plan::PlanTyped;
+use super::plan::{PlanTyped, PlanningFlags};
+use super::policy::PolicyCommand;
+use super::pricing::PricingArgs;
 use super::run::RunTyped;
 use super::workflows::WorkflowsCommand;
 
@@ -45,6 +47,11 @@ pub enum Command {
     Plan(Box<PlanTyped>),
     /// Execute a workflow under its budget
     Run(Box<RunTyped>),
+    /// Check a routing policy, or explain what it decides
+    #[command(subcommand)]
+    Policy(PolicyCommand<PlanningFlags>),
+    /// List, show, check and compare prices
+    Pricing(PricingArgs),
     /// The workflows that are in reach
     #[command(subcommand)]
     Workflows(WorkflowsCommand),
@@ -53,7 +60,7 @@ pub enum Command {
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColourChoice {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set
     #[default]
     Auto,
     /// Always

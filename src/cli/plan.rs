@@ -8,19 +8,22 @@ use jiff::civil::Date;
 
 use super::value::{self, ArgsSource, Assume, Format, KnownResult};
 use crate::amount::Amount;
-use crate::config::settings::{duration, effort_named};
-use crate::config::{CacheTtlSetting, Environment, Settings};
+use crate::config::settings::{cache_ttl, duration, effort_named};
+use crate::config::{Environment, Settings};
 use crate::effort::Effort;
 use crate::money::Picodollars;
+use crate::policy::POLICY_DEFAULT;
+use crate::pricing::CacheTtl;
 
 /// Samples of a plan, unless said otherwise.
 pub const SAMPLES_DEFAULT: u32 = 200;
 /// The seed of a plan, unless said otherwise.
 pub const SEED_DEFAULT: u64 = 7;
 /// The longest a plan may take, unless said otherwise.
-pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(60);
-/// The policy in force, unless said otherwise.
-pub const POLICY_DEFAULT: &str = "as-written";
+pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_mins(1);
+
+/// Who bills, unless said otherwise.
+pub const PROVIDER_DEFAULT: &str = "anthropic";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,8 +107,8 @@ pub struct PlanningFlags {
     pub provider: Option<String>,
 
     /// How long agents' prompt caches live: 5m or 1h [default: 5m]
-    #[arg(long, value_name = "TTL", help_heading = "Prices")]
-    pub cache_ttl: Option<CacheTtlSetting>,
+    #[arg(long, value_name = "TTL", value_parser = cache_ttl, help_heading = "Prices")]
+    pub cache_ttl: Option<CacheTtl>,
 
     /// Pin a quantity, per agent: Find.findings=12, Verify.refuted=0.3
     #[arg(long, value_name = "KEY=VALUE", value_parser = value::assume,
@@ -185,7 +188,7 @@ pub struct PlanOptions {
     /// Who bills.
     pub provider: String,
     /// How long agents' prompt caches live.
-    pub cache_ttl: CacheTtlSetting,
+    pub cache_ttl: CacheTtl,
     /// Pinned quantities; later ones win.
     pub assume: Vec<Assume>,
     /// Known answers.
@@ -231,11 +234,11 @@ impl PlanningFlags {
             budgets: if self.budget.is_empty() { settings.budget } else { self.budget },
             prices: settings.prices.into_iter().chain(self.prices).collect(),
             at: self.at,
-            provider: self.provider.or(settings.provider).unwrap_or_else(|| "anthropic".to_owned()),
-            cache_ttl: self
-                .cache_ttl
-                .or(settings.cache_ttl)
-                .unwrap_or(CacheTtlSetting::FiveMinutes),
+            provider: self
+                .provider
+                .or(settings.provider)
+                .unwrap_or_else(|| PROVIDER_DEFAULT.to_owned()),
+            cache_ttl: self.cache_ttl.or(settings.cache_ttl).unwrap_or(CacheTtl::FiveMinutes),
             assume: self.assume,
             results: self.result,
             done: self.done,

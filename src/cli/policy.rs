@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
+
+use super::value::PlainFormat;
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -45,7 +47,7 @@ pub struct PolicyCheck {
 
     /// How to print the answer
     #[arg(long, value_enum, default_value_t)]
-    pub format: PolicyFormat,
+    pub format: PlainFormat,
 }
 
 /// `flyball policy explain`.
@@ -66,15 +68,5 @@ pub struct PolicyExplain<F: Args> {
 
     /// How to print the answer
     #[arg(long, value_enum, default_value_t)]
-    pub format: PolicyFormat,
-}
-
-/// How an answer about a policy is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum PolicyFormat {
-    /// For people, in a terminal
-    #[default]
-    Table,
-    /// For programs
-    Json,
+    pub format: PlainFormat,
 }

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use jiff::civil::Date;
+
+use super::value::PlainFormat;
 
 /// `flyball pricing` as typed.
 #[derive(Clone, Debug, Args)]
@@ -40,7 +42,7 @@ pub struct PricingList {
     pub at: Option<Date>,
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
-    pub format: PricingFormat,
+    pub format: PlainFormat,
 }
 
 /// `flyball pricing show` as typed.
@@ -56,7 +58,7 @@ pub struct PricingShow {
     pub at: Option<Date>,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
-    pub format: PricingFormat,
+    pub format: PlainFormat,
 }
 
 /// `flyball pricing check` as typed.
@@ -73,7 +75,7 @@ pub struct PricingCheck {
     pub at: Option<Date>,
     /// How to print the findings
     #[arg(long, value_enum, default_value_t)]
-    pub format: PricingFormat,
+    pub format: PlainFormat,
 }
 
 /// `flyball pricing import` as typed.
@@ -93,15 +95,5 @@ pub struct PricingImport {
     pub at: Option<Date>,
     /// How to print the comparison
     #[arg(long, value_enum, default_value_t)]
-    pub format: PricingFormat,
-}
-
-/// How prices are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum PricingFormat {
-    /// For people, in a terminal
-    #[default]
-    Table,
-    /// For programs
-    Json,
+    pub format: PlainFormat,
 }

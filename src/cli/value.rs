@@ -21,6 +21,16 @@ pub enum Format {
     Markdown,
 }
 
+/// How an answer is printed that nobody puts into a pull request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlainFormat {
+    /// For people, in a terminal
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
 /// Where a script's `args` come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArgsSource {

@@ -1,6 +1,8 @@
 //! `flyball workflows`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
+
+use super::value::PlainFormat;
 
 /// What to do with workflows.
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -14,15 +16,5 @@ pub enum WorkflowsCommand {
 pub struct WorkflowsList {
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
-    pub format: ListFormat,
-}
-
-/// How a list is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
-    /// For people, in a terminal
-    #[default]
-    Table,
-    /// For programs
-    Json,
+    pub format: PlainFormat,
 }

@@ -16,6 +16,7 @@ use super::source::{ReadError, SourceFile, TEXT_BYTES_MAX};
 use crate::amount::Amount;
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::effort::Effort;
+use crate::pricing::CacheTtl;
 
 /// The most samples of one plan.
 pub const SAMPLES_MAX: u32 = 20_000;
@@ -65,32 +66,11 @@ pub struct Settings {
     /// A usage model.
     pub usage: Option<PathBuf>,
     /// How long the cache of an agent's prompt lives.
-    pub cache_ttl: Option<CacheTtlSetting>,
+    pub cache_ttl: Option<CacheTtl>,
     /// The longest a plan may take.
     pub time_limit: Option<Duration>,
     /// Whose prices apply to model names: `anthropic`, `bedrock`, …
     pub provider: Option<String>,
-}
-
-/// The two lifetimes of a cache entry that the Messages API offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheTtlSetting {
-    /// `5m`
-    FiveMinutes,
-    /// `1h`
-    OneHour,
-}
-
-impl std::str::FromStr for CacheTtlSetting {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "5m" => Ok(Self::FiveMinutes),
-            "1h" => Ok(Self::OneHour),
-            _ => Err(format!("`{text}` is not a cache lifetime: write 5m or 1h")),
-        }
-    }
 }
 
 /// A settings file that was read.
@@ -222,7 +202,7 @@ impl Typed {
                 .and_then(|n| within(&n, CONCURRENCY_MAX, text, &mut wrong)),
             prices: self.prices.into_iter().map(|path| folder.join(path)).collect(),
             usage: self.usage.map(|path| folder.join(path)),
-            cache_ttl: self.cache_ttl.and_then(|ttl| parsed(&ttl, text, &mut wrong, str::parse)),
+            cache_ttl: self.cache_ttl.and_then(|ttl| parsed(&ttl, text, &mut wrong, cache_ttl)),
             time_limit: self
                 .time_limit
                 .and_then(|limit| parsed(&limit, text, &mut wrong, duration)),
@@ -297,6 +277,15 @@ pub fn effort_named(name: &str) -> Result<Effort, String> {
         let names = Effort::ALL.map(Effort::name).join(", ");
         format!("`{name}` is not an effort: write one of {names}")
     })
+}
+
+/// A lifetime of cache entries that the Messages API offers: `5m` or `1h`.
+pub fn cache_ttl(text: &str) -> Result<CacheTtl, String> {
+    match text {
+        "5m" => Ok(CacheTtl::FiveMinutes),
+        "1h" => Ok(CacheTtl::OneHour),
+        _ => Err(format!("`{text}` is not a cache lifetime: write 5m or 1h")),
+    }
 }
 
 /// An amount that a run can be held under.

@@ -5,14 +5,15 @@ use crate::band::{self, Band};
 use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::assemble::{dollars, dollars_of};
-use crate::plan::costing::{Choice, SampleCost};
-use crate::plan::drivers::{Candidate, Measure};
+use crate::plan::costing::{Choice, SampleCost, cost_samples};
+use crate::plan::drivers::{self, Candidate, Measure};
 use crate::plan::evaluation::{self, Priced};
 use crate::plan::frame::Frame;
 use crate::plan::report::{Assumption, FitOption, Savings, Suggestion, Verdict, VerdictOutcome};
 use crate::plan::routing;
 use crate::plan::setup::Setup;
 use crate::policy::Policy;
+use crate::workflow::WorkflowFacts;
 
 /// Medians of the same samples under other routings.
 pub fn savings(
@@ -23,9 +24,7 @@ pub fn savings(
 ) -> Result<Savings, PlanError> {
     let routed = dollars(priced);
     let written: Vec<Choice> = priced.written.iter().map(|(choice, _)| choice.clone()).collect();
-    let same = |a: &[Choice], b: &[Choice]| {
-        a.iter().zip(b).all(|(a, b)| a.model == b.model && a.effort == b.effort)
-    };
+    let same = |a: &[Choice], b: &[Choice]| a.iter().zip(b).all(|(a, b)| a.costs_like(b));
     let median_on = |choices: &[Choice]| {
         if same(choices, &priced.choices()) {
             return routed.as_deref().and_then(median);
@@ -89,6 +88,9 @@ pub fn to_fit(
 
 /// The dearest stages, each on the next cheaper model of its ladder.
 fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOption> {
+    let Some(mut now_p90) = dollars(priced) else { return Vec::new() };
+    now_p90.sort_unstable();
+    let now_p90 = band::quantile(&now_p90, 900);
     let mut dearest: Vec<(usize, Picodollars)> = (0..frame.stages.len())
         .map(|index| {
             let of = |sample: &SampleCost| {
@@ -113,10 +115,16 @@ fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOptio
                 .max_by_key(|model| model.rank)?;
             let mut choices = priced.choices();
             let effort = stage.identity.effort.as_deref();
-            *choices.get_mut(index)? = routing::choice_on(setup, lower, effort, None).0;
-            let mut costs = dollars_of(&evaluation::reprice(setup, frame, &choices))?;
+            let named = setup.named(&lower.id.0).ok()?;
+            *choices.get_mut(index)? = routing::choice_on(setup, &named, effort).0;
+            let (costs, fits) = on_lower(setup, frame, &choices, index, lower.context_tokens);
+            let mut costs = dollars_of(&costs)?;
             costs.sort_unstable();
-            let pinned = stage.identity.model.is_some();
+            let cost_usd_p90 = band::quantile(&costs, 900);
+            if !fits || cost_usd_p90 >= now_p90 {
+                return None;
+            }
+            let pinned = stage.identity.asked_model().is_some();
             Some(FitOption {
                 text: format!(
                     "{} on {}{}",
@@ -125,31 +133,89 @@ fn cheaper_stages(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<FitOptio
                     if pinned { " (pinned: needs an override rule)" } else { "" }
                 ),
                 flag: None,
-                cost_usd_p90: band::quantile(&costs, 900),
+                cost_usd_p90,
             })
         })
         .collect()
 }
 
+/// Costs with `choices`, and whether the contexts of stage `index` fit its new window.
+fn on_lower(
+    setup: &Setup,
+    frame: &Frame,
+    choices: &[Choice],
+    index: usize,
+    window_tokens: u64,
+) -> (Vec<SampleCost>, bool) {
+    let mut contexts = Vec::new();
+    let pins = evaluation::pins(setup, frame);
+    let costs = cost_samples(setup, frame, choices, &pins, &mut |agent| {
+        if agent.stage == index {
+            contexts.push(agent.context_tokens);
+        }
+    });
+    (costs, routing::fits_window(&mut contexts, window_tokens))
+}
+
+/// Invented quantities that are listed, the most influential ones.
+const RESULTS_LISTED: usize = 4;
+
 /// What the numbers rest on, most influential first.
-pub fn assumptions(ranked: &[Candidate]) -> Vec<Assumption> {
+pub fn assumptions(
+    setup: &Setup,
+    facts: &WorkflowFacts,
+    frame: &Frame,
+    ranked: &[Candidate],
+) -> Vec<Assumption> {
     let mut list = vec![Assumption {
         text: "no history of this project or script: token use is the shipped prior".to_owned(),
         pin: None,
     }];
-    for candidate in
-        ranked.iter().filter(|candidate| candidate.measure == Measure::Requests).take(1)
-    {
-        list.push(Assumption {
-            text: format!(
-                "requests per {} agent: prior, {} to {}",
-                candidate.stage,
-                candidate.measure.write(candidate.quantile(100)),
-                candidate.measure.write(candidate.quantile(900))
-            ),
-            pin: Some(format!("--assume {}=", candidate.key())),
-        });
+    let mut invented = drivers::result_candidates(frame);
+    let place = |key: &str| ranked.iter().position(|candidate| candidate.key() == key);
+    invented.sort_by_key(|candidate| {
+        let key = candidate.key();
+        (place(&key).unwrap_or(usize::MAX), key)
+    });
+    invented
+        .retain(|candidate| !candidate.property.contains('.') || place(&candidate.key()).is_some());
+    for candidate in invented.iter().take(RESULTS_LISTED) {
+        list.push(invented_quantity(setup, facts, candidate));
     }
+    let requests = ranked.iter().find(|candidate| candidate.measure == Measure::Requests);
+    list.extend(requests.map(|candidate| Assumption {
+        text: format!(
+            "requests per {} agent: prior, {} to {}",
+            candidate.stage,
+            candidate.measure.write(candidate.quantile(100)),
+            candidate.measure.write(candidate.quantile(900))
+        ),
+        pin: Some(format!("--assume {}=", candidate.key())),
+    }));
     list.push(Assumption { text: "failed agents: none".to_owned(), pin: None });
     list
+}
+
+/// One invented quantity: what was taken, and where its width is from.
+fn invented_quantity(setup: &Setup, facts: &WorkflowFacts, candidate: &Candidate) -> Assumption {
+    let (stage, property) = (&candidate.stage, &candidate.property);
+    let middle = candidate.measure.write(candidate.quantile(500));
+    let pin = format!("--assume {}={middle}", candidate.key());
+    if setup.job.assumptions.iter().any(|given| given.starts_with(&format!("{stage}.{property}=")))
+    {
+        return Assumption { text: format!("{stage}: {property}: {middle}, as pinned"), pin: None };
+    }
+    if candidate.measure != Measure::Length {
+        let text = format!("{stage}: {property} holds in {middle} of the answers: prior");
+        return Assumption { text, pin: Some(pin) };
+    }
+    let name = property.rsplit('.').next().unwrap_or(property);
+    let bound = facts.array_properties.iter().find(|of| of.name == name);
+    let asked = facts.caps_in_prose.iter().find(|cap| cap.noun == name);
+    let source = match (asked, bound.and_then(|bound| bound.max_items)) {
+        (Some(cap), _) => format!("`{}`, line {}", cap.phrase, cap.place.line),
+        (None, Some(max)) => format!("prior, at most {max} by its schema"),
+        (None, None) => "prior, no schema bound".to_owned(),
+    };
+    Assumption { text: format!("{stage}: {middle} {property} per agent: {source}"), pin: Some(pin) }
 }

@@ -2,7 +2,7 @@
 //! their schemas allow, and lists without `maxItems` at two lengths that no slice in the script
 //! reaches. A count that does not grow with them is bounded by the script.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::money::Picodollars;
@@ -26,29 +26,37 @@ pub struct AgentPrices {
 }
 
 const LIST_LENGTH_MIN: usize = 12;
+/// Words of an enum that are tried.
+const ENUM_WORDS: usize = 4;
 const SLICE_MAX: u64 = 200;
+/// Stages that are stretched alone, at most.
+const STAGES_STRETCHED_MAX: usize = 8;
 
-/// Probes the script. `prices` is `None` where a model has no price; `sampled_max` is the most
-/// agents of a sample, which no ceiling can be below.
+/// Probes the script. `prices` is `None` where a model has no price; `most_sampled` is the most
+/// agents of any sample: probes that do not reach it prove nothing.
 pub fn probe(
     setup: &Setup,
     facts: &WorkflowFacts,
     workers: &mut dyn Workers,
     prices: Option<&AgentPrices>,
-    sampled_max: u64,
+    most_sampled: u64,
 ) -> Result<Ceiling, PlanError> {
     let slices = facts.slices.iter().map(|slice| slice.limit).filter(|limit| *limit <= SLICE_MAX);
     let longest = slices.max().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
     let length = LIST_LENGTH_MIN.max(longest + 3);
     let extremes =
         |list_length, booleans, enum_index| Extremes { list_length, booleans, enum_index };
-    let tries = vec![
-        extremes(length, Booleans::MoreWork, 0),
-        extremes(length, Booleans::True, 0),
-        extremes(length, Booleans::False, 1),
-        extremes(length, Booleans::LessWork, 1),
-    ];
-    let first = run(setup, workers, &tries)?;
+    let booleans = [Booleans::MoreWork, Booleans::True, Booleans::False, Booleans::LessWork];
+    let mut tries: Vec<Extremes> =
+        booleans.iter().map(|booleans| extremes(length, *booleans, 0)).collect();
+    let mut first = run(setup, workers, &tries)?;
+    // Words decide too: the widest of the four again with the other words of each enum.
+    if let Some(widest) = most_calls(&first).and_then(|(widest, _)| tries.get(widest)).cloned() {
+        let words: Vec<Extremes> =
+            (1..ENUM_WORDS).map(|enum_index| Extremes { enum_index, ..widest.clone() }).collect();
+        first.extend(run(setup, workers, &words)?);
+        tries.extend(words);
+    }
     let Some((widest, trial)) = most_calls(&first) else { return Ok(unknown(setup)) };
     let cap = setup.job.start.limits.agents as usize;
     let longer = match tries.get(widest) {
@@ -60,14 +68,24 @@ pub fn probe(
     };
     let agents = first.iter().chain(&longer).map(|trial| trial.calls.len()).max().unwrap_or(0);
     let grows = longer.iter().any(|longer| longer.calls.len() > trial.calls.len());
+    let missed = (agents as u64) < most_sampled;
+    // A script that could not take results this long is not known to be bounded.
     let stopped = |trial: &Trial| trial.cut || matches!(trial.finish, Finish::LimitReached { .. });
-    let lists = agents >= cap || grows || first.iter().chain(&longer).any(stopped);
-    let open = lists || sampled_max > agents as u64;
+    let grows = grows || first.iter().chain(&longer).any(stopped);
+    let open = agents >= cap || grows || missed;
+    let growing = match tries.get(widest) {
+        Some(extremes) if agents >= cap || grows => growing(setup, workers, extremes, trial)?,
+        _ => BTreeSet::new(),
+    };
     let runtime_agents = u64::from(setup.job.start.limits.agents);
     Ok(Ceiling {
         agents: (!open).then_some(agents as u64),
         cost_usd: prices.filter(|_| !open).map(|prices| price(trial, prices)),
-        reasons: reasons(facts, trial, open, lists),
+        reasons: if missed && agents < cap && !grows {
+            vec![missed_reason()]
+        } else {
+            reasons(facts, trial, open.then_some(&growing))
+        },
         runtime_agents,
         runtime_cost_usd: prices
             .map(|prices| prices.typical.map(|each| each.scale_ceil(runtime_agents.into(), 1))),
@@ -79,15 +97,58 @@ fn run(
     workers: &mut dyn Workers,
     tries: &[Extremes],
 ) -> Result<Vec<Trial>, PlanError> {
-    let specs: Vec<TrialSpec> = tries
-        .iter()
-        .map(|extremes| TrialSpec {
-            sample: 0,
-            mode: TrialMode::Extreme(extremes.clone()),
-            inspect: false,
-        })
-        .collect();
+    let modes = tries.iter().map(|extremes| TrialMode::Extreme(extremes.clone()));
+    run_modes(setup, workers, modes)
+}
+
+fn run_modes(
+    setup: &Setup,
+    workers: &mut dyn Workers,
+    modes: impl Iterator<Item = TrialMode>,
+) -> Result<Vec<Trial>, PlanError> {
+    let specs: Vec<TrialSpec> =
+        modes.map(|mode| TrialSpec { sample: 0, mode, inspect: false }).collect();
     Ok(workers.trials(setup, &specs)?)
+}
+
+/// The lists without a bound that make the run longer as they grow: those of a stage that does so
+/// alone, with the other lists short. All of them where no stage does it alone.
+fn growing(
+    setup: &Setup,
+    workers: &mut dyn Workers,
+    extremes: &Extremes,
+    trial: &Trial,
+) -> Result<BTreeSet<Arc<str>>, PlanError> {
+    let mut stages: Vec<u64> = trial.unbounded.iter().map(|(stage, _)| *stage).collect();
+    stages.dedup();
+    stages.truncate(STAGES_STRETCHED_MAX);
+    let short = Extremes { list_length: 1, ..extremes.clone() };
+    let lengths = [extremes.list_length, extremes.list_length * 2 + 1];
+    let modes = stages.iter().flat_map(|stage| {
+        let stretched = |list_length| TrialMode::Stretched {
+            extremes: short.clone(),
+            stage: *stage,
+            list_length,
+        };
+        lengths.map(stretched)
+    });
+    let trials = if stages.len() > 1 { run_modes(setup, workers, modes)? } else { Vec::new() };
+    let cap = setup.job.start.limits.agents as usize;
+    let grows = |pair: &[Trial]| match pair {
+        [long, longer] => longer.calls.len() > long.calls.len() || long.calls.len() >= cap,
+        _ => false,
+    };
+    let alone: Vec<u64> = stages
+        .iter()
+        .zip(trials.chunks(2))
+        .filter_map(|(stage, pair)| grows(pair).then_some(*stage))
+        .collect();
+    let named = trial
+        .unbounded
+        .iter()
+        .filter(|(stage, _)| alone.is_empty() || alone.contains(stage))
+        .map(|(_, path)| path.rsplit('.').next().unwrap_or(path).into());
+    Ok(named.collect())
 }
 
 fn most_calls(trials: &[Trial]) -> Option<(usize, &Trial)> {
@@ -115,25 +176,28 @@ fn price(trial: &Trial, prices: &AgentPrices) -> Picodollars {
     trial.calls.iter().map(each).sum()
 }
 
-/// What leaves the run open, or what closes it, with lines of the script. `lists` says whether the
-/// length of lists has to do with it.
+fn missed_reason() -> CeilingReason {
+    CeilingReason {
+        text: "not found: some samples start more agents than results at their extremes do"
+            .to_owned(),
+        line: None,
+        open: true,
+    }
+}
+
+/// What leaves the run open, or what closes it, with lines of the script. `growing` are the lists
+/// that leave it open, `None` where it is closed.
 fn reasons(
     facts: &WorkflowFacts,
     trial: &Trial,
-    open: bool,
-    lists: bool,
+    growing: Option<&BTreeSet<Arc<str>>>,
 ) -> Vec<CeilingReason> {
     let place_of = |name: &str| {
         facts.array_properties.iter().find(|property| property.name == name).map(|p| p.place.line)
     };
-    let mut named: Vec<Arc<str>> =
-        trial.unbounded.iter().map(|path| path.rsplit('.').next().unwrap_or(path).into()).collect();
-    named.sort();
-    named.dedup();
-    if open {
-        let mut reasons: Vec<CeilingReason> = named
+    if let Some(growing) = growing {
+        let mut reasons: Vec<CeilingReason> = growing
             .iter()
-            .filter(|_| lists)
             .map(|name| CeilingReason {
                 text: format!("`{name}` has no maxItems, and no slice limits what it fans out to"),
                 line: place_of(name),
@@ -142,7 +206,7 @@ fn reasons(
             .collect();
         if reasons.is_empty() {
             reasons.push(CeilingReason {
-                text: "how often a loop runs depends only on what agents answer".to_owned(),
+                text: "a loop ends only on what agents answer".to_owned(),
                 line: trial.stages.last().and_then(|stage| stage.line),
                 open: true,
             });

@@ -1,15 +1,15 @@
 //! What the calls of the trials cost on given models: token use drawn per agent, priced per
 //! request. Pure arithmetic over recorded trials; runs no script.
 
-use std::collections::BTreeMap;
-
 use crate::effort::Effort;
 use crate::id::ModelId;
 use crate::money::Picodollars;
-use crate::plan::frame::{Frame, Recorded};
+use crate::plan::frame::{Frame, FrameStage, Recorded};
 use crate::plan::setup::{ModelFacts, Setup, StageTraits};
+use crate::plan::trial::CallRecord;
 use crate::pricing::Price;
 use crate::seed::Seed;
+use crate::tokens::TokenUsage;
 use crate::usage::{AgentDraws, AgentUsage, Draws, Pins, Prefix, RunDraws, StageDraws};
 
 /// What a stage runs on.
@@ -23,6 +23,16 @@ pub struct Choice {
     pub price: Option<Price>,
     /// The effort.
     pub effort: Option<Effort>,
+}
+
+impl Choice {
+    /// Whether agents cost the same on both.
+    pub fn costs_like(&self, other: &Self) -> bool {
+        self.model == other.model
+            && self.effort == other.effort
+            && self.facts == other.facts
+            && self.price == other.price
+    }
 }
 
 /// One stage of one sample under one choice of models.
@@ -90,6 +100,12 @@ pub struct AgentCost {
     pub stage: usize,
     /// Final context.
     pub context_tokens: u64,
+    /// Requests.
+    pub requests: u32,
+    /// Output of each request but the last.
+    pub step_output_tokens: u64,
+    /// Output of the last request.
+    pub final_output_tokens: u64,
     /// Dollars.
     pub cost: Picodollars,
 }
@@ -102,21 +118,32 @@ pub fn cost_samples(
     pins: &[Pins],
     each: &mut dyn FnMut(AgentCost),
 ) -> Vec<SampleCost> {
-    let lanes: Vec<Lane> = frame
-        .stages
-        .iter()
-        .zip(choices)
-        .zip(pins)
-        .map(|((stage, choice), pins)| {
-            let mut traits = stage.traits.clone();
-            traits.model = choice.facts;
-            traits.effort = choice.effort;
-            traits.prefix_group =
-                crate::plan::setup::prefix_group(&stage.identity, &choice.model.0, choice.effort);
-            Lane { traits, choice, pins, tokens_per_byte: stage.tokens_per_byte }
-        })
-        .collect();
-    frame.samples.iter().map(|sample| cost_sample(setup, sample, &lanes, None, each)).collect()
+    let lanes = lanes(frame, choices, pins, &|_| true);
+    frame.samples.iter().map(|sample| cost_sample(setup, sample, &lanes, each)).collect()
+}
+
+/// Prices every sample anew where only the stages in `changed` differ from what `known` was priced
+/// with, in pins and not in choices: the others keep their costs.
+pub fn recost_samples(
+    setup: &Setup,
+    frame: &Frame,
+    choices: &[Choice],
+    pins: &[Pins],
+    changed: &[bool],
+    known: &[SampleCost],
+) -> Vec<SampleCost> {
+    let is_changed = |stage: usize| changed.get(stage).copied().unwrap_or(false);
+    let lanes = lanes(frame, choices, pins, &is_changed);
+    let recost = |(sample, known): (&Recorded, &SampleCost)| {
+        let mut cost = cost_sample(setup, sample, &lanes, &mut |_| {});
+        for (stage, (into, before)) in cost.stages.iter_mut().zip(&known.stages).enumerate() {
+            if !is_changed(stage) {
+                *into = *before;
+            }
+        }
+        cost
+    };
+    frame.samples.iter().zip(known).map(recost).collect()
 }
 
 /// Prices one stage alone: its cost in each sample. The stage is taken to share its prefix with
@@ -129,48 +156,70 @@ pub fn cost_stage(
     pins: &Pins,
     each: &mut dyn FnMut(AgentCost),
 ) -> Vec<StageCost> {
-    let Some(of) = frame.stages.get(stage) else { return Vec::new() };
-    let mut traits = of.traits.clone();
-    traits.model = choice.facts;
-    traits.effort = choice.effort;
-    let lanes: Vec<Lane> = frame
-        .stages
-        .iter()
-        .map(|_| Lane { traits: traits.clone(), choice, pins, tokens_per_byte: of.tokens_per_byte })
-        .collect();
+    let choices = vec![choice.clone(); frame.stages.len()];
+    let pins = vec![*pins; frame.stages.len()];
+    let mut lanes = lanes(frame, &choices, &pins, &|other| other == stage);
+    for (position, lane) in lanes.iter_mut().enumerate() {
+        lane.group = usize::from(position != stage);
+    }
     let costs = |sample: &Recorded| {
-        let cost = cost_sample(setup, sample, &lanes, Some(stage), each);
+        let cost = cost_sample(setup, sample, &lanes, each);
         cost.stages.get(stage).copied().unwrap_or_default()
     };
     frame.samples.iter().map(costs).collect()
 }
 
+/// How the agents of one stage are priced.
 struct Lane<'a> {
     traits: StageTraits,
     choice: &'a Choice,
     pins: &'a Pins,
     tokens_per_byte: f64,
+    /// Which prefix its agents share, counted from 0.
+    group: usize,
+    /// Whether its agents are priced; else they only warm the cache for others.
+    priced: bool,
+}
+
+fn lanes<'a>(
+    frame: &Frame,
+    choices: &'a [Choice],
+    pins: &'a [Pins],
+    priced: &dyn Fn(usize) -> bool,
+) -> Vec<Lane<'a>> {
+    let mut groups: Vec<u64> = Vec::new();
+    let lane = |(position, ((stage, choice), pins)): (usize, ((&FrameStage, _), _))| {
+        let choice: &'a Choice = choice;
+        let mut traits = stage.traits.clone();
+        traits.model = choice.facts;
+        traits.effort = choice.effort;
+        traits.prefix_group =
+            crate::plan::setup::prefix_group(&stage.identity, &choice.model.0, choice.effort);
+        let known = groups.iter().position(|group| *group == traits.prefix_group);
+        let group = known.unwrap_or_else(|| {
+            groups.push(traits.prefix_group);
+            groups.len() - 1
+        });
+        let tokens_per_byte = stage.tokens_per_byte;
+        Lane { traits, choice, pins, tokens_per_byte, group, priced: priced(position) }
+    };
+    frame.stages.iter().zip(choices).zip(pins).enumerate().map(lane).collect()
 }
 
 fn cost_sample(
     setup: &Setup,
     sample: &Recorded,
     lanes: &[Lane<'_>],
-    only: Option<usize>,
     each: &mut dyn FnMut(AgentCost),
 ) -> SampleCost {
     let seed = Seed::new(setup.job.seed).child(u64::from(sample.number));
     let run = RunDraws::new(seed);
-    let mut stage_draws: BTreeMap<usize, StageDraws> = BTreeMap::new();
-    let mut warm_until: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut stage_draws: Vec<Option<StageDraws>> = vec![None; lanes.len()];
+    let mut caches: Vec<Option<Warmth>> = vec![None; lanes.len().max(2)];
     let mut cost = SampleCost { stages: vec![StageCost::default(); lanes.len()] };
     let run_agents = u32::try_from(sample.calls.len()).unwrap_or(u32::MAX);
-    let keep = if setup.job.cache_one_hour { 3_600_000 } else { 300_000 };
     for call in &sample.calls {
         let stage = call.stage as usize;
-        if only.is_some_and(|only| only != stage) {
-            continue;
-        }
         let (Some(lane), Some(into)) = (lanes.get(stage), cost.stages.get_mut(stage)) else {
             continue;
         };
@@ -178,47 +227,67 @@ fn cost_sample(
         if call.done || call.started == u64::MAX {
             continue;
         }
-        let stage_draw = stage_draws
-            .entry(stage)
-            .or_insert_with(|| StageDraws::new(seed, sample.stage_key(stage)));
+        let prefix = match caches.get_mut(lane.group) {
+            Some(cache) if !lane.traits.worktree => prefix_of(setup, call, cache),
+            _ => Prefix::Private,
+        };
+        if !lane.priced {
+            continue;
+        }
+        let Some(stage_draw) = stage_draws.get_mut(stage) else { continue };
+        let stage_draw =
+            stage_draw.get_or_insert_with(|| StageDraws::new(seed, sample.stage_key(stage)));
         let draws =
             Draws { run: &run, stage: stage_draw, agent: &AgentDraws::new(seed, call.identity) };
         let prompt = (f64::from(call.prompt_bytes) * lane.tokens_per_byte) as u64;
         let agent = setup.usage.agent(&lane.traits.agent(prompt, run_agents), &draws, lane.pins);
-        let prefix = prefix_of(&lane.traits, call.started, call.ended, keep, &mut warm_until);
         let before = into.cost;
         add_agent(into, &agent, prefix, lane.choice, setup.job.cache_one_hour);
         each(AgentCost {
             stage,
             context_tokens: agent.final_context_tokens,
+            requests: agent.requests,
+            step_output_tokens: step_output(&agent),
+            final_output_tokens: agent.final_output_tokens,
             cost: into.cost - before,
         });
     }
     cost
 }
 
-/// The first of a group writes the shared prefix, the others read it while it is kept.
-fn prefix_of(
-    traits: &StageTraits,
-    started: u64,
-    ended: u64,
-    keep: u64,
-    warm_until: &mut BTreeMap<u64, u64>,
-) -> Prefix {
-    if traits.worktree {
-        return Prefix::Private;
-    }
-    let until = ended.saturating_add(keep);
-    match warm_until.get_mut(&traits.prefix_group) {
-        Some(warm) if *warm >= started => {
-            *warm = until.max(*warm);
-            Prefix::Read
+/// When a shared prefix can be read from the cache, virtual milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Warmth {
+    from: u64,
+    until: u64,
+}
+
+/// The first of a group writes the shared prefix, the others read it while it is kept. Where
+/// nobody is held for the first one's response, those that start before it write their own.
+fn prefix_of(setup: &Setup, call: &CallRecord, cache: &mut Option<Warmth>) -> Prefix {
+    let keep = if setup.job.cache_one_hour { 3_600_000 } else { 300_000 };
+    let until = call.ended.saturating_add(keep);
+    match cache {
+        Some(warmth) if warmth.until >= call.started => {
+            warmth.until = until.max(warmth.until);
+            if call.started >= warmth.from { Prefix::Read } else { Prefix::Written }
         }
         _ => {
-            warm_until.insert(traits.prefix_group, until);
+            let held = setup.job.prefix_stagger_milliseconds > 0;
+            let response = if held { 0 } else { call.ended.saturating_sub(call.started) / 8 };
+            *cache = Some(Warmth { from: call.started.saturating_add(response), until });
             Prefix::Written
         }
     }
+}
+
+/// Output of one request before the last, rounded up.
+fn step_output(agent: &AgentUsage) -> u64 {
+    let steps = u64::from(agent.requests.saturating_sub(1));
+    if steps == 0 {
+        return 0;
+    }
+    agent.output_tokens.saturating_sub(agent.final_output_tokens).div_ceil(steps)
 }
 
 fn add_agent(
@@ -236,12 +305,28 @@ fn add_agent(
         into.requests += 1;
         into.billed_tokens += request.usage.billed();
         into.output_tokens += request.usage.output;
-        if step.is_some_and(|step| request.usage.prompt() > step) {
+        let prompt = request.usage.prompt();
+        if step.is_some_and(|step| prompt > step) {
             into.requests_above_step += 1;
         }
-        match choice.price.as_ref().map(|price| price.cost(&request.usage)) {
+        let priced =
+            choice.price.as_ref().map(|price| price.cost(&as_billed(request.usage, price, prompt)));
+        match priced {
             Some(Ok(cost)) => into.cost += cost,
             Some(Err(_)) | None => into.unpriced = true,
         }
+    }
+}
+
+/// Where a provider does not bill cache writes as such, they are prompt tokens like any other.
+fn as_billed(usage: TokenUsage, price: &Price, prompt: u64) -> TokenUsage {
+    if price.rates(prompt).bills_cache_writes() {
+        return usage;
+    }
+    TokenUsage {
+        fresh: usage.fresh + usage.cache_write_5m + usage.cache_write_1h,
+        cache_write_5m: 0,
+        cache_write_1h: 0,
+        ..usage
     }
 }

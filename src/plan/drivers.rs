@@ -86,14 +86,20 @@ impl Candidate {
 
 /// Every candidate that explains something, strongest first.
 pub fn rank(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
-    let totals: Vec<f64> =
-        costs.iter().map(|sample| band::statistic_from_money(sample.total().cost)).collect();
+    let sums: Vec<StageCost> = costs.iter().map(SampleCost::total).collect();
+    // Without a price the tokens tell what drives the run; part of the dollars would mislead.
+    let unpriced = sums.iter().any(|sum| sum.unpriced);
+    let size = |sum: &StageCost| {
+        if unpriced { sum.billed_tokens as f64 } else { band::statistic_from_money(sum.cost) }
+    };
+    let totals: Vec<f64> = sums.iter().map(size).collect();
     let mut candidates = usage_candidates(frame, costs);
     candidates.extend(result_candidates(frame));
     for candidate in &mut candidates {
         candidate.share = share_of_variance(&candidate.values, &totals);
     }
-    candidates.retain(|candidate| candidate.share >= SHARE_MIN);
+    // A name with `=` in it cannot be typed as the key of an `--assume`.
+    candidates.retain(|candidate| candidate.share >= SHARE_MIN && !candidate.key().contains('='));
     candidates.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.key().cmp(&b.key())));
     candidates
 }
@@ -146,7 +152,8 @@ fn ratio(numerator: u64, denominator: u64) -> f64 {
     if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
 }
 
-fn result_candidates(frame: &Frame) -> Vec<Candidate> {
+/// What was invented, one candidate per stage name and property; shares are not set.
+pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
     let mut values: BTreeMap<(Arc<str>, Arc<str>), Vec<Option<f64>>> = BTreeMap::new();
     let samples = frame.samples.len();
     for (position, sample) in frame.samples.iter().enumerate() {

@@ -46,6 +46,7 @@ pub fn group(
             let ending = EndingPlan {
                 name: key.name.clone(),
                 line: key.line,
+                returned: key.returned,
                 completes: key.returned
                     && !says_failure(&key.name)
                     && (says_success(&key.name) || median_agents(of, agents) * 2 >= most),
@@ -118,26 +119,46 @@ fn key(sample: &Recorded, detailed: bool) -> EndingKey {
 /// `status: no findings, ok: false` of a returned object; `None` where it says nothing of the
 /// kind.
 fn status_of(value: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(value).ok()?;
-    let object = value.as_object()?;
+    let fields = top_level_words(value);
     let words: Vec<String> = STATUS_KEYS
         .iter()
-        .filter_map(|key| {
-            let word = match object.get(*key)? {
-                // An error is told even if it is long; other long texts are reports.
-                serde_json::Value::String(text)
-                    if *key == "error" || text.chars().count() <= WORD_CHARS_MAX =>
-                {
-                    clip(text, WORD_CHARS_MAX)
-                }
-                serde_json::Value::Bool(truth) => truth.to_string(),
-                _ => return None,
-            };
-            Some(format!("{key}: {word}"))
-        })
+        .filter_map(|key| fields.iter().find(|(name, _)| name == key))
+        .map(|(name, word)| format!("{name}: {word}"))
         .take(2)
         .collect();
     (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// Short texts and booleans at the top of a JSON object, by key. Large values are cut before they
+/// get here, so this reads as far as the text goes.
+fn top_level_words(value: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut rest = value.trim_start().strip_prefix('{').unwrap_or("");
+    while let Some((key, after)) = leading::<String>(rest.trim_start_matches([',', ' ', '\n'])) {
+        let Some(after) = after.trim_start().strip_prefix(':') else { break };
+        let Some((field, after)) = leading::<serde_json::Value>(after) else { break };
+        let word = match field {
+            // An error is told even if it is long; other long texts are reports.
+            serde_json::Value::String(text)
+                if key == "error" || text.chars().count() <= WORD_CHARS_MAX =>
+            {
+                Some(clip(&text, WORD_CHARS_MAX))
+            }
+            serde_json::Value::Bool(truth) => Some(truth.to_string()),
+            _ => None,
+        };
+        found.extend(word.map(|word| (key, word)));
+        rest = after.trim_start();
+    }
+    found
+}
+
+/// The JSON value that a text begins with, and what follows it.
+fn leading<T: serde::de::DeserializeOwned>(text: &str) -> Option<(T, &str)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
+    let value = values.next()?.ok()?;
+    let end = values.byte_offset();
+    Some((value, text.get(end..)?))
 }
 
 fn says_failure(name: &str) -> bool {

@@ -1,14 +1,14 @@
 //! One evaluation of a job: trials run, stages known, routed and priced. What the command line
 //! shows for one set of assumptions; interventions are evaluations with one more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::band;
 use crate::plan::PlanError;
-use crate::plan::costing::{AgentCost, Choice, SampleCost, cost_samples};
+use crate::plan::costing::{AgentCost, Choice, SampleCost, cost_samples, recost_samples};
 use crate::plan::fitting::{self, FitOutcome};
 use crate::plan::frame::{Frame, Scouted, role_of};
-use crate::plan::routing::{self, Routed};
+use crate::plan::routing::{self, Routed, Written};
 use crate::plan::setup::{Guess, Setup};
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
@@ -17,6 +17,8 @@ use crate::usage::Pins;
 
 /// How many first samples are inspected for roles and token ratios.
 const SCOUTS: u32 = 12;
+/// How many prompts of a stage are counted.
+const PROMPTS_COUNTED: usize = 3;
 
 /// Runs the trials of a job and joins them. Sets the setup's guess from its first samples.
 pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, PlanError> {
@@ -25,26 +27,43 @@ pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, Pla
         (0..setup.job.samples.min(SCOUTS)).map(|sample| spec(sample, true)).collect();
     setup.guess = Guess::default();
     let scouted_trials = workers.trials(setup, &scouts)?;
-    let (scouted, guess) = scout(&scouted_trials, workers);
+    let (mut scouted, guess) = scout(&scouted_trials);
     setup.guess = guess;
     let specs: Vec<TrialSpec> = (0..setup.job.samples).map(|sample| spec(sample, false)).collect();
     let trials = workers.trials(setup, &specs)?;
+    // Last, so that a vocabulary that is still loading holds up no trial.
+    count_prompts(&scouted_trials, &mut scouted, workers);
     Ok(Frame::join(setup, trials, &scouted))
 }
 
-/// Roles, sizes and token ratios from inspected trials.
-fn scout(trials: &[Trial], workers: &mut dyn Workers) -> (Scouted, Guess) {
+/// Tokens per byte of the first prompts of each stage.
+fn count_prompts(trials: &[Trial], scouted: &mut Scouted, workers: &mut dyn Workers) {
     let mut texts: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for trial in trials {
+        for (stage, prompt) in &trial.prompts {
+            let key = trial.stages.get(*stage as usize).map_or(0, |of| of.key.0);
+            let kept = texts.entry(key).or_default();
+            if kept.len() < PROMPTS_COUNTED {
+                kept.push(prompt.clone());
+            }
+        }
+    }
+    for (key, texts) in texts {
+        let tokens: u64 = workers.count_tokens(&texts).into_iter().sum();
+        let bytes: usize = texts.iter().map(String::len).sum();
+        if bytes > 0 {
+            scouted.tokens_per_byte.insert(key, tokens as f64 / bytes as f64);
+        }
+        scouted.prompts.extend(texts.into_iter().next().map(|prompt| (key, prompt)));
+    }
+}
+
+/// Roles and sizes from inspected trials.
+fn scout(trials: &[Trial]) -> (Scouted, Guess) {
     let mut quotes: BTreeMap<u64, Vec<u16>> = BTreeMap::new();
     let mut calls: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (position, trial) in trials.iter().enumerate() {
         let key = |stage: u32| trial.stages.get(stage as usize).map_or(0, |of| of.key.0);
-        for (stage, prompt) in &trial.prompts {
-            let kept = texts.entry(key(*stage)).or_default();
-            if kept.len() < 3 {
-                kept.push(prompt.clone());
-            }
-        }
         for call in &trial.calls {
             quotes.entry(key(call.stage)).or_default().push(call.quotes);
             let counts = calls.entry(key(call.stage)).or_insert_with(|| vec![0; trials.len()]);
@@ -54,14 +73,6 @@ fn scout(trials: &[Trial], workers: &mut dyn Workers) -> (Scouted, Guess) {
         }
     }
     let mut scouted = Scouted::default();
-    for (key, texts) in texts {
-        let tokens: u64 = workers.count_tokens(&texts).into_iter().sum();
-        let bytes: usize = texts.iter().map(String::len).sum();
-        if bytes > 0 {
-            scouted.tokens_per_byte.insert(key, tokens as f64 / bytes as f64);
-        }
-        scouted.prompts.extend(texts.into_iter().next().map(|prompt| (key, prompt)));
-    }
     for (key, mut of) in quotes {
         of.sort_unstable();
         scouted.quotes.insert(key, band::quantile(&of, 500).unwrap_or(0));
@@ -111,12 +122,47 @@ pub fn price(
 ) -> Result<Priced, PlanError> {
     let pins = pins(setup, frame);
     let written = routing::as_written(setup, frame);
-    let mut routes = routing::route(setup, frame, policy, &written, &pins, names);
+    let from = Written { choices: &written, pins: &pins, names };
+    let mut routes = routing::route(setup, frame, policy, from);
     let fit = fitting::apply(setup, frame, &mut routes, &pins)?;
     let mut agents = Vec::new();
     let choices: Vec<Choice> = routes.iter().map(|routed| routed.choice.clone()).collect();
     let costs = cost_samples(setup, frame, &choices, &pins, &mut |agent| agents.push(agent));
     Ok(Priced { written, routes, costs, agents, fit })
+}
+
+/// Costs of the samples of `base` under the token use that `pinned` pins: what [`price`] would give,
+/// with only those stages priced anew that it touches.
+pub fn price_pinned(
+    setup: &Setup,
+    pinned: &Setup,
+    frame: &Frame,
+    base: &Priced,
+    names: &[String],
+) -> Result<Vec<SampleCost>, PlanError> {
+    if setup.job.fit.is_some() {
+        return Ok(price(pinned, frame, &pinned.policy, names)?.costs);
+    }
+    let pins = pins(pinned, frame);
+    let changed: Vec<bool> =
+        self::pins(setup, frame).iter().zip(&pins).map(|(before, now)| before != now).collect();
+    let from = Written { choices: &base.written, pins: &pins, names };
+    let mut choices = base.choices();
+    let mut moved = false;
+    for (index, choice) in choices.iter_mut().enumerate() {
+        if changed.get(index) == Some(&true)
+            && let Some(routed) = routing::route_stage(pinned, frame, &pinned.policy, from, index)
+            && !routed.choice.costs_like(choice)
+        {
+            *choice = routed.choice;
+            moved = true;
+        }
+    }
+    Ok(if moved {
+        cost_samples(pinned, frame, &choices, &pins, &mut |_| {})
+    } else {
+        recost_samples(pinned, frame, &choices, &pins, &changed, &base.costs)
+    })
 }
 
 /// The pinned token use of each stage.
@@ -129,17 +175,26 @@ pub fn reprice(setup: &Setup, frame: &Frame, choices: &[Choice]) -> Vec<SampleCo
     cost_samples(setup, frame, choices, &pins(setup, frame), &mut |_| {})
 }
 
-/// Names of stages, unique in the plan: a repeated name gets its phase, then a number.
+/// Names of stages, unique in the plan: a repeated name gets a number that no other name has.
 pub fn unique_names(frame: &Frame) -> Vec<String> {
-    let mut taken: BTreeMap<String, u32> = BTreeMap::new();
+    let mut taken: BTreeSet<String> =
+        frame.stages.iter().map(|stage| stage.identity.name.to_string()).collect();
+    let mut first: BTreeSet<&str> = BTreeSet::new();
+    let mut name_of = |base: &'_ str, is_first: bool| {
+        let mut name = base.to_owned();
+        let mut number = 1;
+        while !is_first && !taken.insert(name.clone()) {
+            number += 1;
+            name = format!("{base} {number}");
+        }
+        name
+    };
     frame
         .stages
         .iter()
         .map(|stage| {
-            let base = stage.identity.name.to_string();
-            let count = taken.entry(base.clone()).or_insert(0);
-            *count += 1;
-            if *count == 1 { base } else { format!("{base} {count}") }
+            let base: &str = &stage.identity.name;
+            name_of(base, first.insert(base))
         })
         .collect()
 }

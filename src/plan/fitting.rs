@@ -2,7 +2,6 @@
 //! amount, and its answer into routes.
 
 use crate::amount::Amount;
-use crate::band;
 use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::plan::PlanError;
@@ -107,7 +106,7 @@ fn options(
 ) -> Vec<StageOption> {
     let Some(stage) = frame.stages.get(index) else { return Vec::new() };
     let effort = stage.identity.effort.as_deref();
-    let held = stage.identity.model.is_some() && setup.policy.pinned() == Pinned::Respect;
+    let held = stage.identity.asked_model().is_some() && setup.policy.pinned() == Pinned::Respect;
     let models = ladder(setup, &routed.choice.model.0);
     models
         .iter()
@@ -117,17 +116,18 @@ fn options(
             let choice = if current {
                 routed.choice.clone()
             } else {
-                routing::choice_on(setup, model, effort, None).0
+                match setup.named(&model.id.0) {
+                    Ok(named) => routing::choice_on(setup, &named, effort).0,
+                    Err(_) => routed.choice.clone(),
+                }
             };
             let mut contexts = Vec::new();
             let costs = cost_stage(setup, frame, index, &choice, pins, &mut |agent| {
                 contexts.push(agent.context_tokens);
             });
-            contexts.sort_unstable();
-            let context = band::quantile(&contexts, 900).unwrap_or(0);
             let reason = if held && !current {
                 Some("pinned by script".to_owned())
-            } else if context >= model.context_tokens {
+            } else if !routing::fits_window(&mut contexts, model.context_tokens) {
                 Some(format!("its window of {} is too small", model.context_tokens))
             } else if costs.iter().any(|cost| cost.unpriced) {
                 Some("unpriced".to_owned())

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::plan::PlanError;
+use crate::plan::costing::SampleCost;
 use crate::plan::evaluation::Priced;
-use crate::plan::frame::Frame;
+use crate::plan::frame::{Frame, Recorded};
 use crate::plan::setup::Setup;
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
 use crate::ports::script::{ExecutionNotes, Finish, ScriptArgs};
+use crate::tokens::TokenUsage;
 use crate::workflow::WorkflowFacts;
 
 /// Stages whose failure is tried, at most.
@@ -26,11 +28,10 @@ pub fn gather(
     workers: &mut dyn Workers,
 ) -> Result<Vec<Diagnostic>, PlanError> {
     let mut found = facts.warnings.clone();
-    let names: Vec<Arc<str>> = distinct_names(frame);
     let mut specs = vec![TrialSpec { sample: 0, mode: TrialMode::Natural, inspect: false }];
-    specs.extend(names.iter().take(NULL_PASSES_MAX).map(|name| TrialSpec {
-        sample: 0,
-        mode: TrialMode::NullStage(Arc::clone(name)),
+    specs.extend(distinct_names(frame).into_iter().take(NULL_PASSES_MAX).map(|name| TrialSpec {
+        sample: first_sample_with(frame, &name),
+        mode: TrialMode::NullStage(name),
         inspect: false,
     }));
     let asks_about_text = matches!(&setup.job.start.args, ScriptArgs::Json(text)
@@ -43,9 +44,12 @@ pub fn gather(
         found.extend(natural.notes.warnings.iter().cloned());
         for (trial, spec) in trials.iter().zip(&specs).skip(1) {
             match &spec.mode {
-                TrialMode::NullStage(name) => found.extend(dies_of_null(natural, trial, name)),
+                TrialMode::NullStage(name) => {
+                    let same = frame.samples.iter().find(|sample| sample.number == spec.sample);
+                    found.extend(same.and_then(|natural| dies_of_null(natural, trial, name)));
+                }
                 TrialMode::ArgsAsText => found.extend(differs_as_text(natural, trial)),
-                TrialMode::Natural | TrialMode::Extreme(_) => {}
+                TrialMode::Natural | TrialMode::Extreme(_) | TrialMode::Stretched { .. } => {}
             }
         }
         found.extend(no_agents(setup, frame, &natural.notes, &natural.finish));
@@ -53,8 +57,8 @@ pub fn gather(
         found.extend(missing_workflows(&natural.notes));
     }
     found.extend(swallowed(frame));
-    found.extend(phase_models(facts, frame));
-    found.extend(unpriced(frame, priced));
+    found.extend(phase_models(setup, facts, frame));
+    found.extend(unpriced(setup, frame, priced));
     found.extend(notes_of_routes(priced));
     let unused = setup.assumptions.unused();
     found.extend(unused.into_iter().map(|pin| {
@@ -91,10 +95,21 @@ fn distinct_names(frame: &Frame) -> Vec<Arc<str>> {
     names
 }
 
-fn dies_of_null(natural: &Trial, trial: &Trial, name: &str) -> Option<Diagnostic> {
+/// The number of the first sample in which a stage of that name runs.
+fn first_sample_with(frame: &Frame, name: &str) -> u32 {
+    let runs = |sample: &&Recorded| {
+        sample.calls.iter().any(|call| {
+            let stage = frame.stages.get(call.stage as usize);
+            stage.is_some_and(|stage| *stage.identity.name == *name)
+        })
+    };
+    frame.samples.iter().find(runs).map_or(0, |sample| sample.number)
+}
+
+/// What a trial shows in which every agent of a stage is `null`, against the same sample without.
+fn dies_of_null(natural: &Recorded, trial: &Trial, name: &str) -> Option<Diagnostic> {
     let Finish::Threw { name: error, message, place } = &trial.finish else {
-        let before = natural.notes.swallowed.as_ref().map_or(0, |swallowed| swallowed.count);
-        let swallowed = trial.notes.swallowed.as_ref().filter(|s| s.count > before)?;
+        let swallowed = trial.notes.swallowed.as_ref().filter(|s| s.count > natural.swallowed)?;
         let diagnostic = Diagnostic::new(
             Severity::Note,
             "plan::null-swallowed",
@@ -170,7 +185,13 @@ fn no_agents(
             "it reads args: give --args JSON or --args-string TEXT".to_owned()
         }
         (_, false) => format!("it read args.{}; check --args", notes.args_read.join(", args.")),
-        _ => "see the returned value for the reason".to_owned(),
+        _ => match finish {
+            Finish::Returned { .. } => "see the returned value for the reason",
+            Finish::Threw { .. } => "its message is the script's own word on what it needs",
+            Finish::Stuck => "look for a promise that is awaited and never resolved",
+            Finish::LimitReached { .. } => "look for a recursion or a list without an end",
+        }
+        .to_owned(),
     };
     let place = match finish {
         Finish::Threw { place, .. } => *place,
@@ -230,15 +251,20 @@ fn swallowed(frame: &Frame) -> Option<Diagnostic> {
 
 /// `meta.phases[].model` routes nothing; where it disagrees with what agents ask for, readers of
 /// the approval dialog are misled.
-fn phase_models(facts: &WorkflowFacts, frame: &Frame) -> Vec<Diagnostic> {
+fn phase_models(setup: &Setup, facts: &WorkflowFacts, frame: &Frame) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    let id = |name: Option<&str>| setup.written_model(name).ok().map(|model| model.id.clone());
     for phase in &facts.meta.phases {
         let Some(shown) = &phase.model else { continue };
-        let disagrees = frame
-            .stages
-            .iter()
-            .filter(|stage| *stage.identity.phase == *phase.title)
-            .find(|stage| stage.identity.model.as_deref() != Some(shown.as_str()));
+        let disagrees =
+            frame.stages.iter().filter(|stage| *stage.identity.phase == *phase.title).find(
+                |stage| {
+                    let asked = stage.identity.model.as_deref();
+                    // Two names of one model agree.
+                    asked != Some(shown.as_str())
+                        && (asked.is_none() || id(asked).is_none() || id(asked) != id(Some(shown)))
+                },
+            );
         let Some(stage) = disagrees else { continue };
         let asked = stage.identity.model.as_deref().unwrap_or("the session model");
         found.push(at(
@@ -257,19 +283,33 @@ fn phase_models(facts: &WorkflowFacts, frame: &Frame) -> Vec<Diagnostic> {
     found
 }
 
-fn unpriced(frame: &Frame, priced: &Priced) -> Vec<Diagnostic> {
+fn unpriced(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for (stage, routed) in frame.stages.iter().zip(&priced.routes) {
-        if routed.choice.price.is_some() {
-            continue;
-        }
-        let reason = priced
-            .written
-            .iter()
-            .zip(&frame.stages)
-            .find(|(_, of)| of.identity.key == stage.identity.key)
-            .and_then(|((_, reason), _)| reason.clone())
-            .unwrap_or_else(|| format!("{} has no price", routed.choice.model));
+    for (index, (stage, routed)) in frame.stages.iter().zip(&priced.routes).enumerate() {
+        let of_stage = |sample: &SampleCost| sample.stages.get(index).is_some_and(|c| c.unpriced);
+        let reason = match &routed.choice.price {
+            Some(price) if priced.costs.iter().any(of_stage) => {
+                let (five, hour) = if setup.job.cache_one_hour { (0, 1) } else { (1, 0) };
+                let one_of_each = TokenUsage {
+                    fresh: 1,
+                    cache_write_5m: five,
+                    cache_write_1h: hour,
+                    cache_read: 1,
+                    output: 1,
+                };
+                let missing = price.cost(&one_of_each).err();
+                missing.map_or_else(
+                    || format!("{} has no rate for some tokens", routed.choice.model),
+                    |missing| missing.to_string(),
+                )
+            }
+            Some(_) => continue,
+            None => priced
+                .written
+                .get(index)
+                .and_then(|(_, reason)| reason.clone())
+                .unwrap_or_else(|| format!("{} has no price", routed.choice.model)),
+        };
         found.push(
             Diagnostic::new(
                 Severity::Error,

@@ -50,8 +50,13 @@ pub fn plan(
     let (ending_plans, completes) = endings::group(&frame, dollars.as_deref(), &agents);
     let suggested_budget_usd = suggested_budget(dollars.as_deref(), &completes);
     let prices = assemble::agent_prices(&frame, &priced);
-    let sampled_max = agents.iter().copied().max().unwrap_or(0);
-    let ceiling = ceiling::probe(&setup, facts, workers, prices.as_ref(), sampled_max)?;
+    let ceiling = ceiling::probe(
+        &setup,
+        facts,
+        workers,
+        prices.as_ref(),
+        agents.iter().copied().max().unwrap_or(0),
+    )?;
     let verdict = judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
     totals.agents.ceiling = ceiling.agents;
     if let Some(cost) = &mut totals.cost_usd {
@@ -62,7 +67,7 @@ pub fn plan(
     let diagnostics = hints::gather(&setup, facts, &frame, &priced, workers)?;
     let stages = assemble::stages(&frame, &priced, &names);
     let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
-    let assumptions = advice::assumptions(&ranked);
+    let assumptions = advice::assumptions(&setup, facts, &frame, &ranked);
     let mut report = PlanReport {
         version: PLAN_SCHEMA_VERSION,
         plan_id: String::new(),
@@ -138,14 +143,17 @@ fn judge(
         }
     }
     let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();
-    let judgement = setup.policy.judge(&PlanMeasures {
+    let measures = PlanMeasures {
         exceeded_per_mille,
         agents_p90: totals.agents.p90,
         cost_p90: totals.cost_usd.map(|band| band.p90),
         wall_seconds_p90: totals.wall_seconds.p90,
         bounded,
-    });
-    reasons.extend(judgement.reasons);
+    };
+    let judgement = setup.policy.judge(&measures);
+    // How often the budget is passed is said with the budget itself.
+    let besides = PlanMeasures { exceeded_per_mille: None, ..measures };
+    reasons.extend(setup.policy.judge(&besides).reasons);
     reasons.extend(priced.routes.iter().filter_map(|routed| routed.routing.gate_reason.clone()));
     let gate = judgement
         .gate
@@ -185,16 +193,7 @@ fn answer_drivers(
             let mut values = vec![p10.clone(), p50.clone(), p90.clone()];
             values.dedup();
             for value in values {
-                let pin = format!("{}={value}", candidate.key());
-                response.push(intervene(
-                    setup,
-                    frame,
-                    candidate.measure,
-                    pin,
-                    value,
-                    names,
-                    workers,
-                )?);
+                response.push(intervene(setup, frame, priced, candidate, value, names, workers)?);
             }
         }
         drivers.push(Driver {
@@ -213,27 +212,27 @@ fn answer_drivers(
 fn intervene(
     setup: &Setup,
     frame: &Frame,
-    measure: Measure,
-    pin: String,
+    priced: &Priced,
+    candidate: &Candidate,
     value: String,
     names: &[String],
     workers: &mut dyn Workers,
 ) -> Result<DriverPoint, PlanError> {
-    let mut pinned = setup.with_assumption(pin)?;
-    let resampled;
-    let (frame, names) = if measure.is_token_use() {
-        (frame, names.to_vec())
+    let mut pinned = setup.with_assumption(&candidate.key(), &value)?;
+    let costs = if candidate.measure.is_token_use() {
+        evaluation::price_pinned(setup, &pinned, frame, priced, names)?
     } else {
-        resampled = evaluation::sample(&mut pinned, workers)?;
-        let names = evaluation::unique_names(&resampled);
-        (&resampled, names)
+        let frame = evaluation::sample(&mut pinned, workers)?;
+        let names = evaluation::unique_names(&frame);
+        evaluation::price(&pinned, &frame, &pinned.policy, &names)?.costs
     };
-    let priced = evaluation::price(&pinned, frame, &pinned.policy, &names)?;
-    let totals = assemble::totals(frame, &priced);
+    let agents: Vec<u32> = costs.iter().map(|sample| sample.total().agents).collect();
     Ok(DriverPoint {
         value,
-        cost_usd_p50: totals.cost_usd.map(|band| band.p50),
-        agents_p50: totals.agents.p50,
+        cost_usd_p50: assemble::dollars_of(&costs)
+            .and_then(|dollars| Band::of(&dollars))
+            .map(|band| band.p50),
+        agents_p50: Band::of(&agents).map_or(0, |band| u64::from(band.p50)),
     })
 }
 

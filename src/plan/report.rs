@@ -209,6 +209,8 @@ pub struct EndingPlan {
     pub name: String,
     /// The line of the return or throw.
     pub line: Option<u32>,
+    /// Whether the script returned; else it threw, waits for ever, or reached a limit.
+    pub returned: bool,
     /// Whether the run did what it is for: it returned, and not early without results.
     pub completes: bool,
     /// How many of 1,000 runs end so.

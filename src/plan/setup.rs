@@ -12,7 +12,7 @@ use crate::plan::job::PlanJob;
 use crate::plan::stage::StageIdentity;
 use crate::plan::synth::{Synthesizer, SynthesizerInput};
 use crate::plan::widths::{Cap, ProseCap};
-use crate::policy::{BudgetScope, Policy};
+use crate::policy::{BudgetScope, Policy, SESSION, Unpriced};
 use crate::ports::script::ScriptArgs;
 use crate::pricing::{Mode, Model, Price, PriceTable};
 use crate::role::Role;
@@ -22,7 +22,7 @@ use crate::workflow::WorkflowFacts;
 /// A parsed plan job.
 pub struct Setup {
     /// As it came.
-    pub job: PlanJob,
+    pub job: Arc<PlanJob>,
     /// Prices and models.
     pub table: Arc<PriceTable>,
     /// The usage model.
@@ -75,13 +75,13 @@ pub struct StageTraits {
 }
 
 /// Facts of a model that token use depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelFacts {
     /// How it counts.
     pub tokenizer: crate::tokens::Tokenizer,
     /// Its window.
     pub context_tokens: u64,
-    /// Its output limit per request.
+    /// The output limit of one request: the model's, or a lower cap that a rule sets.
     pub max_output_tokens: u64,
     /// The shortest prefix it caches.
     pub min_cache_tokens: u64,
@@ -133,7 +133,7 @@ impl Setup {
             })?
             .clone();
         let caps: Arc<[ProseCap]> = facts.caps_in_prose.iter().map(prose_cap).collect();
-        let assumptions = parse_assumptions(&job)?;
+        let assumptions = parse_assumptions(&job, &job.assumptions)?;
         let synthesizer = synthesizer(&job, &assumptions, &caps)?;
         Ok(Self {
             table: Arc::new(table),
@@ -145,16 +145,21 @@ impl Setup {
             session,
             label_templates: Arc::new(label_templates(facts)),
             caps,
-            job,
+            job: Arc::new(job),
         })
     }
 
-    /// The same with one more `--assume`, as an intervention makes it.
-    pub fn with_assumption(&self, assumption: String) -> Result<Self, PlanError> {
-        let mut job = self.job.clone();
-        job.assumptions.push(assumption);
-        let assumptions = parse_assumptions(&job)?;
-        let synthesizer = synthesizer(&job, &assumptions, &self.caps)?;
+    /// The same with `key` pinned to `value` by one more `--assume`, as an intervention makes it.
+    /// What the user pinned under that key gives way.
+    pub fn with_assumption(&self, key: &str, value: &str) -> Result<Self, PlanError> {
+        let names_key = |pin: &String| {
+            pin.split_once('=').is_some_and(|(pinned, _)| pinned.trim().eq_ignore_ascii_case(key))
+        };
+        let mut pins: Vec<String> =
+            self.job.assumptions.iter().filter(|pin| !names_key(pin)).cloned().collect();
+        pins.push(format!("{key}={value}"));
+        let assumptions = parse_assumptions(&self.job, &pins)?;
+        let synthesizer = synthesizer(&self.job, &assumptions, &self.caps)?;
         Ok(Self {
             table: Arc::clone(&self.table),
             usage: Arc::clone(&self.usage),
@@ -165,7 +170,7 @@ impl Setup {
             session: self.session.clone(),
             label_templates: Arc::clone(&self.label_templates),
             caps: Arc::clone(&self.caps),
-            job,
+            job: Arc::clone(&self.job),
         })
     }
 
@@ -196,13 +201,40 @@ impl Setup {
     /// The model a stage asks for, as the client would resolve it; the session's where it asks
     /// for none. An unknown name is an error with its reason.
     pub fn written_model(&self, requested: Option<&str>) -> Result<&Model, String> {
-        match requested {
-            None | Some("inherit" | "default" | "") => Ok(&self.session),
-            Some(name) => self
-                .table
-                .resolve(name, &self.job.provider, self.job.on)
-                .map_err(|unknown| unknown.to_string()),
+        Ok(self.written(requested)?.model)
+    }
+
+    /// See [`Self::written_model`]; with the price that the name brings.
+    pub fn written(&self, requested: Option<&str>) -> Result<NamedModel<'_>, String> {
+        match requested.filter(|name| asks_for_model(name)) {
+            None => self.named(SESSION),
+            Some(name) => self.look_up(name),
         }
+    }
+
+    /// The model that a policy names, with what its name does to the price.
+    pub fn named(&self, name: &str) -> Result<NamedModel<'_>, String> {
+        self.look_up(if name == SESSION { &self.job.session_model } else { name })
+    }
+
+    /// The price of `model` under its own name on the plan's day.
+    pub fn price(&self, model: &Model) -> Result<Price, String> {
+        self.named(&model.id.0)?.price
+    }
+
+    fn look_up(&self, name: &str) -> Result<NamedModel<'_>, String> {
+        let resolved = self
+            .table
+            .resolve_name(name, &self.job.provider, self.job.on)
+            .map_err(|unknown| unknown.to_string())?;
+        let price = resolved
+            .price(self.job.on, Mode::default())
+            .or_else(|unpriced| match self.policy.unpriced() {
+                Unpriced::Max => self.table.dearest(self.job.on).ok_or(unpriced),
+                Unpriced::Deny => Err(unpriced),
+            })
+            .map_err(|unpriced| unpriced.to_string());
+        Ok(NamedModel { model: resolved.model, price })
     }
 
     /// The effort agents of a stage run at on `model`: the stage's own, else the session's, else
@@ -213,11 +245,6 @@ impl Setup {
             .or(self.job.session_effort)
             .or(model.default_effort)?;
         model.efforts.iter().copied().filter(|effort| *effort <= wanted).max()
-    }
-
-    /// The price of `model` on the plan's day.
-    pub fn price(&self, model: &Model) -> Result<Price, String> {
-        model.price(self.job.on, Mode::default()).map_err(|unpriced| unpriced.to_string())
     }
 
     /// The traits of a stage as written; `prompt` is its first.
@@ -233,6 +260,20 @@ impl Setup {
             prefix_group: prefix_group(identity, model.id.0.as_str(), effort),
         }
     }
+}
+
+/// A model with its price on the plan's day: a regional name can be dearer than the model's own.
+#[derive(Clone, Debug)]
+pub struct NamedModel<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// Its price, or why it has none.
+    pub price: Result<Price, String>,
+}
+
+/// Whether `opts.model` asks for a model of its own, not for the session's.
+pub fn asks_for_model(name: &str) -> bool {
+    !matches!(name, "inherit" | "default" | "")
 }
 
 /// An amount as typed.
@@ -265,8 +306,8 @@ fn bad(what: &str, error: &dyn std::error::Error) -> PlanError {
     PlanError::Input { what: what.to_owned(), message: error.to_string(), diagnostics: Vec::new() }
 }
 
-fn parse_assumptions(job: &PlanJob) -> Result<Arc<Assumptions>, PlanError> {
-    let texts = AssumptionTexts { assume: &job.assumptions, result: &job.results, done: &job.done };
+fn parse_assumptions(job: &PlanJob, assume: &[String]) -> Result<Arc<Assumptions>, PlanError> {
+    let texts = AssumptionTexts { assume, result: &job.results, done: &job.done };
     let mut no_files = |path: &str| Err(format!("{path} was not read in"));
     Assumptions::parse(texts, &mut no_files).map(Arc::new).map_err(|error| PlanError::Flag {
         flag: "--assume, --result or --done".to_owned(),

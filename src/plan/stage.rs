@@ -33,6 +33,13 @@ pub struct StageIdentity {
     pub line: Option<u32>,
 }
 
+impl StageIdentity {
+    /// The model it asks for by name; `None` where it runs on the session's.
+    pub fn asked_model(&self) -> Option<&str> {
+        self.model.as_deref().filter(|name| crate::plan::setup::asks_for_model(name))
+    }
+}
+
 /// Finds the stage of each call of one execution, and the call's own key.
 #[derive(Debug, Default)]
 pub struct StageIndex {

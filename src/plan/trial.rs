@@ -2,7 +2,8 @@
 //! does with invented results. Owns the discrete-event loop; prices nothing.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use crate::plan::setup::{Setup, StageTraits};
@@ -33,6 +34,16 @@ pub enum TrialMode {
     Natural,
     /// Results at their extremes, to find what bounds the script.
     Extreme(Extremes),
+    /// The same, with other list lengths for one stage, to find out whether that stage's lists
+    /// are what makes the run grow.
+    Stretched {
+        /// What all other stages answer.
+        extremes: Extremes,
+        /// The key of the stage.
+        stage: u64,
+        /// The length of its lists.
+        list_length: usize,
+    },
     /// Every agent of the stage with this name fails and resolves to `null`.
     NullStage(Arc<str>),
     /// `args` arrive as the JSON text of themselves.
@@ -79,8 +90,8 @@ pub struct Trial {
     pub peak: u32,
     /// First prompts of each stage, by index; only if inspected.
     pub prompts: Vec<(u32, String)>,
-    /// Unbounded list properties that an extreme trial made long.
-    pub unbounded: Vec<Arc<str>>,
+    /// Unbounded list properties that an extreme trial made long, by stage key.
+    pub unbounded: BTreeSet<(u64, Arc<str>)>,
     /// Whether a result of an extreme trial was cut short.
     pub cut: bool,
 }
@@ -118,7 +129,7 @@ pub fn run(
     if let (TrialMode::ArgsAsText, ScriptArgs::Json(text)) = (&spec.mode, &start.args) {
         start.args = ScriptArgs::Text(text.clone());
     }
-    if matches!(spec.mode, TrialMode::Extreme(_)) {
+    if extremes_for(&spec.mode, 0).is_some() {
         start.limits.steps = start.limits.steps.min(PROBE_STEPS);
     }
     let execution = program.start(&start)?;
@@ -131,7 +142,7 @@ pub fn run(
         run_draws: RunDraws::new(seed),
         synth: SampleState::new(seed),
         delivered: Vec::new(),
-        unbounded: Vec::new(),
+        unbounded: BTreeSet::new(),
         cut: false,
         index: StageIndex::new(Arc::clone(&setup.label_templates)),
         traits: Vec::new(),
@@ -151,6 +162,18 @@ pub fn run(
     };
     let finish = simulation.drive()?;
     Ok(simulation.into_trial(finish))
+}
+
+/// The extremes that the calls of a stage are answered with.
+fn extremes_for(mode: &TrialMode, stage: u64) -> Option<Extremes> {
+    match mode {
+        TrialMode::Extreme(extremes) => Some(extremes.clone()),
+        TrialMode::Stretched { extremes, stage: stretched, list_length } => {
+            let length = if stage == *stretched { *list_length } else { extremes.list_length };
+            Some(Extremes { list_length: length, ..extremes.clone() })
+        }
+        TrialMode::Natural | TrialMode::NullStage(_) | TrialMode::ArgsAsText => None,
+    }
 }
 
 /// A call, where it stands, and what it will be answered once it has a slot.
@@ -191,7 +214,7 @@ struct Simulation<'a> {
     factors: BTreeMap<(Arc<str>, Arc<str>), (f64, u32)>,
     /// By stage: results the script was given.
     delivered: Vec<u32>,
-    unbounded: Vec<Arc<str>>,
+    unbounded: BTreeSet<(u64, Arc<str>)>,
     cut: bool,
     prompts: Vec<(u32, String)>,
     clock: u64,
@@ -256,7 +279,7 @@ impl Simulation<'_> {
                 quotes: 0,
                 done: false,
             });
-            if matches!(self.spec.mode, TrialMode::Extreme(_)) {
+            if extremes_for(&self.spec.mode, 0).is_some() {
                 self.probed_bytes += call.prompt.len();
             }
             if self.spec.inspect {
@@ -339,11 +362,12 @@ impl Simulation<'_> {
             text_tokens: agent.final_text_tokens,
         };
         let synthesizer = &self.setup.synthesizer;
-        let outcome = match &self.spec.mode {
-            TrialMode::NullStage(name) if *name == identity.name => Outcome::Null,
-            TrialMode::Extreme(extremes) => {
-                let probe = synthesizer.probe(&mut self.synth, &call, extremes);
-                self.unbounded.extend(probe.unbounded);
+        let outcome = match (&self.spec.mode, extremes_for(&self.spec.mode, identity.key.0)) {
+            (TrialMode::NullStage(name), _) if *name == identity.name => Outcome::Null,
+            (_, Some(extremes)) => {
+                let probe = synthesizer.probe(&mut self.synth, &call, &extremes);
+                let key = identity.key.0;
+                self.unbounded.extend(probe.unbounded.into_iter().map(|path| (key, path)));
                 self.cut |= probe.cut;
                 probe.outcome
             }
@@ -383,9 +407,13 @@ impl Simulation<'_> {
         if stagger == 0 || duration == 0 || traits.worktree {
             return 0;
         }
-        let begins = self.clock.saturating_add(stagger.min(duration / 8));
-        let warm = *self.warm.entry(traits.prefix_group).or_insert(begins);
-        if warm == begins { 0 } else { warm.saturating_sub(self.clock) }
+        match self.warm.entry(traits.prefix_group) {
+            Entry::Vacant(first) => {
+                first.insert(self.clock.saturating_add(stagger.min(duration / 8)));
+                0
+            }
+            Entry::Occupied(warm) => warm.get().saturating_sub(self.clock),
+        }
     }
 
     fn end_next(&mut self) -> Result<(), EngineError> {

@@ -24,9 +24,9 @@ mod when;
 pub use action::{Action, ModelName, Pinned};
 pub use budgets::{BudgetLimit, BudgetScope};
 pub use candidate::{Candidate, Candidates, SESSION};
-
 pub use error::PolicyError;
 pub use facts::StageFacts;
+pub use pattern::Pattern;
 pub use policy::{Policy, Questions, Unpriced};
 pub use routing::{
     AS_WRITTEN, ConditionTrace, PINNED, Refusal, RouteCosts, Routing, RuleOutcome, RuleTrace,

@@ -4,10 +4,11 @@ use std::fmt;
 
 /// One pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(String);
+pub struct Pattern(String);
 
 impl Pattern {
-    pub(super) fn new(text: &str) -> Self {
+    /// The pattern of that text.
+    pub fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 
@@ -22,7 +23,7 @@ impl Pattern {
     }
 
     /// Whether the whole of `text` matches. Time is at most the product of both lengths.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let (pattern, text) = (self.0.as_bytes(), text.as_bytes());
         let same = |p: usize, t: usize| match (pattern.get(p), text.get(t)) {
             (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),

@@ -110,6 +110,18 @@ impl Rates {
         )
     }
 
+    /// The dearer rate of each class.
+    #[must_use]
+    pub fn max(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            cache_write_5m: self.cache_write_5m.max(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.max(other.cache_write_1h),
+            cache_read: self.cache_read.max(other.cache_read),
+        }
+    }
+
     /// The price of `usage`.
     ///
     /// # Errors
@@ -128,7 +140,7 @@ impl Rates {
     }
 
     /// Whether the provider bills cache writes as a class of their own.
-    pub(super) const fn bills_cache_writes(&self) -> bool {
+    pub const fn bills_cache_writes(&self) -> bool {
         self.cache_write_5m.is_some() || self.cache_write_1h.is_some()
     }
 }

@@ -2,11 +2,12 @@
 
 mod builder;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::id::PriceId;
 use crate::pricing::name::{NAME_BYTES_MAX, spellings};
 use crate::pricing::nearest::nearest;
 use crate::pricing::{
@@ -229,6 +230,21 @@ impl PriceTable {
         }
     }
 
+    /// The dearest known rate of each class on a day, over all models, tiers and regions folded
+    /// in: what a model without a price may be billed at on request. `None` where nothing is
+    /// priced.
+    pub fn dearest(&self, on: Date) -> Option<Price> {
+        let prices: Vec<Price> =
+            self.models.iter().filter_map(|model| model.price(on, Mode::default()).ok()).collect();
+        let rates = prices
+            .iter()
+            .flat_map(Price::steps)
+            .map(|step| step.rates)
+            .reduce(|dearest, rates| dearest.max(&rates))?;
+        let id = PriceId(format!("the dearest known rates@{on}"));
+        Some(Price::new(id, Mode::default(), rates, Vec::new()))
+    }
+
     /// The model with exactly that identifier, on any provider.
     pub fn model(&self, id: &str) -> Option<&Model> {
         self.names.get(id).and_then(|index| self.models.get(*index))
@@ -253,6 +269,14 @@ impl PriceTable {
     /// Every row of every alias, by name.
     pub fn aliases(&self) -> impl Iterator<Item = &Alias> {
         self.aliases.values().flatten()
+    }
+
+    /// Everybody who is known to offer models: vendors, clouds and gateways.
+    pub fn providers(&self) -> BTreeSet<&str> {
+        let vendors = self.models.iter().map(|model| model.provider.as_str());
+        let of_ids = self.models.iter().flat_map(|model| model.ids.keys().map(String::as_str));
+        let of_aliases = self.aliases().flat_map(|row| row.providers.iter().map(String::as_str));
+        vendors.chain(of_ids).chain(of_aliases).collect()
     }
 
     /// What may stand before an identifier.

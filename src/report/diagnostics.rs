@@ -1,5 +1,7 @@
 //! Messages that point into a text.
 
+use std::fmt::Write as _;
+
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError,
     MietteSpanContents, Report, SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
@@ -23,7 +25,7 @@ pub fn render(diagnostics: &[Diagnostic], name: &str, text: &str, page: Page) ->
     }
     let hidden = worst_first.len().saturating_sub(SHOWN_MAX);
     if hidden > 0 {
-        rendered += &format!("  … and {hidden} more\n");
+        let _ = writeln!(rendered, "  … and {hidden} more");
     }
     rendered
 }
@@ -48,7 +50,11 @@ fn render_one(diagnostic: &Diagnostic, name: &str, text: &str, page: Page) -> St
             Report::from(shown.with_label(LabeledSpan::new_with_span(None, span)))
                 .with_source_code(excerpt)
         }
-        _ => Report::from(shown),
+        // Without a picture of the place, the words must say whose it is.
+        _ => {
+            shown.message = format!("{}: {}", clean(name), shown.message);
+            Report::from(shown)
+        }
     };
     let mut rendered = String::new();
     match handler(page).render_report(&mut rendered, report.as_ref()) {

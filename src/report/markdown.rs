@@ -1,5 +1,7 @@
 //! A plan for a pull request: GitHub's Markdown, the verdict first, details folded away.
 
+use std::fmt::Write as _;
+
 use super::number::{count, dollars, percent, plural, range};
 use super::page::clean;
 use super::words;
@@ -35,7 +37,7 @@ pub fn plan(report: &PlanReport) -> String {
         text += &stages(report);
     }
     text += &details(report);
-    text += &format!("<sub>{}</sub>\n", escaped(&words::footer(report)));
+    let _ = writeln!(text, "<sub>{}</sub>", escaped(&words::footer(report)));
     text
 }
 
@@ -51,7 +53,7 @@ fn stages(report: &PlanReport) -> String {
     }
     let hidden = report.stages.len().saturating_sub(ITEMS_MAX);
     if hidden > 0 {
-        text += &format!("| … and {hidden} more | | | | | |\n");
+        let _ = writeln!(text, "| … and {hidden} more | | | | | |");
     }
     let context = report.totals.context_tokens.p50;
     text += &row("**all**", &escaped(&words::pace(report)), &report.totals, context);
@@ -70,7 +72,7 @@ fn stage_title(stage: &StagePlan) -> String {
 
 fn model(stage: &StagePlan) -> String {
     let (route, rule) = words::route(&stage.route);
-    escaped(&format!("{route} {rule}"))
+    escaped(format!("{route} {rule}").trim_end())
 }
 
 fn row(title: &str, model: &str, of: &Quantities, context: u64) -> String {
@@ -110,8 +112,9 @@ fn details(report: &PlanReport) -> String {
         let line = diagnostic.place.map_or(String::new(), |place| format!("line {}: ", place.line));
         escaped(&format!("{line}{}", diagnostic.message))
     });
-    let escape = |lines: Vec<String>| lines.iter().map(|line| escaped(line)).collect();
-    let sections = [
+    let escape =
+        |lines: Vec<String>| -> Vec<String> { lines.iter().map(|line| escaped(line)).collect() };
+    let sections: [(&str, Vec<String>); 7] = [
         ("Endings", endings),
         ("What drives the cost", escape(drivers.collect())),
         ("Ceiling", escape(words::ceiling(&report.ceiling))),
@@ -128,17 +131,17 @@ fn details(report: &PlanReport) -> String {
     text + "</details>\n\n"
 }
 
-fn section(title: &str, items: &Vec<String>) -> String {
+fn section(title: &str, items: &[String]) -> String {
     if items.is_empty() {
         return String::new();
     }
     let mut text = format!("**{title}**\n\n");
     for item in items.iter().take(ITEMS_MAX) {
-        text += &format!("- {item}\n");
+        let _ = writeln!(text, "- {item}");
     }
     let hidden = items.len().saturating_sub(ITEMS_MAX) as u64;
     if hidden > 0 {
-        text += &format!("- … and {}\n", plural(hidden, "other", "others"));
+        let _ = writeln!(text, "- … and {}", plural(hidden, "other", "others"));
     }
     text.push('\n');
     text

@@ -11,6 +11,7 @@ pub mod number;
 pub mod page;
 pub mod plan;
 pub mod policy;
+pub mod pricing;
 pub mod progress;
 pub mod run;
 pub mod sheet;
@@ -18,4 +19,3 @@ mod words;
 pub mod workflows;
 
 pub use page::Page;
-pub mod pricing;

@@ -112,14 +112,22 @@ pub fn duration(seconds: u64) -> String {
     format!("{value} {unit}")
 }
 
-/// Two lengths of time in the unit of the longer one: `9-22 min`.
+/// Two lengths of time in one unit, the smallest that suits the shorter one and keeps the longer
+/// one below a thousand: `9-22 min`, `12-120 min`.
 pub fn duration_range(low: u64, high: u64) -> String {
-    let unit = unit_of(high.max(low));
+    use TimeUnit::{Days, Hours, Minutes, Seconds};
+    let (low, high) = (low.min(high), low.max(high));
+    let least = unit_of(low);
+    let unit = [(Seconds, 1), (Minutes, 60), (Hours, 3_600)]
+        .into_iter()
+        .filter(|(unit, _)| *unit >= least)
+        .find(|(_, seconds)| high / seconds < 1_000)
+        .map_or(Days, |(unit, _)| unit);
     let ((low, name), (high, _)) = (in_unit(low, unit), in_unit(high, unit));
     format!("{} {name}", range(&low, &high))
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum TimeUnit {
     Seconds,
     Minutes,

@@ -145,7 +145,7 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
             lines.push(head.to_owned());
             rest = tail;
         }
-        line = rest.to_owned();
+        rest.clone_into(&mut line);
     }
     if !line.is_empty() || lines.is_empty() {
         lines.push(line);

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::page::{Page, clean, width_of, wrapped};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::gate::Gate;
 use crate::id::ModelId;
@@ -18,8 +19,6 @@ pub const POLICY_REPORT_VERSION: u32 = 1;
 
 /// Columns of the labels at the left.
 const LABEL_WIDTH: usize = 12;
-/// The narrowest text that is laid out.
-const WIDTH_MIN: usize = 40;
 
 /// `policy check` for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -82,10 +81,9 @@ impl PolicyCheckReport {
     }
 }
 
-/// What `policy` does, and what is doubtful about it, in lines of at most `width` columns (at
-/// least 40). `file` is what people know it as.
-pub fn check(policy: &Policy, diagnostics: &[Diagnostic], file: &str, width: usize) -> String {
-    let mut lines = Lines::new(width);
+/// What `policy` does, and what is doubtful about it,. `file` is what people know it as.
+pub fn check(policy: &Policy, diagnostics: &[Diagnostic], file: &str, page: Page) -> String {
+    let mut lines = Lines::new(page);
     lines.pair(policy.name(), policy.description());
     lines.pair("pinned", pinned_words(policy.pinned()));
     rules(policy, &mut lines);
@@ -196,10 +194,9 @@ fn located(diagnostic: &Diagnostic, file: &str) -> String {
     }
 }
 
-/// Why `report.policy` decided as it did for each stage, in lines of at most `width` columns (at
-/// least 40).
-pub fn explain(report: &PolicyExplainReport, width: usize) -> String {
-    let mut lines = Lines::new(width);
+/// Why `report.policy` decided as it did for each stage.
+pub fn explain(report: &PolicyExplainReport, page: Page) -> String {
+    let mut lines = Lines::new(page);
     if report.stages.is_empty() {
         lines.pair(&report.policy, "no stages to explain");
     }
@@ -276,42 +273,42 @@ fn trace_words(number: usize, rule: &RuleTrace) -> String {
     format!("{number} {} (line {}) {why}", rule.rule, rule.line)
 }
 
-/// Labelled text that wraps under itself. Counts characters, one column each.
+/// Labelled text that wraps under itself.
 struct Lines {
-    width: usize,
+    page: Page,
     text: String,
 }
 
 impl Lines {
-    fn new(width: usize) -> Self {
-        Self { width: width.max(WIDTH_MIN), text: String::new() }
+    const fn new(page: Page) -> Self {
+        Self { page, text: String::new() }
     }
 
     /// A label and its text; a label that is too long gets a line of its own.
     fn pair(&mut self, label: &str, text: &str) {
         let label = clean(label);
-        let fits = label.chars().count() < LABEL_WIDTH;
+        let fits = width_of(&label) < LABEL_WIDTH;
         if !fits {
             self.flush_left(&label);
         }
-        let head = if fits { label.as_str() } else { "" };
-        let mut head = format!("{head:<LABEL_WIDTH$}");
-        for line in wrapped(text, self.width - LABEL_WIDTH) {
-            self.push(&format!("{head}{line}"));
-            head = " ".repeat(LABEL_WIDTH);
+        let mut head = if fits { label } else { String::new() };
+        for line in wrapped(text, self.page.width() - LABEL_WIDTH) {
+            let gap = " ".repeat(LABEL_WIDTH - width_of(&head));
+            self.push(&format!("{head}{gap}{line}"));
+            head.clear();
         }
     }
 
     /// Text under the text of a pair, `by` columns further in.
     fn indented(&mut self, by: usize, text: &str) {
         let margin = " ".repeat(LABEL_WIDTH + by);
-        for line in wrapped(text, self.width - LABEL_WIDTH - by) {
+        for line in wrapped(text, self.page.width() - LABEL_WIDTH - by) {
             self.push(&format!("{margin}{line}"));
         }
     }
 
     fn flush_left(&mut self, text: &str) {
-        for line in wrapped(text, self.width) {
+        for line in wrapped(text, self.page.width()) {
             self.push(&line);
         }
     }
@@ -328,37 +325,4 @@ impl Lines {
     fn finish(self) -> String {
         self.text
     }
-}
-
-/// Text without what acts on a terminal: names come from scripts.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// Lines of at most `width` characters, broken at spaces, longer words anywhere; at least one.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let text = clean(text);
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let mut rest: Vec<char> = word.chars().collect();
-        loop {
-            let used = lines.last().map_or(0, |line| line.chars().count());
-            let gap = usize::from(used > 0);
-            if used + gap + rest.len() <= width {
-                if let Some(line) = lines.last_mut() {
-                    line.extend(std::iter::repeat_n(' ', gap).chain(rest));
-                }
-                break;
-            }
-            if used == 0 {
-                let tail = rest.split_off(width.min(rest.len()));
-                if let Some(line) = lines.last_mut() {
-                    line.extend(rest);
-                }
-                rest = tail;
-            }
-            lines.push(String::new());
-        }
-    }
-    lines
 }

@@ -1,5 +1,6 @@
 //! A run as it happens: one line that changes on a terminal, plain lines elsewhere.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,6 +137,37 @@ fn remark_lines(remark: &str, page: Page) -> Vec<String> {
     lines.into_iter().take(REMARK_LINES_MAX).enumerate().map(indented).collect()
 }
 
+/// Denials shown as they happen; a budget that ends refuses many agents in the same words.
+const DENIALS_SHOWN: u32 = 3;
+
+/// Which remarks were made: many agents end alike, and the report has them all.
+#[derive(Debug, Default)]
+struct Remarks {
+    denials: u32,
+    messages: BTreeSet<String>,
+}
+
+impl Remarks {
+    /// The remark on `event`, if it is worth another line.
+    fn on(&mut self, event: &RunEvent) -> Option<String> {
+        let remark = remark(event)?;
+        match event {
+            RunEvent::Denied { .. } => {
+                self.denials = self.denials.saturating_add(1);
+                match self.denials {
+                    1..=DENIALS_SHOWN => Some(remark),
+                    n if n == DENIALS_SHOWN + 1 => {
+                        Some("denied: more agents likewise; the report counts them".to_owned())
+                    }
+                    _ => None,
+                }
+            }
+            RunEvent::Diagnostic { .. } => self.messages.insert(remark.clone()).then_some(remark),
+            _ => Some(remark),
+        }
+    }
+}
+
 /// Shows a run on its way.
 pub trait Progress {
     /// Shows `event`.
@@ -148,13 +180,20 @@ pub struct Lines<W> {
     out: W,
     page: Page,
     moment: Moment,
+    remarks: Remarks,
     said_at_milliseconds: Option<u64>,
 }
 
 impl<W: Write> Lines<W> {
     /// Lines into `out`.
     pub fn new(out: W, page: Page) -> Self {
-        Self { out, page, moment: Moment::default(), said_at_milliseconds: None }
+        Self {
+            out,
+            page,
+            moment: Moment::default(),
+            remarks: Remarks::default(),
+            said_at_milliseconds: None,
+        }
     }
 
     /// What was written to.
@@ -172,13 +211,13 @@ impl<W: Write> Progress for Lines<W> {
     fn show(&mut self, event: &RunEvent) {
         self.moment.observe(event);
         let page = self.page;
-        for line in remark(event).iter().flat_map(|remark| remark_lines(remark, page)) {
+        for line in self.remarks.on(event).iter().flat_map(|remark| remark_lines(remark, page)) {
             self.say(&line);
         }
         let at = self.moment.at_milliseconds;
         let due = self
             .said_at_milliseconds
-            .is_none_or(|said| at.saturating_sub(said) >= QUIET_MILLISECONDS);
+            .is_none_or(|said| at.saturating_sub(said) >= QUIET_MILLISECONDS.max(said / 4));
         let worth = match event {
             RunEvent::PhaseStarted { .. } | RunEvent::RunEnded { .. } => true,
             RunEvent::AgentFinished { .. } => due,
@@ -198,6 +237,7 @@ pub struct LiveLine {
     bar: ProgressBar,
     page: Page,
     moment: Moment,
+    remarks: Remarks,
 }
 
 impl LiveLine {
@@ -208,7 +248,7 @@ impl LiveLine {
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         bar.set_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, page, moment: Moment::default() }
+        Self { bar, page, moment: Moment::default(), remarks: Remarks::default() }
     }
 }
 
@@ -216,7 +256,8 @@ impl Progress for LiveLine {
     fn show(&mut self, event: &RunEvent) {
         self.moment.observe(event);
         let room = self.page.width().saturating_sub(3);
-        for line in remark(event).iter().flat_map(|remark| remark_lines(remark, self.page)) {
+        let page = self.page;
+        for line in self.remarks.on(event).iter().flat_map(|remark| remark_lines(remark, page)) {
             self.bar.println(line);
         }
         if matches!(event, RunEvent::RunEnded { .. }) {

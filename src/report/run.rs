@@ -1,6 +1,8 @@
 //! What a run did, as text: the verdict first, then forecast against outcome, then what was
 //! refused and what was lost.
 
+use std::fmt::Write as _;
+
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
 use super::number::{self, count, dollars, duration, money_cell, percent, plural, range};
@@ -89,10 +91,10 @@ fn spent(report: &RunReport) -> String {
         None => format!("{spent}, no limit in dollars"),
     };
     if let Some(share) = report.utilisation_per_mille.filter(|_| report.cost_usd.limit.is_some()) {
-        text += &format!(" ({})", percent(share));
+        let _ = write!(text, " ({})", percent(share));
     }
     if !report.cost_usd.reserved.is_zero() {
-        text += &format!(", {} still reserved", dollars(report.cost_usd.reserved));
+        let _ = write!(text, ", {} still reserved", dollars(report.cost_usd.reserved));
     }
     text
 }
@@ -298,6 +300,7 @@ fn requests(sheet: &mut Sheet, report: &RunReport) {
     let counts = &report.requests;
     let kinds = [
         (counts.waited, "waited for balance"),
+        (counts.held_back, "held back for agents called earlier"),
         (counts.clamped, "with a lowered output cap"),
         (counts.cut, "ended at their output cap"),
         (counts.overruns, "above their reservation"),
@@ -357,14 +360,14 @@ pub fn markdown(report: &RunReport) -> String {
     for phase in report.phases.iter().take(4 * ITEMS_MAX) {
         let [title, done, lost, agents, _, _, cost, forecast] = phase_row(phase);
         let title = escaped(&title);
-        text += &format!("| {title} | {done} | {lost} | {agents} | ${cost} | {forecast} |\n");
+        let _ = writeln!(text, "| {title} | {done} | {lost} | {agents} | ${cost} | {forecast} |");
     }
     let denials =
         report.denials.iter().take(ITEMS_MAX).map(|denial| denial_lines(denial).join(": "));
     let lines: Vec<String> = denials.chain([result(&report.result)]).collect();
     text.push('\n');
     for line in lines {
-        text += &format!("- {}\n", escaped(&line));
+        let _ = writeln!(text, "- {}", escaped(&line));
     }
     text + &format!("\n<sub>{}</sub>\n", escaped(&footer(report)))
 }

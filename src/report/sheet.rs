@@ -1,5 +1,7 @@
 //! Labelled sections under each other: `label    text that wraps under itself`.
 
+use std::fmt::Write as _;
+
 use super::page::{FIXED_SPACE, Page, width_of, wrapped};
 
 /// Where the text of a section starts.
@@ -54,7 +56,7 @@ impl Sheet {
             match last {
                 Some(last) if width_of(last) + 2 + width_of(line) <= room => {
                     let gap = room - width_of(last) - width_of(line);
-                    *last += &format!("{}{line}", " ".repeat(gap));
+                    let _ = write!(last, "{}{line}", " ".repeat(gap));
                 }
                 _ => {
                     let gap = room - width_of(line);

@@ -9,6 +9,7 @@ use crate::gate::Gate;
 use crate::plan::report::{
     BudgetVerdict, Ceiling, PlanReport, RoutePlan, Savings, StagePlan, VerdictOutcome,
 };
+use crate::policy::AS_WRITTEN;
 
 /// A model's name without its maker: `opus-5-5`.
 pub(super) fn model(name: &str) -> String {
@@ -99,7 +100,7 @@ pub(super) fn budget_claim(budget: &BudgetVerdict, samples: u32) -> String {
         .parse::<Amount>()
         .map_or_else(|_| clean(&budget.amount), |amount| number::amount(&amount));
     let tolerated = budget.tolerated_per_mille;
-    let tolerated = if tolerated % 10 == 0 {
+    let tolerated = if tolerated.is_multiple_of(10) {
         (tolerated / 10).to_string()
     } else {
         format!("{}.{}", tolerated / 10, tolerated % 10)
@@ -122,7 +123,7 @@ pub(super) fn spread(report: &PlanReport) -> Option<String> {
     ))
 }
 
-/// `session -> haiku-5-5 low`, and the rule that decided.
+/// `session -> haiku-5-5 low`, and the rule that decided; empty where none did.
 pub(super) fn route(route: &RoutePlan) -> (String, String) {
     let written =
         route.requested.as_ref().map_or("session".to_owned(), |_| model(&route.as_written.0));
@@ -139,6 +140,10 @@ pub(super) fn route(route: &RoutePlan) -> (String, String) {
         Gate::Allow => String::new(),
         gated => format!(", {}", gate(gated)),
     };
+    // That nothing decided is no news.
+    if route.rule == AS_WRITTEN && route.gate == Gate::Allow {
+        return (chosen, String::new());
+    }
     (chosen, format!("[{}{gate}]", clean(&route.rule)))
 }
 

@@ -88,8 +88,18 @@ fn tell_notes(dispatcher: &mut Dispatcher<'_>, notes: &ExecutionNotes) {
     for line in &notes.logs {
         dispatcher.tell(&RunEvent::Log { at_milliseconds, line: line.clone() });
     }
+    // A fan-out that the budget cut loses many slots in the same words.
+    let mut failures: Vec<(&str, u32)> = Vec::new();
     for line in &notes.failures {
-        dispatcher.note(Diagnostic::new(Severity::Note, "run::failure", line.clone()));
+        match failures.iter_mut().find(|(known, _)| known == line) {
+            Some((_, count)) => *count += 1,
+            None => failures.push((line, 1)),
+        }
+    }
+    for (line, count) in failures {
+        let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
+        let message = format!("{line}{times}");
+        dispatcher.note(Diagnostic::new(Severity::Note, "run::failure", message));
     }
     for warning in &notes.warnings {
         dispatcher.note(warning.clone());

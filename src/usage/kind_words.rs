@@ -21,6 +21,7 @@ impl KindWords {
             (StageKind::Synthesis, &words.synthesis),
             (StageKind::Verify, &words.verify),
             (StageKind::Research, &words.research),
+            (StageKind::General, &words.general),
             (StageKind::Trivial, &words.trivial),
         ];
         let (mut whole, mut stems) = (Vec::new(), Vec::new());

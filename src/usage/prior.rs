@@ -264,6 +264,8 @@ pub struct WordsPrior {
     pub verify: Vec<String>,
     /// Of research.
     pub research: Vec<String>,
+    /// Of general work.
+    pub general: Vec<String>,
     /// Of trivial work.
     pub trivial: Vec<String>,
 }

@@ -10,7 +10,7 @@ use flyball::id::AttemptId;
 use flyball::money::{Picodollars, Rate};
 use proptest::prelude::*;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Op {
     Reserve { agent: usize, order: u64, prompt: u16, rate: u8, standing: u16, floor: u16 },
     Settle { pick: usize, per_mille: u16 },

@@ -178,3 +178,27 @@ fn colours_can_be_forced_and_forbidden() {
         program.command().env("NO_COLOR", "1").args(["plan", "missing.js"]).output().unwrap();
     assert!(!ended(&output).stderr.contains('\x1b'));
 }
+
+#[test]
+fn policies_and_prices_are_read_and_pointed_into() {
+    let program = Program::new();
+    program
+        .write("bad.toml", "nmae = 1\n")
+        .write("prices.toml", "nonsense = 1\n")
+        .write("ok.js", "return 1");
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["policy", "check", "haiku-fanout"], 0, "haiku-fanout"),
+        (&["policy", "check", "haiku-fanuot"], 6, "did you mean `haiku-fanout`?"),
+        (&["policy", "check", "bad.toml"], 6, "bad.toml:1:1"),
+        (&["policy", "check", "ci", "--prices", "prices.toml"], 6, "prices.toml:1:1"),
+        (&["pricing", "list"], 0, "opus"),
+        (&["pricing", "show", "no-such-model"], 2, "no-such-model"),
+        (&["pricing", "check", "missing.toml"], 6, "missing.toml"),
+    ];
+    for (arguments, code, expected) in cases {
+        let ended = program.run(arguments);
+        assert_eq!(ended.code, *code, "{arguments:?}: {}", ended.stderr);
+        let said = if *code == 0 { &ended.stdout } else { &ended.stderr };
+        assert!(said.contains(expected), "{arguments:?} lacks {expected}:\n{said}");
+    }
+}

@@ -7,9 +7,10 @@ use clap::Parser;
 use flyball::amount::Amount;
 use flyball::cli::{Command, CommandLine, PlanOptions};
 use flyball::config::settings::{SettingsError, closest, duration};
-use flyball::config::{CacheTtlSetting, Environment, Settings};
+use flyball::config::{Environment, Settings};
 use flyball::effort::Effort;
 use flyball::money::Picodollars;
+use flyball::pricing::CacheTtl;
 
 use super::program::Program;
 
@@ -63,8 +64,8 @@ fn every_setting_is_read_and_paths_start_at_its_file() {
         concurrency: Some(4),
         prices: vec![PathBuf::from("/repo/prices.toml")],
         usage: Some(PathBuf::from("/repo/usage.toml")),
-        cache_ttl: Some(CacheTtlSetting::OneHour),
-        time_limit: Some(Duration::from_secs(120)),
+        cache_ttl: Some(CacheTtl::OneHour),
+        time_limit: Some(Duration::from_mins(2)),
         provider: Some("bedrock".to_owned()),
     };
     assert_eq!(settings, expected);
@@ -131,7 +132,7 @@ fn flags_beat_the_project_which_beats_the_user() {
     assert_eq!(bare.model.as_deref(), Some("environment"));
     assert_eq!((bare.samples, bare.seed), (200, 7));
     assert_eq!(bare.policy, "as-written");
-    assert_eq!(bare.cache_ttl, CacheTtlSetting::FiveMinutes);
+    assert_eq!(bare.cache_ttl, CacheTtl::FiveMinutes);
 }
 
 #[test]
@@ -178,8 +179,8 @@ fn a_bad_settings_file_ends_with_6_and_shows_where() {
 #[test]
 fn lengths_of_time_have_a_unit() {
     assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-    assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
-    assert_eq!(duration("2h"), Ok(Duration::from_secs(7_200)));
+    assert_eq!(duration("10m"), Ok(Duration::from_mins(10)));
+    assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
     assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
     for wrong in ["", "s", "90", "-1s", "1.5h", "99999999999999999999s", "1d"] {
         assert!(duration(wrong).is_err(), "{wrong}");

@@ -54,8 +54,13 @@ pub struct Fake(pub Rounds);
 
 impl ScriptProgram for Fake {
     fn start(&self, _: &Start) -> Result<Box<dyn Execution>, EngineError> {
-        let mut running =
-            Running { rounds: self.0, answers: Vec::new(), open: VecDeque::new(), made: 0, out: Vec::new() };
+        let mut running = Running {
+            rounds: self.0,
+            answers: Vec::new(),
+            open: VecDeque::new(),
+            made: 0,
+            out: Vec::new(),
+        };
         running.next_round();
         Ok(Box::new(running))
     }

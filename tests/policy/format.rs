@@ -210,9 +210,12 @@ fn warnings(body: &str) -> String {
     let known = ["haiku", "opus"];
     told(
         &text,
-        &policy.check(&mut |name| match known.contains(&name) {
-            true => Ok(ModelId(format!("claude-{name}"))),
-            false => Err("no such model".to_owned()),
+        &policy.check(&mut |name| {
+            if known.contains(&name) {
+                Ok(ModelId(format!("claude-{name}")))
+            } else {
+                Err("no such model".to_owned())
+            }
         }),
     )
 }

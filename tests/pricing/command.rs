@@ -8,6 +8,7 @@ use clap::Parser;
 use flyball::app::pricing::{PricingFailure, PricingOutcome, PricingScene, run};
 use flyball::cli::pricing::PricingArgs;
 use flyball::pricing::shipped_files;
+use flyball::report::Page;
 
 #[derive(Parser)]
 struct Typed {
@@ -18,7 +19,8 @@ struct Typed {
 fn pricing_in(folder: &Path, words: &[&str]) -> Result<PricingOutcome, PricingFailure> {
     let typed = Typed::try_parse_from(["pricing"].iter().chain(words)).expect("well typed");
     let files = shipped_files();
-    let scene = PricingScene { files: &files, working_folder: folder, today: TODAY, width: 80 };
+    let scene =
+        PricingScene { files: &files, working_folder: folder, today: TODAY, page: Page::plain() };
     run(&typed.pricing, &scene)
 }
 

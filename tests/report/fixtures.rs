@@ -1,5 +1,13 @@
 //! Plans written by hand.
 
+#![allow(
+    clippy::assigning_clones,
+    clippy::cast_possible_wrap,
+    clippy::too_many_lines,
+    clippy::unnecessary_wraps,
+    reason = "data, as a report holds it"
+)]
+
 use flyball::band::Band;
 use flyball::diagnostic::{Diagnostic, Place, Severity};
 use flyball::effort::Effort;
@@ -104,6 +112,7 @@ pub(super) fn ending(
     EndingPlan {
         name: name.to_owned(),
         line: Some(line),
+        returned: true,
         completes,
         per_mille,
         cost_usd: cost(p50, p50, "12.1", "21"),
@@ -161,7 +170,7 @@ pub(super) fn review() -> PlanReport {
                 "Report",
                 "report",
                 quantities(band(0, 1, 1, 1), 58_000, 210_000, cost("0.2", "0.35", "0.7", "0.9")),
-                route(None, "claude-opus-5-5", "claude-opus-5-5", "reduce"),
+                route(None, "claude-opus-5-5", "claude-opus-5-5", "as written"),
             )
         },
     ];
@@ -259,6 +268,21 @@ pub(super) fn review() -> PlanReport {
         prices_on: "2026-11-22".to_owned(),
         seed: 7,
         samples: 200,
+        request: PlanRequest {
+            args_json: Some("{\"base\":\"main\"}".to_owned()),
+            args_text: None,
+            model: "default".to_owned(),
+            effort: None,
+            provider: "anthropic".to_owned(),
+            policy: "haiku-fanout".to_owned(),
+            budgets: vec!["10usd".to_owned()],
+            turn_budget_tokens: None,
+            concurrency: 16,
+            cache_one_hour: false,
+            assumptions: vec![],
+            results: vec![],
+            done: vec![],
+        },
         hashes: Hashes::default(),
         suggested_budget_usd: Some(usd("12.1")),
     }
@@ -322,6 +346,7 @@ pub(super) fn no_agents() -> PlanReport {
     report.endings = vec![EndingPlan {
         name: "returned {\"error\":\"no files given\"}".to_owned(),
         line: Some(12),
+        returned: true,
         completes: false,
         per_mille: 1_000,
         cost_usd: cost("0", "0", "0", "0"),

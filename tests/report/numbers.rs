@@ -92,7 +92,11 @@ fn times_are_in_the_unit_that_fits() {
     assert_eq!(duration_range(540, 1_320), "9-22 min");
     assert_eq!(duration_range(30, 80), "30-80 s");
     assert_eq!(duration_range(30, 30), "30 s");
-    assert_eq!(duration_range(30, 7_200), "0.0-2.0 h");
+    assert_eq!(duration_range(30, 600), "30-600 s");
+    assert_eq!(duration_range(720, 7_200), "12-120 min");
+    assert_eq!(duration_range(30, 7_200), "1-120 min");
+    assert_eq!(duration_range(7_200, 9_000), "2.0-2.5 h");
+    assert_eq!(duration_range(60, 100_000_000), "0.0-1157.4 d");
 }
 
 #[test]

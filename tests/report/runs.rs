@@ -90,6 +90,7 @@ fn stopped() -> RunReport {
         requests: RequestCounts {
             sent: 812,
             waited: 40,
+            held_back: 2,
             clamped: 3,
             cut: 1,
             shrunk: 790,

@@ -76,11 +76,11 @@ fn siblings_wait_for_the_first_to_write_their_prefix() {
         let mut at = Vec::new();
         let mut case = Case::new(usd(100), 2);
         case.setup.stagger_milliseconds = hold;
-        let report =
-            case.run_telling(&mut Waves::new(&[8], OnReject::Throw), &mut |event| match event {
-                RunEvent::AgentStarted { at_milliseconds, .. } => at.push(*at_milliseconds),
-                _ => {}
-            });
+        let report = case.run_telling(&mut Waves::new(&[8], OnReject::Throw), &mut |event| {
+            if let RunEvent::AgentStarted { at_milliseconds, .. } = event {
+                at.push(*at_milliseconds);
+            }
+        });
         (at, report.cost_usd.spent)
     };
     let (at_once, dear) = started_at(0);

@@ -3,6 +3,7 @@
 mod echo;
 mod loops;
 mod schemas;
+mod texts;
 mod widths;
 
 use std::sync::Arc;
@@ -18,12 +19,12 @@ use flyball::seed::{Seed, key_of, key_of_parts};
 use serde_json::{Value, json};
 
 /// A synthesizer and what it is made of.
-pub struct Plan {
+pub(crate) struct Plan {
     pub synthesizer: Synthesizer,
 }
 
 #[derive(Default)]
-pub struct Setup<'a> {
+pub(crate) struct Setup<'a> {
     pub assume: &'a [&'a str],
     pub result: &'a [&'a str],
     pub args: Option<Value>,
@@ -33,7 +34,7 @@ pub struct Setup<'a> {
 }
 
 impl Plan {
-    pub fn new(setup: &Setup<'_>) -> Self {
+    pub(crate) fn new(setup: &Setup<'_>) -> Self {
         let assume: Vec<String> = setup.assume.iter().map(|text| (*text).to_owned()).collect();
         let result: Vec<String> = setup.result.iter().map(|text| (*text).to_owned()).collect();
         let texts = AssumptionTexts { assume: &assume, result: &result, done: &[] };
@@ -50,11 +51,11 @@ impl Plan {
         Self { synthesizer: Synthesizer::new(input).unwrap() }
     }
 
-    pub fn shipped() -> Self {
+    pub(crate) fn shipped() -> Self {
         Self::new(&Setup::default())
     }
 
-    pub fn sample(&self, number: u64) -> Sample<'_> {
+    pub(crate) fn sample(&self, number: u64) -> Sample<'_> {
         Sample {
             plan: self,
             state: SampleState::new(Seed::new(7).child(number)),
@@ -65,7 +66,7 @@ impl Plan {
 }
 
 /// One sample: agents are asked one after the other or several at once.
-pub struct Sample<'a> {
+pub(crate) struct Sample<'a> {
     pub plan: &'a Plan,
     pub state: SampleState,
     made: Vec<(StageKey, u32)>,
@@ -74,14 +75,19 @@ pub struct Sample<'a> {
 
 /// One `agent()` call, as a script would write it.
 #[derive(Clone)]
-pub struct Ask {
+pub(crate) struct Ask {
     pub stage: &'static str,
     pub label: String,
     pub prompt: String,
     pub schema: Option<Arc<str>>,
 }
 
-pub fn ask(stage: &'static str, label: &str, prompt: impl Into<String>, schema: &Value) -> Ask {
+pub(crate) fn ask(
+    stage: &'static str,
+    label: &str,
+    prompt: impl Into<String>,
+    schema: &Value,
+) -> Ask {
     Ask {
         stage,
         label: label.into(),
@@ -105,7 +111,7 @@ fn get(counts: &[(StageKey, u32)], stage: StageKey) -> u32 {
 
 impl Sample<'_> {
     /// The full results of agents that run at once.
-    pub fn all_full(&mut self, asks: &[Ask]) -> Vec<Synthetic> {
+    pub(crate) fn all_full(&mut self, asks: &[Ask]) -> Vec<Synthetic> {
         let mut results = Vec::new();
         for ask in asks {
             let stage = StageKey(key_of(ask.stage));
@@ -129,16 +135,16 @@ impl Sample<'_> {
         results
     }
 
-    pub fn all(&mut self, asks: &[Ask]) -> Vec<Value> {
+    pub(crate) fn all(&mut self, asks: &[Ask]) -> Vec<Value> {
         self.all_full(asks).into_iter().map(|result| value(&result)).collect()
     }
 
-    pub fn one(&mut self, ask: &Ask) -> Value {
+    pub(crate) fn one(&mut self, ask: &Ask) -> Value {
         self.all(std::slice::from_ref(ask)).remove(0)
     }
 }
 
-pub fn value(result: &Synthetic) -> Value {
+pub(crate) fn value(result: &Synthetic) -> Value {
     match &result.outcome {
         Outcome::Json(text) => serde_json::from_str(text).unwrap(),
         Outcome::Text(text) => Value::String(text.clone()),
@@ -146,7 +152,7 @@ pub fn value(result: &Synthetic) -> Value {
     }
 }
 
-pub fn findings() -> Value {
+pub(crate) fn findings() -> Value {
     json!({
         "type": "object",
         "required": ["findings"],
@@ -164,7 +170,7 @@ pub fn findings() -> Value {
     })
 }
 
-pub fn verdict() -> Value {
+pub(crate) fn verdict() -> Value {
     json!({
         "type": "object",
         "required": ["real", "reason"],
@@ -172,6 +178,6 @@ pub fn verdict() -> Value {
     })
 }
 
-pub fn list<'a>(result: &'a Value, name: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(result: &'a Value, name: &str) -> &'a [Value] {
     result[name].as_array().unwrap()
 }

@@ -39,9 +39,9 @@ pub(super) fn table(report: &PlanReport, page: Page) -> Vec<String> {
     if report.phases.len() > 1 || report.stages.len() > 1 {
         rows.push(totals(report));
     } else {
-        let mut pace = title_only("");
-        pace[MODEL] = words::pace(report);
-        rows.push(pace);
+        let mut row = title_only("");
+        row[MODEL] = words::pace(report);
+        rows.push(row);
     }
     fit(&mut rows, page);
     print(rows)
@@ -110,7 +110,7 @@ fn stage_row(stage: &StagePlan, title: String) -> Cells {
 
 fn model_cell(stage: &StagePlan) -> String {
     let (route, rule) = words::route(&stage.route);
-    format!("{route}\n{rule}")
+    if rule.is_empty() { route } else { format!("{route}\n{rule}") }
 }
 
 fn totals(report: &PlanReport) -> Cells {
@@ -157,7 +157,7 @@ fn fit(rows: &mut [Cells], page: Page) {
     let title_width = natural(TITLE, rows).min(left.max(room * 2 / 5));
     let model_width = room.saturating_sub(title_width).max(MODEL_MIN);
     if let Some(header) = rows.first_mut().filter(|_| model_width < width_of(MODEL_HEADER)) {
-        header[MODEL] = "model -> routed\n[rule]".to_owned();
+        "model -> routed\n[rule]".clone_into(&mut header[MODEL]);
     }
     for cells in rows.iter_mut() {
         cells[TITLE] = indented_column(&cells[TITLE], title_width);

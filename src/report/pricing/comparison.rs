@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use super::{dollars, rates_json, table, tokens, wrapped};
 use crate::money::Rate;
 use crate::pricing::import::{Comparison, Difference, ImportedModel, ImportedPeriod};
+use crate::report::Page;
 
 /// Names shown per list; all are in the JSON.
 const SHOWN_MAX: usize = 12;
 
 /// The comparison for people.
-pub fn comparison(comparison: &Comparison, format: &str, width: usize) -> String {
+pub fn comparison(comparison: &Comparison, format: &str, page: Page) -> String {
     let mut text = format!("{format} against the prices in force on {}\n", comparison.on);
     let changed = comparison.changed.len();
     let _ = writeln!(
@@ -38,7 +39,7 @@ pub fn comparison(comparison: &Comparison, format: &str, width: usize) -> String
     }
     if !rows.is_empty() {
         text += "\nchanged, USD per million tokens\n";
-        text += &table(&["model", "rate", "ours", "theirs"], rows, width);
+        text += &table(&["model", "rate", "ours", "theirs"], rows, page);
     }
     for coming in &comparison.coming {
         if let Some(from) = coming.period.from {
@@ -55,13 +56,13 @@ pub fn comparison(comparison: &Comparison, format: &str, width: usize) -> String
         by_vendor.entry(&model.provider).or_default().push(&model.id);
     }
     for (vendor, ids) in by_vendor {
-        text += &wrapped(&format!("  {vendor}: "), &listed(&ids), 4, width);
+        text += &wrapped(&format!("  {vendor}: "), &listed(&ids), 4, page);
     }
-    not_understood(&mut text, comparison, width);
+    not_understood(&mut text, comparison, page);
     text
 }
 
-fn not_understood(text: &mut String, comparison: &Comparison, width: usize) {
+fn not_understood(text: &mut String, comparison: &Comparison, page: Page) {
     let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for entry in comparison.not_understood {
         by_reason.entry(&entry.reason).or_default().push(&entry.name);
@@ -70,7 +71,7 @@ fn not_understood(text: &mut String, comparison: &Comparison, width: usize) {
         text.push_str("\nnot understood\n");
     }
     for (reason, names) in by_reason {
-        *text += &wrapped(&format!("  {reason}: "), &listed(&names), 4, width);
+        *text += &wrapped(&format!("  {reason}: "), &listed(&names), 4, page);
     }
 }
 

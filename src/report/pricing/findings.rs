@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::wrapped;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pricing::PriceTable;
+use crate::report::Page;
 
 const fn label(severity: Severity) -> &'static str {
     match severity {
@@ -17,15 +18,15 @@ const fn label(severity: Severity) -> &'static str {
 }
 
 /// The findings, gravest first, then a line that counts them.
-pub fn findings(prices: &PriceTable, findings: &[Diagnostic], width: usize) -> String {
+pub fn findings(prices: &PriceTable, findings: &[Diagnostic], page: Page) -> String {
     let mut text = String::new();
     let mut ordered: Vec<&Diagnostic> = findings.iter().collect();
     ordered.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     for finding in ordered {
         let first = format!("{}: ", label(finding.severity));
-        text += &wrapped(&first, &finding.message, 2, width);
+        text += &wrapped(&first, &finding.message, 2, page);
         if let Some(help) = &finding.help {
-            text += &wrapped("  ", &format!("{help} [{}]", finding.code), 2, width);
+            text += &wrapped("  ", &format!("{help} [{}]", finding.code), 2, page);
         }
     }
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();

@@ -7,6 +7,7 @@ mod models;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use super::page::{Page, clean, width_of};
 use crate::money::{PICO_PER_USD, Picodollars, Rate};
 use crate::pricing::{Rates, TokenClass};
 
@@ -19,11 +20,11 @@ pub use models::{models, models_json};
 const WIDTH_MAX: usize = 80;
 
 /// A table without frames, its first column left-aligned and the others right-aligned.
-fn table(header: &[&str], rows: Vec<Vec<String>>, width: usize) -> String {
+fn table(header: &[&str], rows: Vec<Vec<String>>, page: Page) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(u16::try_from(width.min(WIDTH_MAX)).unwrap_or(80));
+    table.set_width(u16::try_from(page.width().min(WIDTH_MAX)).unwrap_or(80));
     table.set_header(header);
     table.add_rows(rows);
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -63,13 +64,14 @@ fn tokens(count: u64) -> String {
     }
 }
 
-/// `text` after `first`, broken at blanks to fit `width`, later lines `indent` columns in.
-fn wrapped(first: &str, text: &str, indent: usize, width: usize) -> String {
+/// `text` after `first`, broken at blanks to fit `page`, later lines `indent` columns in. What
+/// does not fit on a line of its own, such as an address, stays whole, so that it can be copied.
+fn wrapped(first: &str, text: &str, indent: usize, page: Page) -> String {
     let mut lines = String::new();
-    let mut line = first.to_owned();
+    let mut line = clean(first);
     let mut fresh = true;
-    for word in text.split_whitespace() {
-        if !fresh && line.chars().count() + 1 + word.chars().count() > width.min(WIDTH_MAX) {
+    for word in clean(text).split_whitespace() {
+        if !fresh && width_of(&line) + 1 + width_of(word) > page.width().min(WIDTH_MAX) {
             lines += line.trim_end();
             lines.push('\n');
             line = " ".repeat(indent);

@@ -9,9 +9,10 @@ use super::{five_cells, rates_json, table, tokens, wrapped};
 use crate::pricing::{
     Alias, DatedMultiplier, Mode, Model, Multiplier, Period, PriceTable, Resolved,
 };
+use crate::report::Page;
 
 /// One model as asked for by name, as of a day.
-pub fn model(prices: &PriceTable, resolved: &Resolved, on: Date, width: usize) -> String {
+pub fn model(prices: &PriceTable, resolved: &Resolved, on: Date, page: Page) -> String {
     let model = resolved.model;
     let mut text = resolved.via.join(" = ");
     text.push('\n');
@@ -22,18 +23,18 @@ pub fn model(prices: &PriceTable, resolved: &Resolved, on: Date, width: usize) -
             resolved.uplift
         );
     }
-    facts(&mut text, prices, model, width);
-    modes(&mut text, resolved, on, width);
+    facts(&mut text, prices, model, page);
+    modes(&mut text, resolved, on, page);
     text += "\nperiods (UTC, until is exclusive), standard rates\n";
-    periods(&mut text, model, on, width);
-    sources(&mut text, prices, model, width);
+    periods(&mut text, model, on, page);
+    sources(&mut text, prices, model, page);
     text
 }
 
-fn facts(text: &mut String, prices: &PriceTable, model: &Model, width: usize) {
+fn facts(text: &mut String, prices: &PriceTable, model: &Model, page: Page) {
     let mut line = |label: &str, value: String| {
         if !value.is_empty() {
-            *text += &wrapped(&format!("  {label:<8} "), &value, 11, width);
+            *text += &wrapped(&format!("  {label:<8} "), &value, 11, page);
         }
     };
     let date = |label: &str, date: Option<Date>| date.map(|date| format!(", {label} {date}"));
@@ -97,7 +98,7 @@ fn alias_line(alias: &Alias, through: &str) -> String {
 }
 
 /// The rates in force, one line a mode and tier.
-fn modes(text: &mut String, resolved: &Resolved, on: Date, width: usize) {
+fn modes(text: &mut String, resolved: &Resolved, on: Date, page: Page) {
     let mut rows = Vec::new();
     let mut refused = String::new();
     for mode in Mode::ALL {
@@ -114,14 +115,14 @@ fn modes(text: &mut String, resolved: &Resolved, on: Date, width: usize) {
     }
     let _ = writeln!(text, "\nUSD per million tokens on {on}");
     if rows.is_empty() {
-        *text += &wrapped("  ", &refused, 2, width);
+        *text += &wrapped("  ", &refused, 2, page);
     } else {
         let header = ["mode", "input", "output", "write 5m", "write 1h", "read"];
-        *text += &table(&header, rows, width);
+        *text += &table(&header, rows, page);
     }
 }
 
-fn periods(text: &mut String, model: &Model, on: Date, width: usize) {
+fn periods(text: &mut String, model: &Model, on: Date, page: Page) {
     let mut rows = Vec::new();
     for period in &model.periods {
         let now = period.status.bills() && period.covers(on);
@@ -134,13 +135,13 @@ fn periods(text: &mut String, model: &Model, on: Date, width: usize) {
             rows.push(std::iter::once(label).chain(five_cells(&tier.rates)).collect());
         }
     }
-    *text += &table(&["", "input", "output", "write 5m", "write 1h", "read"], rows, width);
+    *text += &table(&["", "input", "output", "write 5m", "write 1h", "read"], rows, page);
     for period in &model.periods {
         let mut notes = vec![period.status.name().to_owned()];
         notes.extend(period.basis.clone());
         notes.extend(factor("batch", period.batch));
         notes.extend(factor("fast", period.fast));
-        *text += &wrapped(&format!("  {}: ", period.from), &notes.join("; "), 14, width);
+        *text += &wrapped(&format!("  {}: ", period.from), &notes.join("; "), 14, page);
     }
     if let Some(us) = model.us_multiplier.filter(|us| *us != Multiplier::ONE) {
         let _ = writeln!(text, "  US-only inference times {us}");
@@ -154,7 +155,7 @@ fn factor(name: &str, factor: Option<DatedMultiplier>) -> Option<String> {
     Some(format!("{name} times {}{from}{until}", factor.multiplier))
 }
 
-fn sources(text: &mut String, prices: &PriceTable, model: &Model, width: usize) {
+fn sources(text: &mut String, prices: &PriceTable, model: &Model, page: Page) {
     let named = |id: &String| model.periods.iter().any(|period| period.sources.contains(id));
     let mut sources = prices.sources().iter().filter(|source| named(&source.id)).peekable();
     if sources.peek().is_some() {
@@ -162,7 +163,7 @@ fn sources(text: &mut String, prices: &PriceTable, model: &Model, width: usize) 
     }
     for source in sources {
         let read = source.retrieved.map_or_else(String::new, |day| format!(", read {day}"));
-        *text += &wrapped("  ", &format!("{}{read}", source.url), 4, width);
+        *text += &wrapped("  ", &format!("{}{read}", source.url), 4, page);
     }
 }
 

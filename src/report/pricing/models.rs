@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{five_cells, rates_json, table, tokens};
 use crate::pricing::{Lifecycle, Mode, Model, Price, PriceTable};
+use crate::report::Page;
 
 /// Every model of `vendor` (or of all), one line a tier.
 pub fn models(
@@ -14,7 +15,7 @@ pub fn models(
     vendor: Option<&str>,
     all: bool,
     on: Date,
-    width: usize,
+    page: Page,
 ) -> String {
     let mut rows = Vec::new();
     let mut hidden = 0;
@@ -38,7 +39,7 @@ pub fn models(
         }
     }
     let header = ["model", "input", "output", "write 5m", "write 1h", "read"];
-    let mut text = table(&header, rows, width);
+    let mut text = table(&header, rows, page);
     let _ = writeln!(text, "\nUSD per million tokens on {on}; - is not offered or not published");
     if hidden > 0 {
         let _ = writeln!(text, "{hidden} retired models: --all");

@@ -54,6 +54,7 @@ unsafe impl Allocator for Heap {
         if !self.gauge.admits_heap(layout.size()) {
             return ptr::null_mut();
         }
+        // SAFETY: the layout is not empty, and the block is at least a header long.
         unsafe {
             let block = alloc(layout);
             if block.is_null() {
@@ -69,6 +70,7 @@ unsafe impl Allocator for Heap {
         let Some(bytes) = count.checked_mul(size) else { return ptr::null_mut() };
         let block = self.alloc(bytes);
         if !block.is_null() {
+            // SAFETY: the block was just made with so many bytes.
             unsafe { block.write_bytes(0, bytes) };
         }
         block
@@ -78,6 +80,7 @@ unsafe impl Allocator for Heap {
         if block.is_null() {
             return;
         }
+        // SAFETY: the block is one of ours, so its header and with it its layout stand before it.
         unsafe {
             let start = block.sub(HEADER);
             let size = start.cast::<usize>().read();
@@ -91,6 +94,7 @@ unsafe impl Allocator for Heap {
             return self.alloc(size);
         }
         let Some(wanted) = layout(size) else { return ptr::null_mut() };
+        // SAFETY: as in `dealloc`; the new size has a valid layout too.
         unsafe {
             let start = block.sub(HEADER);
             let old = start.cast::<usize>().read();
@@ -111,6 +115,7 @@ unsafe impl Allocator for Heap {
     }
 
     unsafe fn usable_size(block: *mut u8) -> usize {
+        // SAFETY: the block is one of ours, so its header stands before it.
         unsafe { block.sub(HEADER).cast::<usize>().read() }
     }
 }

@@ -1,0 +1,95 @@
+//! `flyball policy check | explain`.
+
+use super::context::Context;
+use super::error::AppError;
+use super::exit::Exit;
+use super::inputs::{PlanInputs, policy_source};
+use super::{knowledge, output, plan};
+use crate::cli::plan::{PROVIDER_DEFAULT, PlanningFlags};
+use crate::cli::policy::{PolicyCheck, PolicyCommand, PolicyExplain};
+use crate::cli::value::PlainFormat;
+use crate::config::SourceFile;
+use crate::config::source::TEXT_BYTES_MAX;
+use crate::plan::report::StagePlan;
+use crate::policy::{Pattern, Routing};
+use crate::report::json;
+use crate::report::policy::{
+    self as report, ExplainedStage, POLICY_REPORT_VERSION, PolicyCheckReport, PolicyExplainReport,
+};
+
+pub(super) fn run(
+    command: PolicyCommand<PlanningFlags>,
+    context: &Context,
+) -> Result<Exit, AppError> {
+    match command {
+        PolicyCommand::Check(typed) => check(&typed, context),
+        PolicyCommand::Explain(typed) => explain(*typed, context),
+    }
+}
+
+fn check(typed: &PolicyCheck, context: &Context) -> Result<Exit, AppError> {
+    let found = knowledge::policy(&policy_source(&typed.policy)?)?;
+    let paths = context.settings.prices.iter().chain(&typed.prices);
+    let sources = paths.map(|path| SourceFile::read(path, TEXT_BYTES_MAX));
+    let prices = knowledge::price_table(&sources.collect::<Result<Vec<_>, _>>()?)?;
+    let provider = typed.provider.as_deref().or(context.settings.provider.as_deref());
+    let provider = provider.unwrap_or(PROVIDER_DEFAULT);
+    knowledge::provider(provider, &prices)?;
+    let diagnostics = found.policy.check(&mut |name| {
+        prices
+            .resolve(name, provider, context.today)
+            .map(|model| model.id.clone())
+            .map_err(|unknown| unknown.to_string())
+    });
+    output::print(&match typed.format {
+        PlainFormat::Table => {
+            report::check(&found.policy, &diagnostics, &found.name, context.stdout.page())
+        }
+        PlainFormat::Json => json::pretty(&PolicyCheckReport::of(&found.policy, diagnostics)),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Plans the workflow and says what the policy decided on the way. The stages are the plan's.
+fn explain(typed: PolicyExplain<PlanningFlags>, context: &Context) -> Result<Exit, AppError> {
+    let PolicyExplain { workflow, stage: patterns, flags, format } = typed;
+    let options = flags.resolve(workflow, &context.settings, &context.environment);
+    let inputs = PlanInputs::load(&options, context)?;
+    let plan::Planned { report, routings, facts, .. } = plan::make(&inputs, &options, context)?;
+    plan::refuse_failed(&report, &inputs, &facts)?;
+    let names: Vec<String> = report.stages.iter().map(|stage| stage.name.clone()).collect();
+    let patterns: Vec<Pattern> = patterns.iter().map(|pattern| Pattern::new(pattern)).collect();
+    if let Some(idle) = patterns.iter().find(|p| !names.iter().any(|name| p.matches(name))) {
+        let error = AppError::usage(format!("--stage: no stage is called `{idle}`"));
+        return Err(error.with_hint(match names.as_slice() {
+            [] => "the workflow has no stages".to_owned(),
+            some => format!("the stages are {}", some.join(", ")),
+        }));
+    }
+    let wanted = |stage: &StagePlan| {
+        patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&stage.name))
+    };
+    let stages = report.stages.into_iter().zip(routings);
+    let explained = PolicyExplainReport {
+        version: POLICY_REPORT_VERSION,
+        policy: report.policy,
+        stages: stages.filter(|(stage, _)| wanted(stage)).map(explained).collect(),
+    };
+    output::print(&match format {
+        PlainFormat::Table => report::explain(&explained, context.stdout.page()),
+        PlainFormat::Json => json::pretty(&explained),
+    })?;
+    Ok(Exit::Done)
+}
+
+fn explained((stage, routing): (StagePlan, Routing)) -> ExplainedStage {
+    ExplainedStage {
+        name: stage.name,
+        phase: stage.phase,
+        role: stage.role,
+        agents_p50: stage.quantities.agents.p50,
+        as_written: Some(stage.route.as_written),
+        requested: stage.route.requested,
+        routing,
+    }
+}

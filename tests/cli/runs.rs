@@ -1,0 +1,142 @@
+//! `flyball run` through the real binary, with the real engine and the planner's own results.
+
+use flyball::money::Picodollars;
+use serde_json::Value;
+
+use super::program::{Ended, Program};
+
+fn run(arguments: &[&str]) -> (Ended, Value) {
+    let ended = Program::new().run(arguments);
+    let report = serde_json::from_str(&ended.stdout).unwrap_or(Value::Null);
+    (ended, report)
+}
+
+fn dollars(report: &Value, pointer: &str) -> Picodollars {
+    report.pointer(pointer).and_then(Value::as_str).unwrap().parse().unwrap()
+}
+
+const REVIEW: [&str; 12] = [
+    "run",
+    "example:review-200",
+    "--policy",
+    "haiku-fanout",
+    "--agents",
+    "simulated",
+    "--yes",
+    "--samples",
+    "5",
+    "--format",
+    "json",
+    "--budget",
+];
+
+#[test]
+fn a_short_budget_stops_the_run_below_its_limit_and_leaves_nothing_reserved() {
+    for concurrency in ["16", "256"] {
+        let mut arguments = REVIEW.to_vec();
+        arguments.extend(["1usd", "--concurrency", concurrency]);
+        let (ended, report) = run(&arguments);
+        assert_eq!(ended.code, 4, "{}", ended.stderr);
+        let spent = dollars(&report, "/cost_usd/spent");
+        let limit = dollars(&report, "/cost_usd/limit");
+        assert_eq!(limit, Picodollars::from_usd(1));
+        assert!(spent <= limit, "{} of {}", spent.to_decimal(), limit.to_decimal());
+        assert!(spent >= limit.scale_ceil(97, 100), "only {} was used", spent.to_decimal());
+        assert_eq!(dollars(&report, "/cost_usd/reserved"), Picodollars::ZERO);
+        assert!(report.pointer("/agents/denied").and_then(Value::as_u64).unwrap() > 0);
+        let phases = report["phases"].as_array().unwrap();
+        let sum: Picodollars = (0..phases.len())
+            .map(|n| dollars(&report, &format!("/phases/{n}/cost_usd/spent")))
+            .sum();
+        assert_eq!(sum, spent, "phases add up to the run");
+    }
+}
+
+#[test]
+fn an_ample_budget_lets_the_run_complete() {
+    let mut arguments = REVIEW.to_vec();
+    arguments.push("1000usd");
+    let (ended, report) = run(&arguments);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(report["status"], "complete");
+    assert_eq!(report["agents"]["denied"], 0);
+    assert_eq!(report["simulated"], true);
+}
+
+#[test]
+fn the_same_seed_runs_the_same_run() {
+    let mut arguments = REVIEW.to_vec();
+    arguments.push("1usd");
+    assert_eq!(run(&arguments).1, run(&arguments).1);
+}
+
+#[test]
+fn a_plan_is_run_as_it_was_made_and_refused_once_it_is_stale() {
+    let text = "export const meta = { name: 'two', description: 'two agents' };\n\
+                const a = await agent('one', { label: 'first' });\n\
+                return await agent('two ' + a, { label: 'second' });\n";
+    let program = Program::new();
+    program.write("two.js", text);
+    let planned = program.run(&[
+        "plan",
+        "two.js",
+        "--samples",
+        "5",
+        "--budget",
+        "50usd",
+        "--out",
+        "plan.json",
+    ]);
+    assert_eq!(planned.code, 0, "{}", planned.stderr);
+    let arguments = ["run", "--plan", "plan.json", "--agents", "simulated", "--format", "json"];
+    let ended = program.run(&arguments);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["agents"]["done"], 2);
+    assert_eq!(dollars(&report, "/cost_usd/limit"), Picodollars::from_usd(50));
+
+    program.write("two.js", text.replace("'one'", "'another'"));
+    let ended = program.run(&arguments);
+    assert_eq!(ended.code, 6);
+    assert!(
+        ended.stderr.contains("stale") && ended.stderr.contains("the script"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn what_needs_a_yes_is_not_started_without_one() {
+    let arguments: Vec<&str> =
+        REVIEW.iter().copied().filter(|argument| *argument != "--yes").chain(["1usd"]).collect();
+    let (ended, _) = run(&arguments);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("--yes"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_done_agent_costs_nothing() {
+    let program = Program::new();
+    program.write(
+        "one.js",
+        "export const meta = { name: 'one', description: 'one agent' };\n\
+         return await agent('one', { label: 'first' });\n",
+    );
+    let ended = program.run(&[
+        "run",
+        "one.js",
+        "--agents",
+        "simulated",
+        "--done",
+        "first",
+        "--budget",
+        "1usd",
+        "--samples",
+        "5",
+        "--format",
+        "json",
+    ]);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["agents"]["replayed"], 1, "{report}");
+    assert_eq!(dollars(&report, "/cost_usd/spent"), Picodollars::ZERO);
+}

@@ -1,0 +1,18 @@
+//! The planner: scripts of our own and fakes, in process; a few through the real binary.
+
+mod binary;
+mod ceilings;
+mod costs;
+mod draws;
+mod drivers;
+mod endings;
+mod fake;
+mod fitting;
+mod golden;
+mod hints;
+mod pins;
+mod routes;
+mod stages;
+mod stand;
+mod time;
+mod verdicts;

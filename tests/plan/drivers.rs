@@ -1,0 +1,75 @@
+//! How much of a spread a quantity explains.
+
+use flyball::plan::drivers::{Measure, share_of_variance};
+use flyball::seed::Seed;
+
+const COUNT: usize = 400;
+
+fn uniform(key: u64) -> Vec<f64> {
+    let mut stream = Seed::new(11).stream(key);
+    (0..COUNT).map(|_| stream.uniform()).collect()
+}
+
+fn share(values: &[f64], outcomes: &[f64]) -> f64 {
+    let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
+    share_of_variance(&values, outcomes)
+}
+
+#[test]
+fn a_function_of_the_value_is_explained_whatever_its_shape() {
+    let x = uniform(1);
+    let shapes: [fn(f64) -> f64; 3] =
+        [|x| 3.0 * x + 1.0, |x| (x - 0.5).powi(2), |x| f64::from(u8::from(x > 0.5))];
+    for (position, shape) in shapes.into_iter().enumerate() {
+        let y: Vec<f64> = x.iter().map(|x| shape(*x)).collect();
+        let share = share(&x, &y);
+        assert!((0.9..=1.0).contains(&share), "shape {position}: {share}");
+    }
+}
+
+#[test]
+fn half_of_a_sum_of_two_is_half() {
+    let (x, noise) = (uniform(1), uniform(2));
+    let y: Vec<f64> = x.iter().zip(&noise).map(|(x, noise)| x + noise).collect();
+    let share = share(&x, &y);
+    assert!((0.40..=0.60).contains(&share), "{share}");
+}
+
+#[test]
+fn noise_explains_next_to_nothing() {
+    for key in 10..30 {
+        let share = share(&uniform(key), &uniform(key + 100));
+        assert!(share < 0.08, "{share}");
+    }
+}
+
+#[test]
+fn constants_and_tiny_samples_explain_nothing() {
+    let x = uniform(1);
+    assert_eq!(share(&vec![4.0; COUNT], &x), 0.0);
+    assert_eq!(share(&x, &vec![4.0; COUNT]), 0.0);
+    assert_eq!(share(&x[..7], &x[..7]), 0.0);
+}
+
+#[test]
+fn whether_a_stage_ran_is_a_value_too() {
+    let ran: Vec<Option<f64>> = (0..COUNT).map(|n| (n % 3 == 0).then_some(2.0)).collect();
+    let y: Vec<f64> = ran.iter().map(|ran| ran.map_or(1.0, |_| 5.0)).collect();
+    assert!(share_of_variance(&ran, &y) > 0.99);
+}
+
+#[test]
+fn values_are_written_at_the_grain_that_people_type() {
+    for (measure, value, written) in [
+        (Measure::Requests, 7.6, "8"),
+        (Measure::Requests, 0.2, "1"),
+        (Measure::OutputPerRequest, 1_234.0, "1230"),
+        (Measure::FirstContext, 34_567.0, "34600"),
+        (Measure::Growth, 12.0, "100"),
+        (Measure::Length, 3.4, "3"),
+        (Measure::Length, 0.2, "0"),
+        (Measure::Share, 0.333, "0.33"),
+    ] {
+        assert_eq!(measure.write(value), written, "{measure:?} {value}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Where stages go, and why not.
+
+use flyball::effort::Effort;
+use flyball::plan::report::{PlanReport, StagePlan};
+
+use super::stand::{HEAD, Stand, stage};
+
+const TO_OLD_HAIKU: &str = "[[rule]]\nname = 'old'\nthen = { model = 'claude-haiku-4-5' }";
+
+fn one(options: &str, policy: &str, pins: &[&str]) -> PlanReport {
+    let script =
+        format!("{HEAD}phase('Work'); await agent('Do it.', {{ label: 'work'{options} }});");
+    Stand::script(&script).policy(policy).assume(pins).plan()
+}
+
+fn work(report: &PlanReport) -> &StagePlan {
+    stage(report, "work")
+}
+
+#[test]
+fn a_window_that_is_too_small_refuses_the_route() {
+    let report = one("", TO_OLD_HAIKU, &["work.first_context=260k"]);
+    let route = &work(&report).route;
+    assert_eq!(route.model, route.as_written);
+    let [refusal] = &route.refusals[..] else { panic!("{route:?}") };
+    assert_eq!((&*refusal.rule, &*refusal.model), ("old", "claude-haiku-4-5"));
+    assert!(refusal.reason.contains("do not fit its window of 200k"), "{}", refusal.reason);
+    // The same stage with less to read goes.
+    let report = one("", TO_OLD_HAIKU, &["work.first_context=60k", "work.growth=10k"]);
+    assert_eq!(work(&report).route.model.0, "claude-haiku-4-5");
+}
+
+#[test]
+fn a_pinned_model_stays_where_it_is() {
+    let report = one(", model: 'opus'", TO_OLD_HAIKU, &[]);
+    let route = &work(&report).route;
+    assert_eq!((&*route.rule, &route.model), ("pinned by script", &route.as_written));
+    let report = one(", model: 'opus'", &format!("pinned = 'override'\n{TO_OLD_HAIKU}"), &[]);
+    assert_eq!(work(&report).route.model.0, "claude-haiku-4-5");
+}
+
+#[test]
+fn an_effort_that_the_model_has_not_is_not_made_up() {
+    // No rule, and a model without efforts: what the script asks for has no effect.
+    let report = one(", model: 'claude-haiku-4-5', effort: 'high'", "", &[]);
+    let route = &work(&report).route;
+    assert_eq!((&*route.rule, route.effort), ("as written", None));
+    let plain = one(", model: 'claude-haiku-4-5'", "", &[]);
+    assert_eq!(report.totals.cost_usd, plain.totals.cost_usd);
+}
+
+#[test]
+fn a_rule_may_lower_the_effort_and_keep_the_model() {
+    let policy = "[[rule]]\nname = 'calm'\nthen = { effort = 'low' }";
+    let (calm, before) = (one("", policy, &[]), one("", "", &[]));
+    let route = &work(&calm).route;
+    assert_eq!((&*route.rule, route.effort), ("calm", Some(Effort::Low)));
+    assert_eq!(route.model, route.as_written);
+    let p50 = |report: &PlanReport| report.totals.cost_usd.unwrap().p50;
+    assert!(p50(&calm) < p50(&before));
+    assert_eq!(calm.savings.as_written_usd_p50, Some(p50(&before)));
+    assert_eq!(calm.savings.routed_usd_p50, Some(p50(&calm)));
+}
+
+#[test]
+fn an_output_cap_bounds_what_requests_write() {
+    let policy = "[[rule]]\nname = 'brief'\nthen = { output_cap = 4000 }";
+    let pins = ["work.output_per_request=9k", "work.requests=5"];
+    let (brief, before) = (one("", policy, &pins), one("", "", &pins));
+    assert_eq!(work(&brief).route.output_cap_tokens, 4_000);
+    let p50 = |report: &PlanReport| report.totals.cost_usd.unwrap().p50;
+    assert!(p50(&brief) < p50(&before));
+    assert_eq!(brief.savings.as_written_usd_p50, Some(p50(&before)));
+    // Without a rule the cap is the P99 of what requests write: a last answer of some length.
+    let standing = work(&before).route.output_cap_tokens;
+    assert!((9_000..45_000).contains(&standing), "{standing}");
+}
+
+#[test]
+fn the_least_standing_cap_holds_for_short_answers() {
+    let report = one("", "", &["work.output_per_request=300"]);
+    assert_eq!(work(&report).route.output_cap_tokens, 8_192);
+}
+
+#[test]
+fn a_rule_may_ask_and_says_so() {
+    let policy = "[[rule]]\nname = 'look'\nthen = { gate = 'ask', reason = 'look at it first' }";
+    let report = one("", policy, &[]);
+    assert_eq!(report.verdict.gate, flyball::gate::Gate::Ask);
+    assert!(report.verdict.reasons.iter().any(|reason| reason == "look at it first"));
+}

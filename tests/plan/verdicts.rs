@@ -1,0 +1,103 @@
+//! Budgets held against samples.
+
+use flyball::gate::Gate;
+use flyball::money::Picodollars;
+use flyball::plan::report::{PlanReport, VerdictOutcome};
+use flyball::plan::verdict::{error_per_mille, word_for};
+
+use super::stand::{OPEN_LIST, Stand, find_and_check};
+
+fn stand() -> Stand {
+    Stand::script(&find_and_check(OPEN_LIST, "all"))
+}
+
+fn against(budget: &str) -> PlanReport {
+    stand().with(|job| job.budgets = vec![budget.to_owned()]).plan()
+}
+
+fn usd(amount: Picodollars) -> String {
+    format!("{}usd", amount.to_decimal())
+}
+
+#[test]
+fn the_samples_above_a_budget_are_counted() {
+    let (_, _, priced) = stand().priced();
+    let mut costs: Vec<Picodollars> =
+        priced.costs.iter().map(|sample| sample.total().cost).collect();
+    costs.sort_unstable();
+    for position in [5, 30, 54] {
+        let budget = costs[position];
+        // The budget itself is not exceeded by the sample that meets it.
+        let above = costs.iter().filter(|cost| **cost > budget).count();
+        let held = &against(&usd(budget)).verdict.budgets[0];
+        assert_eq!(held.exceeded_per_mille as usize, (above * 1000 + 30) / 60, "{position}");
+        assert_eq!(held.error_per_mille, error_per_mille(above, 60));
+        let below = Picodollars::from_pico(budget.pico() - 1);
+        let held = &against(&usd(below)).verdict.budgets[0];
+        assert_eq!(held.exceeded_per_mille as usize, ((above + 1) * 1000 + 30) / 60);
+    }
+}
+
+#[test]
+fn every_unit_is_held_against_its_own_total() {
+    let (_, _, priced) = stand().priced();
+    let share = |above: &dyn Fn(&flyball::plan::costing::StageCost) -> bool| {
+        let count = priced.costs.iter().filter(|sample| above(&sample.total())).count();
+        u32::try_from((count * 1000 + 30) / 60).unwrap()
+    };
+    let expect = [
+        ("12agents", share(&|sum| sum.agents > 12)),
+        ("3000ktok", share(&|sum| sum.billed_tokens > 3_000_000)),
+        ("100kout", share(&|sum| sum.output_tokens > 100_000)),
+    ];
+    for (budget, per_mille) in expect {
+        assert_eq!(against(budget).verdict.budgets[0].exceeded_per_mille, per_mille, "{budget}");
+    }
+}
+
+#[test]
+fn the_error_is_wilsons() {
+    // By hand: 1.96 / (1 + 1.96²/n) × sqrt(p (1 - p) / n + 1.96² / 4n²), rounded up.
+    for (part, whole, per_mille) in
+        [(0, 200, 10), (200, 200, 10), (18, 100, 75), (100, 200, 69), (1, 1, 397)]
+    {
+        assert_eq!(error_per_mille(part, whole), per_mille, "{part} of {whole}");
+    }
+}
+
+#[test]
+fn verdicts_follow_what_is_tolerated() {
+    for (exceeded, tolerated, word) in [
+        (None, 100, VerdictOutcome::NoBudget),
+        (Some(0), 0, VerdictOutcome::Within),
+        (Some(100), 100, VerdictOutcome::Within),
+        (Some(101), 100, VerdictOutcome::AtRisk),
+        (Some(500), 100, VerdictOutcome::AtRisk),
+        (Some(501), 100, VerdictOutcome::Over),
+    ] {
+        assert_eq!(word_for(exceeded, tolerated), word, "{exceeded:?}");
+    }
+}
+
+#[test]
+fn a_plan_over_its_budget_says_what_would_fit() {
+    let report = against("0.50usd");
+    assert_eq!(report.verdict.outcome, VerdictOutcome::Over);
+    assert!(report.verdict.gate > Gate::Allow);
+    let costs: Vec<_> = report.to_fit.iter().map(|option| option.cost_usd_p90).collect();
+    assert!(costs.len() >= 2 && costs.iter().all(Option::is_some), "{:?}", report.to_fit);
+    let p90 = report.totals.cost_usd.unwrap().p90;
+    for option in report.to_fit.iter().filter(|option| option.flag.is_none()) {
+        assert!(option.cost_usd_p90.unwrap() < p90, "{option:?}");
+    }
+    let raise = report.to_fit.last().unwrap().flag.clone().unwrap();
+    let (_, amount) = raise.split_once(' ').unwrap();
+    assert_ne!(against(amount).verdict.outcome, VerdictOutcome::Over);
+}
+
+#[test]
+fn without_a_budget_there_is_no_verdict_on_one() {
+    let report = stand().plan();
+    assert_eq!(report.verdict.outcome, VerdictOutcome::NoBudget);
+    assert!(report.verdict.budgets.is_empty() && report.to_fit.is_empty());
+}
