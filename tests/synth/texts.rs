@@ -39,7 +39,8 @@ fn a_text_that_is_to_be_json_is_json_of_the_shape_shown() {
 
 #[test]
 fn a_list_asked_for_as_json_is_a_list() {
-    let answers = answers("List the modules. Output a JSON array: [{\"name\": \"…\", \"path\": \"…\"}]");
+    let answers =
+        answers("List the modules. Output a JSON array: [{\"name\": \"…\", \"path\": \"…\"}]");
     let lists: Vec<Vec<Value>> =
         answers.iter().map(|answer| serde_json::from_str(answer).unwrap()).collect();
     assert!(lists.iter().flatten().all(|module| module["path"].is_string()));
@@ -55,7 +56,9 @@ fn json_asked_for_without_a_shape_still_parses() {
 
 #[test]
 fn data_in_a_prompt_does_not_make_the_answer_json() {
-    for answer in answers("Findings:\n[{\"file\": \"a.rs\", \"line\": 3}]\n\nWrite a report for people.") {
+    for answer in
+        answers("Findings:\n[{\"file\": \"a.rs\", \"line\": 3}]\n\nWrite a report for people.")
+    {
         assert!(serde_json::from_str::<Value>(&answer).is_err(), "{answer}");
     }
 }
@@ -103,7 +106,8 @@ fn words_listed_for_a_property_are_its_words() {
             "properties": { "role": { "type": "string" }, "count": { "type": "integer" } }
         } } }
     });
-    let prompt = "Staff the roles (planner, coder, tester, and scribe). Use 0 where none is needed.";
+    let prompt =
+        "Staff the roles (planner, coder, tester, and scribe). Use 0 where none is needed.";
     let plan = Plan::shipped();
     for number in 0..40 {
         let answer = plan.sample(number).one(&ask("staff", "staff", prompt, &schema));
@@ -123,7 +127,8 @@ fn a_word_listed_with_bars_is_drawn_like_an_enum() {
     let plan = Plan::shipped();
     let drawn: Vec<String> = (0..200)
         .map(|number| {
-            let asked = ask("judge", "judge", "Give verdict: confirmed | refuted | unclear.", &schema);
+            let asked =
+                ask("judge", "judge", "Give verdict: confirmed | refuted | unclear.", &schema);
             plan.sample(number).one(&asked)["verdict"].as_str().unwrap().to_owned()
         })
         .collect();

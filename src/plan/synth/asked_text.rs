@@ -84,7 +84,7 @@ struct Reader<'a> {
     depth: u32,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn skip(&mut self) {
         loop {
             self.rest = self.rest.trim_start();
@@ -139,9 +139,8 @@ impl<'a> Reader<'a> {
             properties.insert(key, value);
         }
         let required: Vec<&String> = properties.keys().collect();
-        (!properties.is_empty()).then(|| {
-            json!({ "type": "object", "required": required, "properties": properties })
-        })
+        (!properties.is_empty())
+            .then(|| json!({ "type": "object", "required": required, "properties": properties }))
     }
 
     fn array(&mut self) -> Option<Value> {
@@ -156,7 +155,9 @@ impl<'a> Reader<'a> {
             let value = self.value()?;
             item.get_or_insert(value);
         }
-        Some(json!({ "type": "array", "items": item.unwrap_or_else(|| json!({ "type": "string" })) }))
+        Some(
+            json!({ "type": "array", "items": item.unwrap_or_else(|| json!({ "type": "string" })) }),
+        )
     }
 
     /// One scalar, or several with bars between.
@@ -272,13 +273,15 @@ fn words_asked(prompt: &str, tables: &WordTables) -> Option<AskedText> {
             let between = prompt.get(*before..start).unwrap_or("").to_ascii_lowercase();
             // The lead may be repeated: "VERDICT: PASS or VERDICT: FAIL".
             between.len() < 40
-                && (between.contains(['|', '/', ',']) || between.split_whitespace().any(|w| w == "or"))
+                && (between.contains(['|', '/', ','])
+                    || between.split_whitespace().any(|w| w == "or"))
         });
         if !joined {
             found.clear();
         }
         found.push((start, end, word));
-        let signs = |sign: f64| found.iter().any(|(_, _, word)| tables.word(word).rank * sign > 0.0);
+        let signs =
+            |sign: f64| found.iter().any(|(_, _, word)| tables.word(word).rank * sign > 0.0);
         if found.len() > 1 && signs(1.0) && signs(-1.0) {
             let (first, _, _) = found.first().copied()?;
             let mut words: Vec<&str> = found.iter().map(|(_, _, word)| *word).collect();

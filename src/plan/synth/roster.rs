@@ -117,14 +117,14 @@ impl Writer<'_> {
             return false;
         }
         let mine = words.get(self.position % words.len());
-        let json = match mine.filter(|_| self.in_item && self.group == words.len()) {
-            Some(word) => Value::String((*word).to_owned()).to_string(),
-            None => {
-                let form = enum_of(&words, self.scene.tables, self.in_item);
-                let picked = self.pick(node, &form, seed);
-                let Some(value) = form.values.get(picked) else { return false };
-                value.json.clone()
-            }
+        let own = mine.filter(|_| self.in_item && self.group == words.len());
+        let json = if let Some(word) = own {
+            Value::String((*word).to_owned()).to_string()
+        } else {
+            let form = enum_of(&words, self.scene.tables, self.in_item);
+            let picked = self.pick(node, &form, seed);
+            let Some(value) = form.values.get(picked) else { return false };
+            value.json.clone()
         };
         self.out.push_str(&json);
         true

@@ -12,7 +12,9 @@ use super::compile::{CompileInput, compile};
 use super::filler::write_words;
 use super::form::Form;
 use super::sample_state::{Asked, SampleState, StoredResult, without_round};
-use super::shown::{Shown, ShownMarker, about, is_folder, is_path, known_markers, results_quoted, subject};
+use super::shown::{
+    Shown, ShownMarker, about, is_folder, is_path, known_markers, results_quoted, subject,
+};
 use super::token::Marker;
 use super::word_tables::WordTables;
 use super::writer::{Scene, Writer};
@@ -131,7 +133,7 @@ impl Synthesizer {
         }
         let drawn = self.draw(state, call, form.as_deref(), &markers, None);
         let outcome = asked.told(drawn.0.outcome, call);
-        Ok(Synthetic { quoted_calls, outcome, ..drawn.0 })
+        Ok(Synthetic { outcome, quoted_calls, ..drawn.0 })
     }
 
     /// The result of one call when everything is pushed to its limits.
