@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use flyball::plan::evaluation::{self, Priced};
-use flyball::plan::frame::Frame;
+use flyball::plan::frame::{Frame, Scouted};
 use flyball::plan::job::{NamedText, PlanJob};
 use flyball::plan::planner;
 use flyball::plan::setup::Setup;
@@ -170,7 +170,7 @@ fn main() {
             let setup = huge.setup();
             let spec = TrialSpec { sample: 0, mode: trial::TrialMode::Natural, inspect: false };
             let trial = trial::run(&setup, &huge.program, &spec).unwrap();
-            let frame = Frame::join(&setup, vec![trial], &Default::default());
+            let frame = Frame::join(&setup, vec![trial], &Scouted::default());
             black_box(Bench::priced(&setup, &frame).costs.len())
         });
     });

@@ -91,8 +91,8 @@ impl<'a> Simulation<'a> {
     fn answer(&self, call: &AgentCall, text_tokens: u64) -> Outcome {
         let placed = self.place(call);
         let state = &mut *self.state.borrow_mut();
-        let stage = placed.placement.stage;
-        let Some(identity) = state.index.stages().get(stage) else { return Outcome::Null };
+        let of = placed.placement.stage;
+        let Some(identity) = state.index.stages().get(of) else { return Outcome::Null };
         let answer = self.setup.synthesizer.answer(
             &mut state.sample,
             &SynthCall {
@@ -107,7 +107,7 @@ impl<'a> Simulation<'a> {
                 text_tokens,
             },
         );
-        if let Some(delivered) = state.delivered.get_mut(stage) {
+        if let Some(delivered) = state.delivered.get_mut(of) {
             *delivered += 1;
         }
         match answer {

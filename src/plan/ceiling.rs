@@ -12,6 +12,7 @@ use crate::plan::setup::Setup;
 use crate::plan::synth::{Booleans, Extremes};
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
+use crate::ports::script::Finish;
 use crate::workflow::WorkflowFacts;
 
 /// Per-agent costs that a number of agents is priced with.
@@ -68,6 +69,9 @@ pub fn probe(
     let agents = first.iter().chain(&longer).map(|trial| trial.calls.len()).max().unwrap_or(0);
     let grows = longer.iter().any(|longer| longer.calls.len() > trial.calls.len());
     let missed = (agents as u64) < most_sampled;
+    // A script that could not take results this long is not known to be bounded.
+    let stopped = |trial: &Trial| trial.cut || matches!(trial.finish, Finish::LimitReached { .. });
+    let grows = grows || first.iter().chain(&longer).any(stopped);
     let open = agents >= cap || grows || missed;
     let growing = match tries.get(widest) {
         Some(extremes) if agents >= cap || grows => growing(setup, workers, extremes, trial)?,

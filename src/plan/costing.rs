@@ -181,6 +181,17 @@ struct Lane<'a> {
     priced: bool,
 }
 
+impl Lane<'_> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive number of tokens, far below 2^53"
+    )]
+    fn prompt_tokens(&self, bytes: u32) -> u64 {
+        (f64::from(bytes) * self.tokens_per_byte) as u64
+    }
+}
+
 fn lanes<'a>(
     frame: &Frame,
     choices: &'a [Choice],
@@ -239,7 +250,7 @@ fn cost_sample(
             stage_draw.get_or_insert_with(|| StageDraws::new(seed, sample.stage_key(stage)));
         let draws =
             Draws { run: &run, stage: stage_draw, agent: &AgentDraws::new(seed, call.identity) };
-        let prompt = (f64::from(call.prompt_bytes) * lane.tokens_per_byte) as u64;
+        let prompt = lane.prompt_tokens(call.prompt_bytes);
         let agent = setup.usage.agent(&lane.traits.agent(prompt, run_agents), &draws, lane.pins);
         let before = into.cost;
         add_agent(into, &agent, prefix, lane.choice, setup.job.cache_one_hour);

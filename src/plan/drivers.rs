@@ -1,5 +1,11 @@
 //! Which quantity explains the spread of the cost, and how the cost answers to it.
 //! Owns the ranking; interventions are made by whoever can run trials.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "statistics over samples; nothing here is billed"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,6 +82,11 @@ impl Candidate {
         format!("{}.{}", self.stage, self.property)
     }
 
+    /// Its share in thousandths.
+    pub fn share_per_mille(&self) -> u32 {
+        (self.share * 1000.0).round() as u32
+    }
+
     /// Its quantile over the samples in which it is defined.
     pub fn quantile(&self, per_mille: usize) -> f64 {
         let mut values: Vec<f64> = self.values.iter().copied().flatten().collect();
@@ -112,7 +123,6 @@ fn usage_candidates(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
     for (index, stage) in frame.stages.iter().enumerate() {
         by_name.entry(Arc::clone(&stage.identity.name)).or_default().push(index);
     }
-    type Read = fn(&StageCost) -> f64;
     let measures: [(Measure, Read); 4] = [
         (Measure::Requests, |cost| ratio(cost.requests, u64::from(cost.paid))),
         (Measure::OutputPerRequest, |cost| ratio(cost.output_tokens, cost.requests)),
@@ -152,9 +162,15 @@ fn ratio(numerator: u64, denominator: u64) -> f64 {
     if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
 }
 
+/// A stage's name and a property of its results.
+type ResultKey = (Arc<str>, Arc<str>);
+
+/// Reads one measure of a stage's cost.
+type Read = fn(&StageCost) -> f64;
+
 /// What was invented, one candidate per stage name and property; shares are not set.
 pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
-    let mut values: BTreeMap<(Arc<str>, Arc<str>), Vec<Option<f64>>> = BTreeMap::new();
+    let mut values: BTreeMap<ResultKey, Vec<Option<f64>>> = BTreeMap::new();
     let samples = frame.samples.len();
     for (position, sample) in frame.samples.iter().enumerate() {
         for (key, (mean, _)) in &sample.factors {
@@ -164,7 +180,7 @@ pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
             }
         }
     }
-    let candidate = |((stage, property), values): ((Arc<str>, Arc<str>), Vec<Option<f64>>)| {
+    let candidate = |((stage, property), values): (ResultKey, Vec<Option<f64>>)| {
         let within_one = values.iter().flatten().all(|value| (0.0..=1.0).contains(value));
         let measure = if within_one { Measure::Share } else { Measure::Length };
         Candidate { stage, property, measure, values, share: 0.0 }

@@ -49,7 +49,7 @@ pub fn group(
                 returned: key.returned,
                 completes: key.returned
                     && !says_failure(&key.name)
-                    && median_agents(of, agents) * 2 >= most,
+                    && (says_success(&key.name) || median_agents(of, agents) * 2 >= most),
                 per_mille: per_mille(of.len(), frame.samples.len()),
                 cost_usd: costs.and_then(|costs| Band::of(&at(costs, of))),
                 agents: Band::of(&at(agents, of))?,
@@ -138,7 +138,12 @@ fn top_level_words(value: &str) -> Vec<(String, String)> {
         let Some(after) = after.trim_start().strip_prefix(':') else { break };
         let Some((field, after)) = leading::<serde_json::Value>(after) else { break };
         let word = match field {
-            serde_json::Value::String(text) if text.chars().count() <= WORD_CHARS_MAX => Some(text),
+            // An error is told even if it is long; other long texts are reports.
+            serde_json::Value::String(text)
+                if key == "error" || text.chars().count() <= WORD_CHARS_MAX =>
+            {
+                Some(clip(&text, WORD_CHARS_MAX))
+            }
             serde_json::Value::Bool(truth) => Some(truth.to_string()),
             _ => None,
         };
@@ -158,9 +163,25 @@ fn leading<T: serde::de::DeserializeOwned>(text: &str) -> Option<(T, &str)> {
 
 fn says_failure(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
+    if name.starts_with("error: ") && name != "error: false" {
+        return true;
+    }
     [": fail", ": error", ": abort", ": blocked", "ok: false", "success: false", "passed: false"]
         .iter()
         .any(|word| name.contains(word))
+}
+
+/// Whether the word says that all is well: such a run is over early because nothing was left to
+/// do, not because it was stopped.
+fn says_success(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let word = |key: &str| name.rsplit(key).next().filter(|rest| rest.len() < name.len());
+    let first = ["status: ", "outcome: ", "verdict: "].iter().find_map(|key| word(key));
+    first.is_some_and(|word| {
+        ["pass", "approve", "ship", "clean", "done", "ok", "success", "complete", "ready", "green"]
+            .iter()
+            .any(|good| word.starts_with(good))
+    })
 }
 
 fn clip(text: &str, chars: usize) -> String {

@@ -1,5 +1,6 @@
 //! One evaluation of a job: trials run, stages known, routed and priced. What the command line
 //! shows for one set of assumptions; interventions are evaluations with one more.
+#![expect(clippy::cast_precision_loss, reason = "a ratio of text lengths")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -53,6 +53,7 @@ pub fn gather(
             }
         }
         found.extend(no_agents(setup, frame, &natural.notes, &natural.finish));
+        found.extend(no_args(setup, frame, &natural.notes));
         found.extend(missing_workflows(&natural.notes));
     }
     found.extend(swallowed(frame));
@@ -197,6 +198,26 @@ fn no_agents(
         _ => None,
     };
     Some(at(diagnostic.with_help(help), place))
+}
+
+/// Agents that run without the args they are about do other work than they will.
+fn no_args(setup: &Setup, frame: &Frame, notes: &ExecutionNotes) -> Option<Diagnostic> {
+    let starts = frame.samples.iter().any(|sample| !sample.calls.is_empty());
+    if !starts || setup.job.start.args != ScriptArgs::Absent || !notes.args_touched {
+        return None;
+    }
+    let what = match notes.args_read.as_slice() {
+        [] => "args".to_owned(),
+        read => format!("args.{}", read.join(", args.")),
+    };
+    Some(
+        Diagnostic::new(
+            Severity::Note,
+            "plan::no-args",
+            format!("no args were given, and the script reads {what}"),
+        )
+        .with_help("give --args JSON or --args-string TEXT to plan the run you mean"),
+    )
 }
 
 fn missing_workflows(notes: &ExecutionNotes) -> Vec<Diagnostic> {

@@ -49,12 +49,12 @@ pub fn plan(
         priced.costs.iter().map(|sample| u64::from(sample.total().agents)).collect();
     let (ending_plans, completes) = endings::group(&frame, dollars.as_deref(), &agents);
     let suggested_budget_usd = suggested_budget(dollars.as_deref(), &completes);
-    let prices = assemble::agent_prices(&frame, &priced);
+    let per_agent = assemble::agent_prices(&frame, &priced);
     let ceiling = ceiling::probe(
         &setup,
         facts,
         workers,
-        prices.as_ref(),
+        per_agent.as_ref(),
         agents.iter().copied().max().unwrap_or(0),
     )?;
     let verdict = judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
@@ -199,7 +199,7 @@ fn answer_drivers(
         drivers.push(Driver {
             key: candidate.key(),
             name: in_words(candidate),
-            share_per_mille: (candidate.share * 1000.0).round() as u32,
+            share_per_mille: candidate.share_per_mille(),
             p10,
             p50,
             p90,

@@ -92,6 +92,8 @@ pub struct Trial {
     pub prompts: Vec<(u32, String)>,
     /// Unbounded list properties that an extreme trial made long, by stage key.
     pub unbounded: BTreeSet<(u64, Arc<str>)>,
+    /// Whether a result of an extreme trial was cut short.
+    pub cut: bool,
 }
 
 /// The mean over one trial of something invented.
@@ -109,6 +111,11 @@ pub struct TrialFactor {
 
 const PROMPTS_KEPT_PER_STAGE: usize = 3;
 const PROMPT_BYTES_KEPT: usize = 16 * 1024;
+/// Interrupt polls of an extreme trial: a script that needs more with long lists is not bounded in
+/// any useful way, and the plan must not wait for it.
+const PROBE_STEPS: u64 = 500;
+/// Bytes of all its prompts, likewise.
+const PROBE_BYTES_MAX: usize = 16 << 20;
 /// Events per trial; a guard against scripts whose timers never end.
 const EVENTS_MAX: u32 = 4_000_000;
 
@@ -122,6 +129,9 @@ pub fn run(
     if let (TrialMode::ArgsAsText, ScriptArgs::Json(text)) = (&spec.mode, &start.args) {
         start.args = ScriptArgs::Text(text.clone());
     }
+    if extremes_for(&spec.mode, 0).is_some() {
+        start.limits.steps = start.limits.steps.min(PROBE_STEPS);
+    }
     let execution = program.start(&start)?;
     let seed = Seed::new(setup.job.seed).child(u64::from(spec.sample));
     let mut simulation = Simulation {
@@ -133,6 +143,7 @@ pub fn run(
         synth: SampleState::new(seed),
         delivered: Vec::new(),
         unbounded: BTreeSet::new(),
+        cut: false,
         index: StageIndex::new(Arc::clone(&setup.label_templates)),
         traits: Vec::new(),
         stage_draws: Vec::new(),
@@ -147,6 +158,7 @@ pub fn run(
         running: 0,
         peak: 0,
         spent_tokens: setup.job.start.budget_spent_tokens,
+        probed_bytes: 0,
     };
     let finish = simulation.drive()?;
     Ok(simulation.into_trial(finish))
@@ -203,17 +215,23 @@ struct Simulation<'a> {
     /// By stage: results the script was given.
     delivered: Vec<u32>,
     unbounded: BTreeSet<(u64, Arc<str>)>,
+    cut: bool,
     prompts: Vec<(u32, String)>,
     clock: u64,
     running: u32,
     peak: u32,
     spent_tokens: u64,
+    /// Bytes of all prompts of an extreme trial.
+    probed_bytes: usize,
 }
 
 impl Simulation<'_> {
     fn drive(&mut self) -> Result<Finish, EngineError> {
         for _ in 0..EVENTS_MAX {
             self.take_calls();
+            if self.probed_bytes > PROBE_BYTES_MAX {
+                return Ok(Finish::LimitReached { limit: "prompt bytes".into() });
+            }
             while self.running < self.setup.job.concurrency {
                 let Some(position) = self.queue.pop_front() else { break };
                 self.begin(position)?;
@@ -261,6 +279,9 @@ impl Simulation<'_> {
                 quotes: 0,
                 done: false,
             });
+            if extremes_for(&self.spec.mode, 0).is_some() {
+                self.probed_bytes += call.prompt.len();
+            }
             if self.spec.inspect {
                 self.keep_prompt(stage, &call.prompt);
             }
@@ -347,6 +368,7 @@ impl Simulation<'_> {
                 let probe = synthesizer.probe(&mut self.synth, &call, &extremes);
                 let key = identity.key.0;
                 self.unbounded.extend(probe.unbounded.into_iter().map(|path| (key, path)));
+                self.cut |= probe.cut;
                 probe.outcome
             }
             _ => {
@@ -444,6 +466,7 @@ impl Simulation<'_> {
             peak: self.peak,
             prompts: self.prompts,
             unbounded: self.unbounded,
+            cut: self.cut,
         }
     }
 }

@@ -1,4 +1,10 @@
 //! Whether a plan is within its budget, and how sure that is.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a share of samples, between 0 and 1,000"
+)]
 
 use crate::amount::Amount;
 use crate::money::Picodollars;

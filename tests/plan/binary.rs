@@ -54,7 +54,7 @@ impl Program {
     }
 }
 
-fn is_token_use(driver: &&Driver) -> bool {
+fn is_token_use(driver: &Driver) -> bool {
     ["requests", "output_per_request", "first_context", "growth"]
         .iter()
         .any(|name| driver.key.ends_with(&format!(".{name}")))
@@ -71,7 +71,7 @@ fn a_driver_in_tokens_answers_as_its_pin_does() {
     let program = Program::new(&find_and_check(OPEN_LIST, "all"));
     let plan = program.plan(&["--policy", "haiku-fanout"]);
     let answered = || plan.drivers.iter().take(3);
-    let driver = answered().find(is_token_use).expect("a driver in tokens");
+    let driver = answered().find(|driver| is_token_use(driver)).expect("a driver in tokens");
     assert_eq!(driver.response.len(), 3, "{driver:?}");
     program.reproduces(driver, &["--policy", "haiku-fanout"]);
 }

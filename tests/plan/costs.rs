@@ -41,14 +41,14 @@ fn requests_above_the_step_are_priced_one_by_one_and_the_route_still_taken() {
     for (sample, cost) in frame.samples.iter().zip(&priced.costs) {
         let seed = Seed::new(setup.job.seed).child(u64::from(sample.number));
         let run = RunDraws::new(seed);
-        let drawn = StageDraws::new(seed, frame.stages[0].identity.key.0);
+        let of_stage = StageDraws::new(seed, frame.stages[0].identity.key.0);
         let mut traits = frame.stages[0].traits.clone();
         traits.model = flyball::plan::setup::ModelFacts::of(model);
         traits.effort = work.route.effort;
         let (mut sum, mut dear, mut requests) = (Picodollars::ZERO, 0, 0);
         for (position, call) in sample.calls.iter().enumerate() {
             let own = AgentDraws::new(seed, call.identity);
-            let draws = Draws { run: &run, stage: &drawn, agent: &own };
+            let draws = Draws { run: &run, stage: &of_stage, agent: &own };
             let pins = setup.pins("work");
             let tokens = (f64::from(call.prompt_bytes) * frame.stages[0].tokens_per_byte) as u64;
             let agent = setup.usage.agent(&traits.agent(tokens, 6), &draws, &pins);

@@ -14,7 +14,7 @@ use flyball::ports::script::{
 
 /// One agent call of a fake.
 #[derive(Clone, Debug, Default)]
-pub struct Call {
+pub(crate) struct Call {
     pub label: String,
     pub phase: String,
     pub prompt: String,
@@ -24,7 +24,7 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn new(phase: &str, label: &str, prompt: impl Into<String>) -> Self {
+    pub(crate) fn new(phase: &str, label: &str, prompt: impl Into<String>) -> Self {
         Self {
             label: label.to_owned(),
             phase: phase.to_owned(),
@@ -33,24 +33,24 @@ impl Call {
         }
     }
 
-    pub fn schema(mut self, schema: &str) -> Self {
+    pub(crate) fn schema(mut self, schema: &str) -> Self {
         self.schema = Some(schema.into());
         self
     }
 
-    pub fn model(mut self, model: &str) -> Self {
+    pub(crate) fn model(mut self, model: &str) -> Self {
         self.model = Some(model.to_owned());
         self
     }
 }
 
 /// What the rounds so far answered.
-pub type Answers = Vec<Vec<Outcome>>;
+pub(crate) type Answers = Vec<Vec<Outcome>>;
 
 /// The next round's calls, or none to return.
-pub type Rounds = fn(&Answers) -> Vec<Call>;
+pub(crate) type Rounds = fn(&Answers) -> Vec<Call>;
 
-pub struct Fake(pub Rounds);
+pub(crate) struct Fake(pub Rounds);
 
 impl ScriptProgram for Fake {
     fn start(&self, _: &Start) -> Result<Box<dyn Execution>, EngineError> {
@@ -133,7 +133,7 @@ impl Execution for Running {
 }
 
 /// Runs trials one after the other; a token is four bytes.
-pub struct InOrder<'a>(pub &'a dyn ScriptProgram);
+pub(crate) struct InOrder<'a>(pub &'a dyn ScriptProgram);
 
 impl Workers for InOrder<'_> {
     fn trials(&mut self, setup: &Setup, specs: &[TrialSpec]) -> Result<Vec<Trial>, EngineError> {

@@ -202,9 +202,9 @@ fn plans_are_judged_by_thresholds() {
     assert_eq!(default.judge(&at(100)).gate, Gate::Allow);
     assert_eq!(default.judge(&at(180)).gate, Gate::Ask);
     assert_eq!(default.judge(&at(180)).reasons, ["18 % of runs pass the budget; asks above 10 %"]);
-    // A budget that is too small stops the run; only a policy that says so denies it.
-    assert_eq!(default.judge(&at(999)).gate, Gate::Ask);
+    assert_eq!(default.judge(&at(1_000)).gate, Gate::Ask, "the budget itself stops such a run");
     let denying = policy("[thresholds]\ndeny = { exceed = '50%' }");
+    assert_eq!(denying.judge(&at(500)).gate, Gate::Ask);
     assert_eq!(denying.judge(&at(501)).gate, Gate::Deny);
     let strict = policy(
         "[thresholds]\nask = { agents = 50, cost = '$5', minutes = 10, unbounded = true }\nwarn = '50%'",

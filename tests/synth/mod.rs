@@ -3,6 +3,7 @@
 mod echo;
 mod loops;
 mod schemas;
+mod texts;
 mod widths;
 
 use std::sync::Arc;

@@ -91,4 +91,6 @@ pub struct Probe {
     pub outcome: Outcome,
     /// Paths of the lists without `maxItems` that were filled to `list_length`.
     pub unbounded: Vec<Arc<str>>,
+    /// Whether the result was cut short because it grew too long.
+    pub cut: bool,
 }

@@ -183,7 +183,7 @@ impl Writer<'_> {
         })
     }
 
-    fn pick(&mut self, node: &Node, words: &EnumForm, seed: Seed) -> usize {
+    pub(super) fn pick(&mut self, node: &Node, words: &EnumForm, seed: Seed) -> usize {
         let total: f64 = words.values.iter().map(|value| value.weight).sum();
         let good = if words.gate && !self.in_item {
             let gate = self.gate(node.key, seed);

@@ -21,6 +21,8 @@ impl<'s> Compiler<'s, '_> {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
+        // Who names no required property has not thought about it, and reads them all.
+        let usual = keywords.all("required").next().is_none();
         let mut names: Vec<&'s str> = Vec::new();
         for properties in keywords.all("properties").filter_map(Value::as_object) {
             let fresh = properties.keys().map(String::as_str).filter(|name| !names.contains(name));
@@ -51,7 +53,7 @@ impl<'s> Compiler<'s, '_> {
                 continue;
             }
             let json = format!("{}:", Value::String((*name).to_owned()));
-            fields.push(Field { name: shared(name), json, node, required: is_required });
+            fields.push(Field { name: shared(name), json, node, required: is_required, usual });
         }
         self.soften_checks(&mut fields);
         let min = keywords.most("minProperties").unwrap_or(0).min(LIST_MAX);

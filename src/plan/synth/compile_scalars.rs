@@ -63,7 +63,11 @@ impl Compiler<'_, '_> {
             rule.form,
             TextForm::Id | TextForm::Name | TextForm::Path | TextForm::Title | TextForm::Url
         );
-        TextShape { form: rule.form, words: rule.words, min, max, pattern, format, names }
+        let listed = pattern.is_none()
+            && format.is_none()
+            && min <= 1
+            && matches!(rule.form, TextForm::Name | TextForm::Sentence | TextForm::Title);
+        TextShape { form: rule.form, words: rule.words, min, max, pattern, format, names, listed }
     }
 }
 

@@ -112,6 +112,8 @@ pub(super) struct TextShape {
     pub(super) format: Option<Format>,
     /// Whether it names something that may be shown in the prompt.
     pub(super) names: bool,
+    /// Whether the prompt may list the words it can be.
+    pub(super) listed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,4 +162,6 @@ pub(super) struct Field {
     pub(super) json: String,
     pub(super) node: NodeId,
     pub(super) required: bool,
+    /// Whether it is there wherever there is room, though it is not required.
+    pub(super) usual: bool,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::choices::{blend, quantile};
 use super::compile_objects::LIST_MAX;
-use super::form::{ListForm, Node};
+use super::form::{Kind, ListForm, Node};
 use super::word_tables::{ListKind, TreeCount};
 use super::writer::Writer;
 use crate::plan::assume::PinValue;
@@ -55,7 +55,9 @@ impl Writer<'_> {
             return max;
         }
         self.unbounded.push(Arc::clone(&node.path));
-        extremes.list_length
+        // Lists inside lists still grow with the length, but not as fast: the whole has to stay
+        // small enough for a script to handle.
+        if self.in_item { damped(extremes.list_length) } else { extremes.list_length }
     }
 
     fn drawn_length(&mut self, node: &Node, list: &ListForm, seed: Seed, sources: usize) -> usize {
@@ -83,8 +85,25 @@ impl Writer<'_> {
         if let Some(count) = self.tree_count(list, seed) {
             return count.min(high);
         }
+        if let Some(id) = list.id.as_deref().filter(|_| cap.is_none() && list.max.is_none()) {
+            let entries = self.scene.shown.roster(id).len();
+            if entries > 1 && self.entered_by(list, id) {
+                return entries;
+            }
+        }
         let bound = cap.or_else(|| schema_cap(list));
         self.prior(list.rule.median, bound, seed)
+    }
+
+    /// Whether the items of a list are objects with a text of this name that the prompt may list.
+    fn entered_by(&self, list: &ListForm, id: &str) -> bool {
+        let nodes = &self.scene.form.nodes;
+        let Some(Kind::Object(object)) = nodes.get(list.item).map(|item| &item.kind) else {
+            return false;
+        };
+        let field = object.fields.iter().find(|field| *field.name == *id);
+        let node = field.and_then(|field| nodes.get(field.node));
+        node.is_some_and(|node| matches!(&node.kind, Kind::Text(shape) if shape.listed))
     }
 
     /// The cap in prose: this call's own prompt before the script and the description.
@@ -151,6 +170,12 @@ impl Writer<'_> {
         let head = prompt.get(..end).unwrap_or("").to_lowercase();
         ["diff", "changed", "pull request", "merge-base"].iter().any(|word| head.contains(word))
     }
+}
+
+/// A length for a list inside a list.
+fn damped(length: usize) -> usize {
+    const EASY: usize = 16;
+    if length <= EASY { length } else { EASY + (length - EASY).div_ceil(16) }
 }
 
 /// A schema's bounds, as far as they tell a length.

@@ -145,7 +145,7 @@ impl Writer<'_> {
         let items_before = self.items.len();
         for attempt in 0..tries {
             self.out.truncate(start);
-            self.items.truncate(items_before);
+            self.forget_items(items_before);
             let seed = if attempt == 0 { seed } else { seed.child(attempt) };
             self.new_item(node, id, seed, index);
             let written = self.out.get(start..).unwrap_or("");
@@ -167,7 +167,7 @@ impl Writer<'_> {
         let marker = self.new_marker(&[parent, self.scene.identity, node.key, index as u64]);
         let start = self.out.len();
         let slot = self.items.len();
-        self.items.push(NewItem { marker, range: (start, start), list: Some(node.key) });
+        self.open_item(NewItem { marker, range: (start, start), list: Some(node.key) });
         let outer = std::mem::replace(&mut self.marker, marker);
         let subject = self.subject;
         // An item that the prompt shows is judged as what it is, not as where it stands.

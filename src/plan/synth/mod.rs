@@ -5,6 +5,7 @@
 // Draws are floats by nature; what they become is clamped before it is cut to a whole number.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
 
+mod asked_text;
 mod call;
 mod choices;
 mod compile;
@@ -16,6 +17,7 @@ mod form;
 mod lengths;
 mod lists;
 mod pattern;
+mod roster;
 mod sample_state;
 mod scalars;
 mod shown;

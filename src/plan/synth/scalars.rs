@@ -7,12 +7,18 @@ use serde_json::Value;
 use super::filler::write_words;
 use super::form::{Format, Node, NumberForm, NumberRole, TextShape};
 use super::token::Marker;
-use super::word_tables::TextForm;
+use super::word_tables::{TextForm, words_of};
 use super::writer::Writer;
 use crate::plan::assume::PinValue;
 use crate::seed::Seed;
 
 const DRAW: u64 = 0x6e74;
+/// Words of a text where every list is as long as it can be.
+const PROBE_WORDS: f64 = 2.0;
+/// Last words of the names of folders.
+const FOLDERS: [&str; 6] = ["root", "dir", "directory", "folder", "package", "worktree"];
+/// Names of how many agents an entry of a plan gets.
+const HEADS: [&str; 5] = ["count", "headcount", "instances", "workers", "agents"];
 /// A text pinned or padded is never longer than this.
 const TEXT_MAX: usize = 1 << 20;
 
@@ -38,6 +44,10 @@ impl Writer<'_> {
 
     fn plain_number(&mut self, node: &Node, form: &NumberForm, seed: Seed) -> f64 {
         let rule = form.rule;
+        if self.in_item && HEADS.contains(&node.name.as_ref()) {
+            // "reviewer: 2": few, and none where it is not needed.
+            return (1.2 + 0.9 * seed.normal(DRAW)).clamp(0.0, 6.0);
+        }
         if rule.gate {
             if self.goes_well(node.key, seed, 0.7) {
                 return 0.0;
@@ -100,6 +110,9 @@ impl Writer<'_> {
             self.out.push_str(&text);
             return;
         }
+        if shape.listed && self.listed_word(node, seed) {
+            return;
+        }
         if let Some(pattern) = &shape.pattern {
             let text = pattern.draw(&mut seed.stream(DRAW + u64::from(self.scene.attempt)));
             let text = Value::String(text).to_string();
@@ -143,7 +156,9 @@ impl Writer<'_> {
         let pick = seed.child(DRAW);
         // Half to one and a half times the usual length.
         let words = f64::from(shape.words) * (0.5 + pick.uniform(2));
-        let words = words.max(1.0) as usize;
+        // A probe asks how many there are, not what they say.
+        let most = if self.scene.extremes.is_some() { PROBE_WORDS } else { f64::INFINITY };
+        let words = words.max(1.0).min(most) as usize;
         let offset = pick.stream(3).below(400);
         match shape.form {
             TextForm::Id => self.lead_with("", marker, ""),
@@ -153,9 +168,9 @@ impl Writer<'_> {
                 self.lead_with("check_", marker, "(input); ");
                 write_words(&mut self.out, words, offset);
             }
-            TextForm::Path => self.path(marker, pick),
+            TextForm::Path => self.path(marker, pick, &node.name),
             TextForm::Location => {
-                self.path(marker, pick);
+                self.path(marker, pick, "");
                 let _ = write!(self.out, ":{}", 1 + pick.stream(4).below(400));
             }
             TextForm::Url => self.lead_with("https://example.com/", marker, "/page"),
@@ -179,7 +194,17 @@ impl Writer<'_> {
 
     /// A file: one that the prompt names, for findings now and then one that was named before,
     /// else a new one.
-    fn path(&mut self, marker: Marker, seed: Seed) {
+    fn path(&mut self, marker: Marker, seed: Seed, name: &str) {
+        let folders = self.scene.shown.folders();
+        // Under the folder that the run is about, as an agent would find them.
+        let folder = folders.get(self.position % folders.len().max(1)).copied();
+        if words_of(name).last().is_some_and(|word| FOLDERS.contains(&word.as_str())) {
+            match folder {
+                Some(folder) if !self.in_item => self.out.push_str(folder),
+                _ => self.lead_with(&format!("{}/part-", folder.unwrap_or("src")), marker, ""),
+            }
+            return;
+        }
         let shown = self.scene.shown.paths();
         let known = if self.in_item && !shown.is_empty() {
             seed.stream(5).pick(shown).map(|path| (*path).to_owned())
@@ -193,7 +218,7 @@ impl Writer<'_> {
         if let Some(path) = known {
             self.out.push_str(&path);
         } else {
-            self.lead_with("src/part/", marker, ".rs");
+            self.lead_with(&format!("{}/part/", folder.unwrap_or("src")), marker, ".rs");
         }
     }
 

@@ -1,10 +1,12 @@
 //! What a prompt shows: earlier items, JSON written into it, paths. Owns how these are found in
 //! text; most of it only when a value asks for it.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::roster::roster_in;
 use super::sample_state::{ItemRef, SampleState};
 use super::token::{Marker, markers_in};
 use crate::id::StageKey;
@@ -29,6 +31,8 @@ pub(super) struct Shown<'a> {
     objects: OnceCell<Vec<Value>>,
     focus: OnceCell<Option<Value>>,
     paths: OnceCell<Vec<&'a str>>,
+    folders: OnceCell<Vec<&'a str>>,
+    rosters: RefCell<BTreeMap<String, Vec<&'a str>>>,
 }
 
 /// The known markers of a prompt, each once, in order.
@@ -95,6 +99,8 @@ impl<'a> Shown<'a> {
             objects: OnceCell::new(),
             focus: OnceCell::new(),
             paths: OnceCell::new(),
+            folders: OnceCell::new(),
+            rosters: RefCell::default(),
         }
     }
 
@@ -140,6 +146,24 @@ impl<'a> Shown<'a> {
         }
     }
 
+    /// Folders of the args that the prompt names, without a slash at the end.
+    pub(super) fn folders(&self) -> &[&'a str] {
+        self.folders.get_or_init(|| {
+            let folders = self.args.iter().map(|arg| arg.trim_end_matches('/'));
+            folders.filter(|arg| is_folder(arg) && self.prompt.contains(arg)).collect()
+        })
+    }
+
+    /// The words that the prompt lists for a property.
+    pub(super) fn roster(&self, name: &str) -> Vec<&'a str> {
+        let known = self.rosters.borrow().get(name).cloned();
+        known.unwrap_or_else(|| {
+            let words = roster_in(self.prompt, name);
+            self.rosters.borrow_mut().insert(name.to_owned(), words.clone());
+            words
+        })
+    }
+
     /// Paths of files that the prompt names: from earlier results and from the args.
     pub(super) fn paths(&self) -> &[&'a str] {
         self.paths.get_or_init(|| {
@@ -151,6 +175,15 @@ impl<'a> Shown<'a> {
             paths
         })
     }
+}
+
+/// Whether a text names a folder: has slashes, no spaces and no extension.
+pub(super) fn is_folder(text: &str) -> bool {
+    text.trim_end_matches('/').contains('/')
+        && !is_path(text)
+        && text.len() < 300
+        && !text.contains("://")
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-@+".contains(c))
 }
 
 /// The longest JSON array of objects or strings written in a text.

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::asked_text::{AskedText, WRAP, asked_text};
 use super::call::{Extremes, Probe, SynthCall, Synthetic};
 use super::compile::{CompileInput, compile};
 use super::filler::write_words;
 use super::form::Form;
 use super::sample_state::{Asked, SampleState, StoredResult, without_round};
-use super::shown::{Shown, ShownMarker, about, is_path, known_markers, results_quoted, subject};
+use super::shown::{
+    Shown, ShownMarker, about, is_folder, is_path, known_markers, results_quoted, subject,
+};
 use super::token::Marker;
 use super::word_tables::WordTables;
 use super::writer::{Scene, Writer};
@@ -66,6 +69,8 @@ type CompiledForm = Result<Arc<Form>, String>;
 const ARG_STRINGS_MAX: usize = 256;
 /// Redraws of a result that does not fit its schema.
 const ATTEMPTS: u32 = 12;
+/// The same where every list is as long as it can be.
+const PROBE_ATTEMPTS: u32 = 2;
 /// Tokens of the longest text result: no model's output is longer.
 const TEXT_TOKENS_MAX: u64 = 262_144;
 
@@ -98,7 +103,11 @@ impl Synthesizer {
         let pinned = self.pinned(state, call);
         let markers = known_markers(call.prompt, state);
         let quoted_calls = results_quoted(&markers);
-        let form = call.schema.map(|schema| self.form(state, call, schema));
+        let asked = self.asked(call);
+        let call = &SynthCall { schema: asked.schema(call), ..*call };
+        // A shape that cannot be drawn is no shape; a schema that cannot is refused.
+        let drawable = |form: &CompiledForm| form.is_ok() || asked.text.is_none();
+        let form = call.schema.map(|schema| self.form(state, call, schema)).filter(drawable);
         if let Some(Err(reason)) = &form {
             let refused = rejected(reason);
             return Ok(Synthetic {
@@ -111,6 +120,7 @@ impl Synthesizer {
         }
         let form = form.and_then(Result::ok);
         if let Some(pinned) = pinned {
+            let call = &SynthCall { schema: call.schema.filter(|_| asked.text.is_none()), ..*call };
             let outcome = given(&pinned, call)?;
             self.remember_given(state, call, form.as_deref(), &outcome);
             return Ok(Synthetic {
@@ -122,21 +132,38 @@ impl Synthesizer {
             });
         }
         let drawn = self.draw(state, call, form.as_deref(), &markers, None);
-        Ok(Synthetic { quoted_calls, ..drawn.0 })
+        let outcome = asked.told(drawn.0.outcome, call);
+        Ok(Synthetic { outcome, quoted_calls, ..drawn.0 })
     }
 
     /// The result of one call when everything is pushed to its limits.
     pub fn probe(&self, state: &mut SampleState, call: &SynthCall<'_>, to: &Extremes) -> Probe {
         let markers = known_markers(call.prompt, state);
-        let form = match call.schema.map(|schema| self.form(state, call, schema)) {
+        let asked = self.asked(call);
+        let call = &SynthCall { schema: asked.schema(call), ..*call };
+        let drawable = |form: &CompiledForm| form.is_ok() || asked.text.is_none();
+        let form = match call.schema.map(|schema| self.form(state, call, schema)).filter(drawable) {
             Some(Err(reason)) => {
-                return Probe { outcome: rejected(&reason), unbounded: Vec::new() };
+                return Probe { outcome: rejected(&reason), unbounded: Vec::new(), cut: false };
             }
             Some(Ok(form)) => Some(form),
             None => None,
         };
-        let (synthetic, unbounded) = self.draw(state, call, form.as_deref(), &markers, Some(to));
-        Probe { outcome: synthetic.outcome, unbounded }
+        let (synthetic, open) = self.draw(state, call, form.as_deref(), &markers, Some(to));
+        let outcome = asked.told(synthetic.outcome, call);
+        Probe { outcome, unbounded: open.unbounded, cut: open.cut }
+    }
+
+    /// What the prompt of a call without a schema asks its text to be.
+    fn asked(&self, call: &SynthCall<'_>) -> Asking {
+        if call.schema.is_some() {
+            return Asking { text: None, schema: None };
+        }
+        let text = asked_text(call.prompt, &self.tables);
+        let schema = text.as_ref().map(|text| match text {
+            AskedText::Json(schema) | AskedText::Word { schema, .. } => schema.as_str().into(),
+        });
+        Asking { text, schema }
     }
 
     /// The compiled schema of a call's stage.
@@ -181,28 +208,29 @@ impl Synthesizer {
         form: Option<&Form>,
         markers: &[ShownMarker],
         extremes: Option<&Extremes>,
-    ) -> (Synthetic, Vec<Arc<str>>) {
+    ) -> (Synthetic, Open) {
         let memory = state.stage_mut(call.stage);
         let asked = memory.ask(call.label, call.prompt, call.delivered, markers);
         let Some(form) = form else {
-            return (self.text(state, call), Vec::new());
+            return (self.text(state, call), Open::default());
         };
         let mut attempt = 0;
         let done = loop {
             let Some(tried) = self.write(state, call, form, markers, extremes, asked, attempt)
             else {
-                return (self.text(state, call), Vec::new());
+                return (self.text(state, call), Open::default());
             };
             attempt += 1;
             let valid = form.validator.as_ref().is_none_or(|validator| {
                 serde_json::from_str(&tried.text).is_ok_and(|value| validator.is_valid(&value))
             });
-            if valid || attempt >= ATTEMPTS {
+            let attempts = if extremes.is_some() { PROBE_ATTEMPTS } else { ATTEMPTS };
+            if valid || attempt >= attempts {
                 break tried;
             }
         };
-        let unbounded = done.unbounded.clone();
-        (store(state, call, form, done), unbounded)
+        let open = done.open.clone();
+        (store(state, call, form, done), open)
     }
 
     #[allow(clippy::too_many_arguments)] // all of it goes into one scene
@@ -293,6 +321,47 @@ impl Synthesizer {
     }
 }
 
+/// What a text has to be, and the schema that it is drawn by.
+struct Asking {
+    text: Option<AskedText>,
+    schema: Option<Arc<str>>,
+}
+
+impl Asking {
+    fn schema<'a>(&'a self, call: &SynthCall<'a>) -> Option<&'a Arc<str>> {
+        call.schema.or(self.schema.as_ref())
+    }
+
+    /// The outcome as the script is told.
+    fn told(&self, drawn: Outcome, call: &SynthCall<'_>) -> Outcome {
+        let (Some(asked), Outcome::Json(text)) = (&self.text, &drawn) else { return drawn };
+        let value: Value = serde_json::from_str(text).unwrap_or_default();
+        let Some(value) = value.get(WRAP) else { return drawn };
+        match (asked, value) {
+            (AskedText::Word { lead, .. }, Value::String(word)) => {
+                // At both ends: scripts look at how a text begins, or for its last line.
+                let tokens = usize::try_from(call.text_tokens.min(TEXT_TOKENS_MAX)).unwrap_or(0);
+                let mut text = format!("{lead}{word}\n\n");
+                Marker::of(&[call.identity]).write(&mut text);
+                text.push_str(": ");
+                write_words(&mut text, tokens.saturating_sub(16), call.identity);
+                text.push_str("\n\n");
+                text.push_str(lead);
+                text.push_str(word);
+                Outcome::Text(text)
+            }
+            (_, value) => Outcome::Text(value.to_string()),
+        }
+    }
+}
+
+/// What a probe met without a bound.
+#[derive(Clone, Default)]
+struct Open {
+    unbounded: Vec<Arc<str>>,
+    cut: bool,
+}
+
 /// A finished writer, free of the state it read.
 struct Written {
     text: String,
@@ -300,7 +369,7 @@ struct Written {
     items: Vec<super::writer::NewItem>,
     gates: Vec<((u32, u64, u64), super::sample_state::Gate)>,
     paths: Vec<String>,
-    unbounded: Vec<Arc<str>>,
+    open: Open,
     root: Marker,
 }
 
@@ -309,10 +378,11 @@ impl From<Writer<'_>> for Written {
         let items = std::mem::take(&mut writer.items);
         let gates = std::mem::take(&mut writer.gates);
         let paths = std::mem::take(&mut writer.paths);
-        let unbounded = std::mem::take(&mut writer.unbounded);
+        let cut = writer.full();
+        let open = Open { unbounded: std::mem::take(&mut writer.unbounded), cut };
         let root = writer.marker;
         let (text, factors) = writer.into_factors();
-        Self { text, factors, items, gates, paths, unbounded, root }
+        Self { text, factors, items, gates, paths, open, root }
     }
 }
 
@@ -379,7 +449,7 @@ fn collect_strings(value: &Value, out: &mut Vec<String>) {
         return;
     }
     match value {
-        Value::String(text) if is_path(text) => out.push(text.clone()),
+        Value::String(text) if is_path(text) || is_folder(text) => out.push(text.clone()),
         Value::Array(values) => values.iter().for_each(|value| collect_strings(value, out)),
         Value::Object(map) => map.values().for_each(|value| collect_strings(value, out)),
         _ => {}

@@ -1,13 +1,13 @@
 //! Fills a form in: writes one result as JSON text. Owns objects, alternatives and presence, and
 //! what is noted on the way; lists, choices and scalars follow in their own files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::call::{Extremes, Factor};
-use super::form::{Form, Kind, NodeId, ObjectForm};
+use super::form::{Field, Form, Kind, NodeId, ObjectForm};
 use super::sample_state::{Asked, Gate, ItemRef, SampleState, StageMemory};
 use super::shown::Shown;
 use super::token::Marker;
@@ -78,6 +78,8 @@ pub(super) struct Writer<'a> {
     active: Vec<NodeId>,
     /// Later repeats already used in this result.
     pub(super) reused: Vec<ItemRef>,
+    /// Numbers of the markers in this result.
+    markers: HashSet<u64>,
 }
 
 /// How often a node may stand inside itself before only the least is written.
@@ -86,6 +88,8 @@ const RECURSION_MAX: usize = 2;
 const NESTING_MAX: usize = 96;
 /// Beyond this length a result is finished with the least that is valid.
 const BYTES_MAX: usize = 4 << 20;
+/// The same where every list is as long as it can be: a script is told many such results.
+const PROBE_BYTES_MAX: usize = 256 << 10;
 
 impl<'a> Writer<'a> {
     pub(super) fn new(scene: &'a Scene<'a>) -> Self {
@@ -108,30 +112,48 @@ impl<'a> Writer<'a> {
             siblings: Vec::new(),
             active: Vec::new(),
             reused: Vec::new(),
+            markers: HashSet::new(),
         };
         writer.marker = writer.new_marker(&[scene.identity]);
         writer
     }
 
     /// A marker that no item of the sample has.
-    pub(super) fn new_marker(&self, parts: &[u64]) -> Marker {
-        let taken = |marker: Marker| {
-            self.scene.state.item(marker).is_some()
-                || self.items.iter().any(|item| item.marker == marker)
-        };
+    pub(super) fn new_marker(&mut self, parts: &[u64]) -> Marker {
         let mut marker = Marker::of(parts);
         let mut salt = 0;
-        while taken(marker) && salt < 64 {
+        while salt < 64
+            && (self.scene.state.item(marker).is_some() || self.markers.contains(&marker.number()))
+        {
             salt += 1;
             marker = Marker::of(&[marker.number(), salt]);
         }
         marker
     }
 
+    /// Takes down an item, to be filled in.
+    pub(super) fn open_item(&mut self, item: NewItem) {
+        self.markers.insert(item.marker.number());
+        self.items.push(item);
+    }
+
+    /// Forgets items written since there were `count`.
+    pub(super) fn forget_items(&mut self, count: usize) {
+        for item in self.items.drain(count..) {
+            self.markers.remove(&item.marker.number());
+        }
+    }
+
     /// Whether only the least that is valid should be written from here on.
     pub(super) fn least(&self, id: NodeId) -> bool {
         let inside = self.active.iter().filter(|active| **active == id).count();
-        inside > RECURSION_MAX || self.out.len() > BYTES_MAX
+        inside > RECURSION_MAX || self.full()
+    }
+
+    /// Whether the result is as long as it may get.
+    pub(super) fn full(&self) -> bool {
+        let most = if self.scene.extremes.is_some() { PROBE_BYTES_MAX } else { BYTES_MAX };
+        self.out.len() > most
     }
 
     pub(super) fn note(&mut self, path: &Arc<str>, value: f64) {
@@ -221,7 +243,7 @@ impl<'a> Writer<'a> {
         self.out.push('{');
         let mut first = true;
         for (position, field) in object.fields.iter().enumerate() {
-            if !field.required && !self.present(position, seed, least) {
+            if !field.required && !self.present(field, position, seed, least) {
                 continue;
             }
             if !first {
@@ -247,13 +269,14 @@ impl<'a> Writer<'a> {
         self.gate = outer;
     }
 
-    fn present(&self, position: usize, seed: Seed, least: bool) -> bool {
+    fn present(&self, field: &Field, position: usize, seed: Seed, least: bool) -> bool {
         if self.scene.extremes.is_some() && !least {
             return true;
         }
         if self.scene.attempt > 0 || least {
             return self.scene.attempt % 2 == 1 && !least;
         }
-        seed.child(0x6f70).uniform(position as u64) < self.scene.tables.presence.optional
+        field.usual
+            || seed.child(0x6f70).uniform(position as u64) < self.scene.tables.presence.optional
     }
 }
