@@ -166,7 +166,12 @@ impl<'s> Compiler<'s, '_> {
             .iter()
             .find_map(|id| object.fields.iter().find(|field| field.name.eq_ignore_ascii_case(id)));
         let suffixed = || object.fields.iter().find(|field| field.name.ends_with("Id"));
-        named.or_else(suffixed).or(object.fields.first()).map(|field| Arc::clone(&field.name))
+        let text = || {
+            let is_text = |id| self.get(id).is_some_and(|node| matches!(node.kind, Kind::Text(_)));
+            object.fields.iter().find(|field| is_text(field.node))
+        };
+        let any = || text().or(object.fields.first());
+        named.or_else(suffixed).or_else(any).map(|field| Arc::clone(&field.name))
     }
 }
 

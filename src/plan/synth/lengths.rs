@@ -66,6 +66,12 @@ impl Writer<'_> {
         if sources > 0 {
             return sources.min(high);
         }
+        if let Some(id) = list.id.as_deref().filter(|_| cap.is_none() && list.max.is_none()) {
+            let entries = self.scene.shown.roster(id).len();
+            if entries > 1 && self.entered_by(list, id) {
+                return entries;
+            }
+        }
         match list.rule.kind {
             ListKind::Gate => {
                 if self.goes_well(node.key, seed, list.rule.empty) {
@@ -84,12 +90,6 @@ impl Writer<'_> {
         }
         if let Some(count) = self.tree_count(list, seed) {
             return count.min(high);
-        }
-        if let Some(id) = list.id.as_deref().filter(|_| cap.is_none() && list.max.is_none()) {
-            let entries = self.scene.shown.roster(id).len();
-            if entries > 1 && self.entered_by(list, id) {
-                return entries;
-            }
         }
         let bound = cap.or_else(|| schema_cap(list));
         self.prior(list.rule.median, bound, seed)
