@@ -187,6 +187,22 @@ fn what_an_agent_was_told_to_do_mostly_works_out() {
     assert!((320..=392).contains(&worked), "{worked}");
 }
 
+#[test]
+fn what_is_left_undone_is_mostly_nothing() {
+    let schema = json!({
+        "type": "object", "required": ["untestedItems"],
+        "properties": { "untestedItems": { "type": "array", "items": { "type": "string" } } }
+    });
+    let plan = Plan::shipped();
+    let none = (0..200)
+        .filter(|number| {
+            let answer = plan.sample(*number).one(&ask("wave", "wave", "Do it.", &schema));
+            list(&answer, "untestedItems").is_empty()
+        })
+        .count();
+    assert!((100..170).contains(&none), "{none}");
+}
+
 fn probe(schema: &Value, list_length: usize) -> Probe {
     let plan = Plan::shipped();
     let schema: Arc<str> = schema.to_string().into();
