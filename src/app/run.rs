@@ -15,13 +15,14 @@ use crate::agents::{Arms, SimulatedBackend};
 use crate::cli::plan::{ArgsOption, PlanOptions};
 use crate::cli::value::{self, ArgsSource, Format};
 use crate::cli::{RunOptions, RunTyped};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult, RunStatus, StopCause};
 use crate::gate::Gate;
 use crate::id::RunId;
 use crate::plan::planner;
 use crate::plan::report::{PLAN_SCHEMA_VERSION, PlanReport};
 use crate::plan::setup::Setup;
-use crate::policy::BudgetScope;
+use crate::policy::{BudgetLimit, BudgetScope};
 use crate::pricing::CacheTtl;
 use crate::report::progress::{Lines, LiveLine, Progress};
 use crate::report::{json, plan as plan_report, run as run_report};
@@ -211,7 +212,7 @@ fn execute(
     let mut progress = progress(context);
     let mut pacer = Pace::new(options.time_scale, &stop);
     let run_setup = run_setup(plan, setup)?;
-    Ok(crate::run::run(
+    let mut report = crate::run::run(
         &run_setup,
         RunPorts {
             execution: &mut *execution,
@@ -222,7 +223,26 @@ fn execute(
             stop: &*stop,
             on_event: &mut |event| progress.show(event),
         },
-    ))
+    );
+    report.diagnostics.extend(not_held(setup.policy.budgets()));
+    Ok(report)
+}
+
+/// Budgets of the policy that span runs. One run keeps no balance of the runs before it, so it
+/// cannot hold them, and must not look as if it did.
+fn not_held(budgets: &[BudgetLimit]) -> Vec<Diagnostic> {
+    let spans_runs = |limit: &&BudgetLimit| {
+        !matches!(limit.scope, BudgetScope::Agent | BudgetScope::Phase(_) | BudgetScope::Run)
+    };
+    let warning = |limit: &BudgetLimit| {
+        let message = format!(
+            "the policy's budget of {} per {} is not held: this run keeps no balance of other runs",
+            limit.amount, limit.scope
+        );
+        Diagnostic::new(Severity::Warning, "run::budget-not-held", message)
+            .with_help("hold each run with --budget or `run` in the policy's [budget]")
+    };
+    budgets.iter().filter(spans_runs).map(warning).collect()
 }
 
 /// The run's limits, routes and prices, from its plan and policy.
@@ -240,7 +260,7 @@ fn run_setup(plan: &PlanReport, setup: &Setup) -> Result<RunSetup, AppError> {
         let into = match &limit.scope {
             BudgetScope::Agent => &mut run.agent_limits,
             BudgetScope::Phase(title) => run.phase_limits.entry(title.clone()).or_default(),
-            // Held by the ledger, across runs; the run's own limit is in force already.
+            // The run's own limit is in force already; what spans runs is named by `not_held`.
             _ => continue,
         };
         if let Some(limits) = into.and(limit.amount) {
