@@ -10,6 +10,7 @@ mod fake;
 mod fitting;
 mod golden;
 mod hints;
+mod ids;
 mod pins;
 mod routes;
 mod stages;

@@ -19,7 +19,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult, RunStatus, StopCause};
 use crate::gate::Gate;
 use crate::id::RunId;
-use crate::plan::planner;
+use crate::plan::plan_id;
 use crate::plan::report::{PLAN_SCHEMA_VERSION, PlanReport};
 use crate::plan::setup::Setup;
 use crate::policy::{BudgetLimit, BudgetScope};
@@ -93,7 +93,7 @@ impl Subject {
         let mut job = inputs.job(&options.planning, context)?;
         job.results.clone_from(&given.request.results);
         let setup = Setup::new(job, &facts).map_err(|error| plan::explain(error, inputs))?;
-        let now = planner::hashes(&setup);
+        let now = plan_id::hashes(&setup);
         let then = &given.hashes;
         let changed: Vec<&str> = [
             ("the script", now.script != then.script),

@@ -15,6 +15,7 @@ pub mod frame;
 pub mod hints;
 pub mod job;
 mod plan_error;
+pub mod plan_id;
 pub mod planner;
 pub mod report;
 pub mod routing;

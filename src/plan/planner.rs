@@ -1,8 +1,6 @@
 //! The whole of a plan, from a job to its report. Owns the order of the steps; each step has a
 //! room of its own.
 
-use sha2::{Digest, Sha256};
-
 use crate::band::{self, Band};
 use crate::gate::Gate;
 use crate::money::Picodollars;
@@ -17,9 +15,10 @@ use crate::plan::evaluation::{self, Priced};
 use crate::plan::frame::Frame;
 use crate::plan::hints;
 use crate::plan::job::PlanJob;
+use crate::plan::plan_id;
 use crate::plan::report::{
-    Driver, DriverPoint, Hashes, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest,
-    Quantities, Verdict, VerdictOutcome,
+    Driver, DriverPoint, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest, Quantities,
+    Verdict, VerdictOutcome,
 };
 use crate::plan::routing;
 use crate::plan::setup::Setup;
@@ -68,9 +67,10 @@ pub fn plan(
     let stages = assemble::stages(&frame, &priced, &names);
     let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
     let assumptions = advice::assumptions(&setup, facts, &frame, &ranked);
-    let mut report = PlanReport {
+    let hashes = plan_id::hashes(&setup);
+    let report = PlanReport {
         version: PLAN_SCHEMA_VERSION,
-        plan_id: String::new(),
+        plan_id: plan_id::plan_id(&setup, &hashes),
         workflow: facts.meta.name.clone(),
         source: setup.job.source.clone(),
         verdict,
@@ -89,12 +89,11 @@ pub fn plan(
         seed: setup.job.seed,
         samples: setup.job.samples,
         request: request(&setup),
-        hashes: hashes(&setup),
+        hashes,
         suggested_budget_usd,
         totals,
         ceiling,
     };
-    report.plan_id = plan_id(&report);
     let routings = priced.routes.into_iter().map(|routed| routed.routing).collect();
     Ok((report, routings))
 }
@@ -263,6 +262,7 @@ fn request(setup: &Setup) -> PlanRequest {
         provider: job.provider.clone(),
         policy: job.policy.name.clone(),
         budgets: job.budgets.clone(),
+        fit: job.fit.clone(),
         turn_budget_tokens: job.start.budget_total_tokens,
         concurrency: job.concurrency,
         cache_one_hour: job.cache_one_hour,
@@ -270,50 +270,4 @@ fn request(setup: &Setup) -> PlanRequest {
         results: job.results.clone(),
         done: job.done.clone(),
     }
-}
-
-/// SHA-256 of everything the plan of `setup` is a function of.
-pub fn hashes(setup: &Setup) -> Hashes {
-    let hash = |parts: &[&str]| {
-        let mut digest = Sha256::new();
-        for part in parts {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part.as_bytes());
-        }
-        hex(&digest.finalize())
-    };
-    let job = &setup.job;
-    let args = format!("{:?}", job.start.args);
-    let tree = format!("{:?}", job.tree);
-    Hashes {
-        script: job.script_hash.clone(),
-        args: hash(&[&args, &setup.assumptions.canonical(), &tree]),
-        policy: hash(&[&job.policy.text]),
-        prices: setup.table.hash().to_owned(),
-        usage: hash(&[&job.usage_text, &job.results_text]),
-    }
-}
-
-fn plan_id(report: &PlanReport) -> String {
-    let mut digest = Sha256::new();
-    let hashes = &report.hashes;
-    for part in [&hashes.script, &hashes.args, &hashes.policy, &hashes.prices, &hashes.usage] {
-        digest.update(part.as_bytes());
-    }
-    digest.update(report.seed.to_le_bytes());
-    digest.update(report.samples.to_le_bytes());
-    for stage in &report.stages {
-        digest.update(stage.key.0.to_le_bytes());
-        digest.update(stage.route.model.0.as_bytes());
-        digest.update(stage.route.effort.map_or("", crate::effort::Effort::name).as_bytes());
-    }
-    hex(&digest.finalize()).chars().take(8).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

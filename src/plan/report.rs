@@ -20,7 +20,8 @@ pub const PLAN_SCHEMA_VERSION: u32 = 1;
 pub struct PlanReport {
     /// [`PLAN_SCHEMA_VERSION`].
     pub version: u32,
-    /// First eight hex digits of the hash over `hashes`, `seed`, `samples` and the routed stages.
+    /// First eight hex digits of a hash over everything that the plan is a function of: `hashes`,
+    /// `seed`, `samples`, `prices_on` and what was asked for.
     pub plan_id: String,
     /// `meta.name`.
     pub workflow: String,
@@ -347,6 +348,9 @@ pub struct PlanRequest {
     pub policy: String,
     /// `--budget`.
     pub budgets: Vec<String>,
+    /// `--fit`: the amount that a routing was looked for within.
+    #[serde(default)]
+    pub fit: Option<String>,
     /// `budget.total` of the script, in output tokens.
     pub turn_budget_tokens: Option<u64>,
     /// Agents at work at once.

@@ -276,6 +276,7 @@ pub(super) fn review() -> PlanReport {
             provider: "anthropic".to_owned(),
             policy: "haiku-fanout".to_owned(),
             budgets: vec!["10usd".to_owned()],
+            fit: None,
             turn_budget_tokens: None,
             concurrency: 16,
             cache_one_hour: false,
