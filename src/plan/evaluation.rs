@@ -125,10 +125,11 @@ pub fn price(
     let written = routing::as_written(setup, frame);
     let from = Written { choices: &written, pins: &pins, names };
     let mut routes = routing::route(setup, frame, policy, from);
-    let fit = fitting::apply(setup, frame, &mut routes, &pins)?;
+    let amount = fitting::apply(setup, frame, &mut routes, &pins)?;
     let mut agents = Vec::new();
     let choices: Vec<Choice> = routes.iter().map(|routed| routed.choice.clone()).collect();
     let costs = cost_samples(setup, frame, &choices, &pins, &mut |agent| agents.push(agent));
+    let fit = FitOutcome::of(amount, &costs);
     Ok(Priced { written, routes, costs, agents, fit })
 }
 

@@ -2,11 +2,13 @@
 //! amount, and its answer into routes.
 
 use crate::amount::Amount;
+use crate::band;
 use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::plan::PlanError;
-use crate::plan::costing::{Choice, cost_stage};
-use crate::plan::fit::{self, Fit, FitCandidate, FitInput, FitStage};
+use crate::plan::assemble::dollars_of;
+use crate::plan::costing::{Choice, SampleCost, cost_stage};
+use crate::plan::fit::{self, Fit, FitCandidate, FitInput, FitRouting, FitStage};
 use crate::plan::frame::Frame;
 use crate::plan::routing::{self, Routed};
 use crate::plan::setup::{Setup, parse_amount};
@@ -16,6 +18,9 @@ use crate::usage::Pins;
 
 /// The rule's name in reports.
 pub const FIT_RULE: &str = "fit";
+
+/// The quantile that is held against the amount, per mille.
+const PER_MILLE: usize = 900;
 
 /// What `--fit` did.
 #[derive(Clone, Debug, Default)]
@@ -27,20 +32,39 @@ pub struct FitOutcome {
 }
 
 impl FitOutcome {
+    /// The outcome for samples that cost `costs` as they were routed for `amount`, if for any.
+    ///
+    /// The search adds up stages that each write their cached prefix, which stages of a run can
+    /// share. So it is not its sum that is quoted and judged, but the run.
+    pub fn of(amount: Option<Picodollars>, costs: &[SampleCost]) -> Self {
+        let Some(amount) = amount else { return Self::default() };
+        let p90 = dollars_of(costs).and_then(|mut dollars| {
+            dollars.sort_unstable();
+            band::quantile(&dollars, PER_MILLE)
+        });
+        let (reason, too_little) = match p90 {
+            Some(p90) if p90 <= amount => (format!("fit to {amount}: {p90} at P90"), false),
+            Some(p90) => (format!("nothing fits {amount}: the least found is {p90} at P90"), true),
+            None => (format!("nothing fits {amount}: a request has no price"), true),
+        };
+        Self { reasons: vec![reason], too_little }
+    }
+
     /// What follows for the plan.
     pub fn gate(&self) -> Gate {
         if self.too_little { Gate::Deny } else { Gate::Allow }
     }
 }
 
-/// Replaces `routes` by the most capable ones within the amount of `--fit`, if there is one.
+/// Replaces `routes` by the most capable ones within the amount of `--fit`, or by the cheapest
+/// ones where there are none. The amount, if there is one.
 pub fn apply(
     setup: &Setup,
     frame: &Frame,
     routes: &mut [Routed],
     pins: &[Pins],
-) -> Result<FitOutcome, PlanError> {
-    let Some(text) = &setup.job.fit else { return Ok(FitOutcome::default()) };
+) -> Result<Option<Picodollars>, PlanError> {
+    let Some(text) = &setup.job.fit else { return Ok(None) };
     let Amount::Usd(amount) = parse_amount("--fit", text)? else {
         return Err(PlanError::Flag {
             flag: "--fit".to_owned(),
@@ -52,28 +76,7 @@ pub fn apply(
             Some(options(setup, frame, index, routes.get(index)?, pins.get(index)?))
         })
         .collect();
-    let input = FitInput {
-        stages: frame
-            .stages
-            .iter()
-            .zip(&lanes)
-            .map(|(stage, options)| FitStage {
-                name: stage.identity.name.to_string(),
-                weight: fit::importance(stage.traits.role),
-                candidates: options.iter().map(|option| option.candidate.clone()).collect(),
-            })
-            .collect(),
-        amount,
-        per_mille: 900,
-    };
-    let found = fit::fit(&input).map_err(|error| PlanError::Flag {
-        flag: "--fit".to_owned(),
-        message: error.to_string(),
-    })?;
-    let (routing, too_little) = match found {
-        Fit::Within(routing) => (routing, false),
-        Fit::TooLittle(routing) => (routing, true),
-    };
+    let routing = search(frame, &lanes, amount)?;
     for ((routed, options), choice) in routes.iter_mut().zip(&lanes).zip(&routing.choices) {
         let Some(option) = options.get(choice.candidate) else { continue };
         if option.choice.model != routed.choice.model {
@@ -83,12 +86,24 @@ pub fn apply(
             FIT_RULE.clone_into(&mut routed.plan.rule);
         }
     }
-    let reason = if too_little {
-        format!("nothing fits {amount}: the least is {} at P90", routing.cost_p90)
-    } else {
-        format!("fit to {amount}: {} at P90", routing.cost_p90)
-    };
-    Ok(FitOutcome { reasons: vec![reason], too_little })
+    Ok(Some(amount))
+}
+
+fn search(
+    frame: &Frame,
+    lanes: &[Vec<StageOption>],
+    amount: Picodollars,
+) -> Result<FitRouting, PlanError> {
+    let stages = frame.stages.iter().zip(lanes).map(|(stage, options)| FitStage {
+        name: stage.identity.name.to_string(),
+        weight: fit::importance(stage.traits.role),
+        candidates: options.iter().map(|option| option.candidate.clone()).collect(),
+    });
+    let input = FitInput { stages: stages.collect(), amount, per_mille: PER_MILLE };
+    match fit::fit(&input) {
+        Ok(Fit::Within(routing) | Fit::TooLittle(routing)) => Ok(routing),
+        Err(error) => Err(PlanError::Flag { flag: "--fit".to_owned(), message: error.to_string() }),
+    }
 }
 
 struct StageOption {
