@@ -276,13 +276,8 @@ fn run_setup(plan: &PlanReport, setup: &Setup) -> Result<RunSetup, AppError> {
         .collect();
     run.concurrency = setup.job.concurrency;
     run.stagger_milliseconds = setup.job.prefix_stagger_milliseconds;
-    run.routes = Routes::of_plan(plan);
+    run.routes = Routes::of_plan(plan, |route| Some(Arc::new(setup.price_of(route).ok()?)));
     run.forecasts = forecasts_of(plan);
-    for model in setup.table.models() {
-        if let Ok(price) = setup.price(model) {
-            run.prices.insert(model.id.clone(), Arc::new(price));
-        }
-    }
     run.seed = Some(setup.job.seed);
     run.hashes = plan.hashes.clone();
     Ok(run)

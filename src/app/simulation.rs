@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::agents::{ResultSource, SimulatedRequest, Workload, requests_of};
 use crate::id::{CallId, StageKey};
@@ -165,13 +166,14 @@ impl CallStages for Simulation<'_> {
 
     fn as_written(&self, call: &AgentCall) -> Result<WrittenRoute, String> {
         let placed = self.place(call);
-        let model = self.setup.written_model(call.model.as_deref())?;
+        let named = self.setup.written(call.model.as_deref())?;
         let state = self.state.borrow();
         let name = state.index.stages().get(placed.placement.stage).map(|of| of.name.to_string());
         Ok(WrittenRoute {
             stage_name: name.unwrap_or_default(),
-            model: model.id.clone(),
-            effort: self.setup.effort_on(model, call.effort.as_deref()),
+            price: named.price.ok().map(|price| Arc::new(price) as _),
+            model: named.model.id.clone(),
+            effort: self.setup.effort_on(named.model, call.effort.as_deref()),
         })
     }
 }

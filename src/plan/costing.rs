@@ -1,6 +1,8 @@
 //! What the calls of the trials cost on given models: token use drawn per agent, priced per
 //! request. Pure arithmetic over recorded trials; runs no script.
 
+use std::sync::Arc;
+
 use crate::effort::Effort;
 use crate::id::ModelId;
 use crate::money::Picodollars;
@@ -21,6 +23,8 @@ pub struct Choice {
     pub facts: ModelFacts,
     /// Its price; `None` where it has none on that day.
     pub price: Option<Price>,
+    /// The name whose price that is, where it is not the model's own.
+    pub priced_as: Option<Arc<str>>,
     /// The effort.
     pub effort: Option<Effort>,
 }

@@ -82,6 +82,7 @@ pub fn apply(
         if option.choice.model != routed.choice.model {
             routed.choice = option.choice.clone();
             routed.plan.model = option.choice.model.clone();
+            routed.plan.priced_as = option.choice.priced_as.as_deref().map(str::to_owned);
             routed.plan.effort = option.choice.effort;
             FIT_RULE.clone_into(&mut routed.plan.rule);
         }

@@ -136,6 +136,10 @@ pub struct RoutePlan {
     pub as_written: ModelId,
     /// The model it runs on.
     pub model: ModelId,
+    /// The name whose price applies, where that is not the model's own: a regional name can be
+    /// dearer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priced_as: Option<String>,
     /// The effort it runs at; null where the model has none.
     pub effort: Option<Effort>,
     /// The standing cap on output tokens per request.

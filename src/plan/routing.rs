@@ -44,6 +44,7 @@ pub fn as_written(setup: &Setup, frame: &Frame) -> Vec<(Choice, Option<String>)>
                         model: ModelId(asked.to_owned()),
                         facts: ModelFacts::of(&setup.session),
                         price: None,
+                        priced_as: None,
                         effort: stage.traits.effort,
                     };
                     (choice, Some(reason))
@@ -76,6 +77,7 @@ pub fn choice_on(
         model: named.model.id.clone(),
         facts: ModelFacts::of(named.model),
         price,
+        priced_as: named.priced_as.clone(),
         effort: setup.effort_on(named.model, effort),
     };
     (choice, reason)
@@ -165,6 +167,7 @@ fn settle(
             requested: identity.model.as_deref().map(str::to_owned),
             as_written: as_written.model.clone(),
             model: choice.model.clone(),
+            priced_as: choice.priced_as.as_deref().map(str::to_owned),
             effort: choice.effort,
             output_cap_tokens: routing.output_cap_tokens.unwrap_or(standing),
             rule: routing.rule.clone(),

@@ -9,6 +9,7 @@ use crate::effort::Effort;
 use crate::plan::PlanError;
 use crate::plan::assume::{AssumptionTexts, Assumptions};
 use crate::plan::job::PlanJob;
+use crate::plan::report::RoutePlan;
 use crate::plan::stage::StageIdentity;
 use crate::plan::synth::{Synthesizer, SynthesizerInput};
 use crate::plan::widths::{Cap, ProseCap};
@@ -217,9 +218,9 @@ impl Setup {
         self.look_up(if name == SESSION { &self.job.session_model } else { name })
     }
 
-    /// The price of `model` under its own name on the plan's day.
-    pub fn price(&self, model: &Model) -> Result<Price, String> {
-        self.named(&model.id.0)?.price
+    /// The price that a planned route has on the plan's day, under the name it was planned with.
+    pub fn price_of(&self, route: &RoutePlan) -> Result<Price, String> {
+        self.named(route.priced_as.as_deref().unwrap_or(&route.model.0))?.price
     }
 
     fn look_up(&self, name: &str) -> Result<NamedModel<'_>, String> {
@@ -234,7 +235,8 @@ impl Setup {
                 Unpriced::Deny => Err(unpriced),
             })
             .map_err(|unpriced| unpriced.to_string());
-        Ok(NamedModel { model: resolved.model, price })
+        let priced_as = (!resolved.uplift.is_one()).then(|| name.into());
+        Ok(NamedModel { model: resolved.model, price, priced_as })
     }
 
     /// The effort agents of a stage run at on `model`: the stage's own, else the session's, else
@@ -269,6 +271,8 @@ pub struct NamedModel<'a> {
     pub model: &'a Model,
     /// Its price, or why it has none.
     pub price: Result<Price, String>,
+    /// The name, where it changes the price.
+    pub priced_as: Option<Arc<str>>,
 }
 
 /// Whether `opts.model` asks for a model of its own, not for the session's.

@@ -6,7 +6,7 @@ use crate::pricing::{CacheTtl, Price};
 use crate::tokens::TokenUsage;
 
 /// The price of requests to one model on one day.
-pub trait RequestPrice {
+pub trait RequestPrice: std::fmt::Debug {
     /// The row of the price table.
     fn id(&self) -> PriceId;
 

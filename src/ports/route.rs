@@ -1,7 +1,10 @@
 //! Which stage a live call belongs to.
 
+use std::sync::Arc;
+
 use crate::effort::Effort;
 use crate::id::{ModelId, StageKey};
+use crate::ports::price::RequestPrice;
 use crate::ports::script::AgentCall;
 
 /// Knows stages and model names; the plan's own rules, so that a live call finds its planned route.
@@ -15,12 +18,15 @@ pub trait CallStages {
 }
 
 /// What a call runs on without a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct WrittenRoute {
     /// A name people can type for its stage.
     pub stage_name: String,
     /// The model.
     pub model: ModelId,
+    /// The price of the name it asks for, which can be dearer than the model's own; `None` where it
+    /// has none.
+    pub price: Option<Arc<dyn RequestPrice>>,
     /// The effort, where the model has one.
     pub effort: Option<Effort>,
 }

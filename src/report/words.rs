@@ -128,7 +128,7 @@ pub(super) fn route(route: &RoutePlan) -> (String, String) {
     let written =
         route.requested.as_ref().map_or("session".to_owned(), |_| model(&route.as_written.0));
     let effort = route.effort.map_or(String::new(), |effort| format!(" {}", effort.name()));
-    let model = model(&route.model.0);
+    let model = model(route.priced_as.as_deref().unwrap_or(&route.model.0));
     let chosen = if route.model != route.as_written {
         format!("{written} -> {model}{effort}")
     } else if route.requested.is_some() {

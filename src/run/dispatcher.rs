@@ -7,8 +7,9 @@ use crate::budget::AccountError;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{AgentEnding, RunEvent, RunReport, StopCause};
 use crate::gate::Gate;
-use crate::id::CallId;
+use crate::id::{CallId, ModelId};
 use crate::ports::agent::{AgentEnd, AgentEvent, AgentJob, BackendEvent, RequestWanted};
+use crate::ports::route::WrittenRoute;
 use crate::ports::script::{AgentCall, EngineError, Outcome, Status};
 use crate::ports::stop::Stop;
 use crate::run::agent_at_work::{AgentAtWork, Refusal, label_of};
@@ -220,10 +221,8 @@ impl<'a> Dispatcher<'a> {
     fn take_call(&mut self, call: AgentCall) {
         let stage = self.ports.stages.stage(&call);
         let planned = self.setup.routes.get(stage).cloned().map(Ok);
-        let route = planned.unwrap_or_else(|| {
-            let written = self.ports.stages.as_written(&call)?;
-            Ok(StageRoute::unplanned(written.stage_name, written.model, written.effort))
-        });
+        let route = planned
+            .unwrap_or_else(|| self.ports.stages.as_written(&call).map(StageRoute::unplanned));
         let label = label_of(&call);
         let phase = call.phase.clone().unwrap_or_default();
         let (route, refused): (StageRoute, Option<String>) = match route {
@@ -233,8 +232,10 @@ impl<'a> Dispatcher<'a> {
             }
             Ok(route) => (route, None),
             Err(why) => {
-                let model = crate::id::ModelId(call.model.as_deref().unwrap_or("").to_owned());
-                (StageRoute::unplanned(label.to_string(), model, None), Some(why))
+                let model = ModelId(call.model.as_deref().unwrap_or("").to_owned());
+                let (stage_name, price, effort) = (label.to_string(), None, None);
+                let nowhere = WrittenRoute { stage_name, model, price, effort };
+                (StageRoute::unplanned(nowhere), Some(why))
             }
         };
         let at_milliseconds = self.now;

@@ -76,8 +76,7 @@ impl Dispatcher<'_> {
         if self.ending.is_some() {
             return self.refuse(request, call, Refusal::Stopping);
         }
-        let price = self.setup.prices.get(&agent.route.model).cloned();
-        let Some(price) = price else {
+        let Some(price) = agent.route.price.clone() else {
             let why = format!(
                 "model `{}` has no price; add one to the price table or route `{}` elsewhere",
                 agent.route.model, agent.route.name
@@ -99,8 +98,7 @@ impl Dispatcher<'_> {
     fn ask(&mut self, wanted: &RequestWanted) {
         let (request, call) = (wanted.request, wanted.agent);
         let Some(agent) = self.agents.get(&call) else { return };
-        let price = self.setup.prices.get(&agent.route.model);
-        let (Some(price), Some(scope)) = (price, agent.scope) else { return };
+        let (Some(price), Some(scope)) = (&agent.route.price, agent.scope) else { return };
         match self.desk.ask(wanted, scope, price, agent.route.output_cap_tokens) {
             Ok(Admission::Admitted(grant)) => self.proceed(request, call, &grant),
             Ok(Admission::Waiting(shortage)) => {

@@ -1,20 +1,23 @@
 //! The routes of a plan, as the executor looks them up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::budget::Charge;
 use crate::effort::Effort;
 use crate::event::PhaseForecast;
 use crate::gate::Gate;
 use crate::id::{ModelId, StageKey};
-use crate::plan::report::{PlanReport, StagePlan};
+use crate::plan::report::{PlanReport, RoutePlan, StagePlan};
+use crate::ports::price::RequestPrice;
+use crate::ports::route::WrittenRoute;
 use crate::role::Role;
 
 /// Answers of unplanned stages are capped here, tokens.
 const UNPLANNED_CAP_TOKENS: u64 = 8_000;
 
 /// What a stage runs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StageRoute {
     /// Its name.
     pub name: String,
@@ -22,6 +25,8 @@ pub struct StageRoute {
     pub role: Role,
     /// The model.
     pub model: ModelId,
+    /// What its requests are priced at, bounds and costs alike; without one they are refused.
+    pub price: Option<Arc<dyn RequestPrice>>,
     /// The effort.
     pub effort: Option<Effort>,
     /// The standing cap on output tokens per request.
@@ -38,12 +43,13 @@ pub struct StageRoute {
 }
 
 impl StageRoute {
-    /// The route of a planned stage.
-    pub fn of(stage: &StagePlan) -> Self {
+    /// The route of a planned stage, with the price that its plan was made with.
+    pub fn of(stage: &StagePlan, price: Option<Arc<dyn RequestPrice>>) -> Self {
         Self {
             name: stage.name.clone(),
             role: stage.role,
             model: stage.route.model.clone(),
+            price,
             effort: stage.route.effort,
             output_cap_tokens: stage.route.output_cap_tokens,
             rule: stage.route.rule.clone(),
@@ -54,12 +60,13 @@ impl StageRoute {
     }
 
     /// A stage that no plan knew: it keeps its model.
-    pub fn unplanned(name: String, model: ModelId, effort: Option<Effort>) -> Self {
+    pub fn unplanned(written: WrittenRoute) -> Self {
         Self {
-            name,
+            name: written.stage_name,
             role: Role::Single,
-            model,
-            effort,
+            model: written.model,
+            price: written.price,
+            effort: written.effort,
             output_cap_tokens: UNPLANNED_CAP_TOKENS,
             rule: "not planned".to_owned(),
             gate: Gate::Allow,
@@ -78,15 +85,19 @@ fn expected(stage: &StagePlan) -> Option<Charge> {
 }
 
 /// Routes by stage.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Routes {
     stages: BTreeMap<StageKey, StageRoute>,
 }
 
 impl Routes {
-    /// The routes of a plan.
-    pub fn of_plan(plan: &PlanReport) -> Self {
-        plan.stages.iter().map(|stage| (stage.key, StageRoute::of(stage))).collect()
+    /// The routes of a plan. `price` finds the price that a route was planned with.
+    pub fn of_plan(
+        plan: &PlanReport,
+        price: impl Fn(&RoutePlan) -> Option<Arc<dyn RequestPrice>>,
+    ) -> Self {
+        let route = |stage: &StagePlan| StageRoute::of(stage, price(&stage.route));
+        plan.stages.iter().map(|stage| (stage.key, route(stage))).collect()
     }
 
     /// The route of a stage, if it was planned.

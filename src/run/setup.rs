@@ -1,15 +1,13 @@
 //! What a run is given: its limits as data, and the ports it works through.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::budget::Limits;
 use crate::event::{PhaseForecast, RunEvent};
-use crate::id::{ModelId, RunId};
+use crate::id::RunId;
 use crate::plan::report::Hashes;
 use crate::ports::agent::AgentBackend;
 use crate::ports::pace::Pacer;
-use crate::ports::price::RequestPrice;
 use crate::ports::route::CallStages;
 use crate::ports::script::{AgentCall, Execution, Outcome};
 use crate::ports::stop::StopSignal;
@@ -44,10 +42,8 @@ pub struct RunSetup {
     /// Whether requests go only while the budget is expected to finish the agents called earlier.
     /// Without it a short budget is spread over all slots, and most agents end half done.
     pub finishes_first: bool,
-    /// The plan's routes.
+    /// The plan's routes, with their prices.
     pub routes: Routes,
-    /// Prices by model. A model without one is refused.
-    pub prices: BTreeMap<ModelId, Arc<dyn RequestPrice>>,
     /// What the plan expects, by phase title.
     pub forecasts: BTreeMap<String, PhaseForecast>,
     /// The seed of a simulated run.
@@ -57,7 +53,7 @@ pub struct RunSetup {
 }
 
 impl RunSetup {
-    /// A run without limits, routes, prices or forecasts, with the client's concurrency and
+    /// A run without limits, routes or forecasts, with the client's concurrency and
     /// stagger, warning at 75 and 90 %.
     pub fn new(run_id: RunId, workflow: &str) -> Self {
         Self {
@@ -71,7 +67,6 @@ impl RunSetup {
             stagger_milliseconds: STAGGER_MILLISECONDS,
             finishes_first: true,
             routes: Routes::default(),
-            prices: BTreeMap::new(),
             forecasts: BTreeMap::new(),
             seed: None,
             hashes: Hashes::default(),

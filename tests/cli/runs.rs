@@ -173,3 +173,55 @@ fn a_budget_that_spans_runs_is_said_not_to_be_held() {
         .collect();
     assert!(codes.contains(&"run::budget-not-held"), "{codes:?}");
 }
+
+/// One agent whose token use is pinned, on a session model, with `options` of its own: its plan,
+/// and that plan's run.
+fn pinned_on(session: &str, options: &str) -> (Value, Value) {
+    let program = Program::new();
+    program.write(
+        "one.js",
+        format!(
+            "export const meta = {{ name: 'one', description: 'one agent' }};\n\
+             return await agent('one', {{ label: 'first'{options} }});\n"
+        ),
+    );
+    let mut arguments = vec!["plan", "one.js", "--samples", "5", "--budget", "9usd"];
+    arguments.extend(["--model", session, "--provider", "bedrock"]);
+    arguments.extend(["--at", "2026-11-22", "--out", "plan.json"]);
+    arguments.extend(["--assume", "first.requests=3", "--assume", "first.first_context=40k"]);
+    arguments.extend(["--assume", "first.output_per_request=1000"]);
+    arguments.extend(["--assume", "first.growth=20k"]);
+    arguments.extend(["--format", "json"]);
+    let planned = program.run(&arguments);
+    assert_eq!(planned.code, 0, "{}", planned.stderr);
+    let run = ["run", "--plan", "plan.json", "--agents", "simulated", "--format", "json"];
+    let ended = program.run(&run);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let json = |text: &str| serde_json::from_str(text).unwrap();
+    (json(&planned.stdout), json(&ended.stdout))
+}
+
+#[test]
+fn a_regional_name_costs_a_run_what_it_costs_its_plan() {
+    let regional = "us.anthropic.claude-haiku-4-5";
+    let asked = pinned_on("anthropic.claude-opus-5-5", &format!(", model: '{regional}'"));
+    let inherited = pinned_on(regional, "");
+    for (plan, run) in [&asked, &inherited] {
+        assert_eq!(plan["stages"][0]["route"]["priced_as"], regional);
+        let spent = dollars(run, "/cost_usd/spent");
+        // Only what the cache keeps is left to chance, so that the run is like one of the samples.
+        let planned = |key: &str| dollars(plan, &format!("/totals/cost_usd/{key}"));
+        let samples = ["p10", "p50", "p90", "stress"].map(planned);
+        assert!(samples.contains(&spent), "{spent} is none of {samples:?}");
+        // By hand: $1 in, $1.25 written, $0.10 read, $5 out per million tokens, a tenth on top.
+        let tokens = |class: &str| run["tokens"][class].as_i64().unwrap();
+        let of_prompts =
+            20 * tokens("fresh") + 25 * tokens("cache_write_5m") + 2 * tokens("cache_read");
+        let twentieths = i128::from(of_prompts + 100 * tokens("output"));
+        assert_eq!(spent, Picodollars::from_pico(twentieths * 1_000_000 / 20 * 11 / 10));
+    }
+    let (plan, own) = pinned_on("anthropic.claude-haiku-4-5", "");
+    assert_eq!(plan["stages"][0]["route"].get("priced_as"), None);
+    let spent = dollars(&inherited.1, "/cost_usd/spent");
+    assert_eq!(spent, dollars(&own, "/cost_usd/spent").scale_ceil(11, 10));
+}

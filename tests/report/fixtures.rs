@@ -54,6 +54,7 @@ pub(super) fn route(
         requested: requested.map(str::to_owned),
         as_written: ModelId(as_written.to_owned()),
         model: ModelId(model.to_owned()),
+        priced_as: None,
         effort: None,
         output_cap_tokens: 8_000,
         rule: rule.to_owned(),

@@ -10,6 +10,7 @@ use flyball::event::{
 use flyball::gate::Gate;
 use flyball::id::{CallId, ModelId, StageKey};
 use flyball::money::Picodollars;
+use flyball::ports::route::WrittenRoute;
 use flyball::ports::script::{AgentCall, Outcome};
 use flyball::run::{Replay, Routes, StageRoute};
 use flyball::seed::key_of;
@@ -238,14 +239,18 @@ fn planned_stages_take_their_route_and_others_are_reported() {
         rule: "fanout".to_owned(),
         gate,
         planned: true,
-        ..StageRoute::unplanned("first".to_owned(), ModelId(MODEL.to_owned()), None)
+        price: Some(price("claude-haiku-5-5")),
+        ..StageRoute::unplanned(WrittenRoute {
+            stage_name: "first".to_owned(),
+            model: ModelId(MODEL.to_owned()),
+            price: None,
+            effort: None,
+        })
     };
     let key = StageKey(key_of("wave 0"));
     let run = |gate| {
         let mut case = Case::new(usd(100), 5);
         case.setup.routes = Routes::from_iter([(key, route(gate))]);
-        let other = ModelId("claude-haiku-5-5".to_owned());
-        case.setup.prices.insert(other, price("claude-haiku-5-5"));
         case.run(&mut Waves::new(&[4, 2], OnReject::Swallow))
     };
     let report = run(Gate::Allow);
@@ -255,6 +260,28 @@ fn planned_stages_take_their_route_and_others_are_reported() {
     assert_eq!(report.unplanned_stages, ["wave 1"]);
     let denied = run(Gate::Deny);
     assert_eq!((denied.agents.failed, denied.agents.done), (4, 2));
+}
+
+#[test]
+fn a_route_is_reserved_and_paid_at_its_own_price() {
+    let dollars = |name: &str| {
+        let mut case = Case::new(usd(100), 5);
+        case.price = price(name);
+        let mut seen = Vec::new();
+        let report = case.run_telling(&mut Waves::new(&[4], OnReject::Swallow), &mut |event| {
+            seen.extend(match event {
+                RunEvent::RequestReserved { reserved_usd, .. } => Some(*reserved_usd),
+                RunEvent::RequestSettled { cost_usd, .. } => Some(*cost_usd),
+                _ => None,
+            });
+        });
+        assert_eq!(report.agents.done, 4);
+        seen
+    };
+    let (own, regional) = (dollars(MODEL), dollars("us.anthropic.claude-haiku-4-5"));
+    assert!(own.len() > 8, "{own:?}");
+    let dearer: Vec<Picodollars> = own.iter().map(|amount| amount.scale_ceil(11, 10)).collect();
+    assert_eq!(regional, dearer);
 }
 
 struct Half;

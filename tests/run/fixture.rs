@@ -1,7 +1,7 @@
 //! A scripted execution, small agents, and one way to run them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flyball::agents::{Arms, ResultSource, SimulatedBackend, SimulatedRequest, Workload};
 use flyball::budget::{Bound, Limits, OutputCap};
@@ -24,10 +24,11 @@ use flyball::tokens::TokenUsage;
 pub(crate) const MODEL: &str = "claude-haiku-4-5";
 
 pub(crate) fn price(model: &str) -> Arc<dyn RequestPrice> {
-    let table = PriceTable::parse(&shipped_files()).unwrap();
+    static TABLE: OnceLock<PriceTable> = OnceLock::new();
+    let table = TABLE.get_or_init(|| PriceTable::parse(&shipped_files()).unwrap());
     let on = jiff::civil::date(2026, 11, 22);
-    let model = table.models().find(|known| known.id.0 == model).unwrap();
-    Arc::new(model.price(on, Mode::default()).unwrap())
+    let named = table.resolve_name(model, "bedrock", on).unwrap();
+    Arc::new(named.price(on, Mode::default()).unwrap())
 }
 
 /// What the script does when an agent's call rejects.
@@ -211,7 +212,8 @@ impl ResultSource for Answers {
     }
 }
 
-pub(crate) struct ByPhase;
+/// A phase is a stage; calls without a model of their own cost what is inside.
+pub(crate) struct ByPhase(pub(crate) Arc<dyn RequestPrice>);
 
 impl CallStages for ByPhase {
     fn stage(&self, call: &AgentCall) -> StageKey {
@@ -224,12 +226,18 @@ impl CallStages for ByPhase {
             return Err("no model is called `unheard-of`".to_owned());
         }
         let stage_name = call.phase.as_deref().unwrap_or("none").to_owned();
-        Ok(WrittenRoute { stage_name, model: ModelId(model.to_owned()), effort: None })
+        let price = match model {
+            MODEL => Some(Arc::clone(&self.0)),
+            "claude-unpriced" => None,
+            other => Some(price(other)),
+        };
+        Ok(WrittenRoute { stage_name, model: ModelId(model.to_owned()), price, effort: None })
     }
 }
 
 pub(crate) struct Case<'a> {
     pub(crate) setup: RunSetup,
+    pub(crate) price: Arc<dyn RequestPrice>,
     pub(crate) arms: Arms,
     pub(crate) seed: u64,
     pub(crate) stop: &'a dyn StopSignal,
@@ -241,8 +249,8 @@ impl Case<'_> {
         let mut setup = RunSetup::new(RunId("wf_test".to_owned()), "waves");
         setup.limits = Limits::usd(limit);
         setup.seed = Some(seed);
-        setup.prices.insert(ModelId(MODEL.to_owned()), price(MODEL));
-        Self { setup, arms: Arms::default(), seed, stop: &NeverStop, replay: None }
+        let price = price(MODEL);
+        Self { setup, price, arms: Arms::default(), seed, stop: &NeverStop, replay: None }
     }
 
     pub(crate) fn run(self, script: &mut Waves) -> RunReport {
@@ -274,7 +282,7 @@ impl Case<'_> {
         let ports = RunPorts {
             execution: script,
             backend: &mut backend,
-            stages: &ByPhase,
+            stages: &ByPhase(self.price),
             replay,
             pacer: &mut NoPacer,
             stop: self.stop,

@@ -74,7 +74,7 @@ fn two_agents(finishes_first: bool, events: Vec<AgentEvent>) -> (RunReport, Vec<
         RunPorts {
             execution: &mut Waves::new(&[2], OnReject::Swallow),
             backend: &mut backend,
-            stages: &ByPhase,
+            stages: &ByPhase(case.price.clone()),
             replay: &mut NoReplay,
             pacer: &mut NoPacer,
             stop: &NeverStop,

@@ -21,7 +21,7 @@ fn one(
     arms: Arms,
 ) -> RunReport {
     let mut case = Case::new(limit, seed);
-    case.setup.prices.values_mut().for_each(|known| *known = Arc::clone(price));
+    case.price = Arc::clone(price);
     case.setup.concurrency = slots;
     case.arms = arms;
     case.run(&mut Waves::new(&[AGENTS], OnReject::Swallow))
@@ -173,7 +173,6 @@ fn equal_seeds_give_equal_reports_and_other_seeds_others() {
 
 #[test]
 fn every_unit_holds_a_run() {
-    let price = price(MODEL);
     let cases = [
         Limits { billed_tokens: Some(3_000_000), ..Limits::NONE },
         Limits { output_tokens: Some(200_000), ..Limits::NONE },
@@ -183,7 +182,6 @@ fn every_unit_holds_a_run() {
     for limits in cases {
         for slots in [16, 256] {
             let mut case = Case::new(Picodollars::ZERO, 3);
-            case.setup.prices.values_mut().for_each(|known| *known = Arc::clone(&price));
             case.setup.limits = limits;
             case.setup.concurrency = slots;
             let report = case.run(&mut Waves::new(&[AGENTS], OnReject::Swallow));
