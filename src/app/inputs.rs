@@ -239,6 +239,7 @@ fn tree_counts(scope: &ScopeCounts) -> TreeCounts {
         packages: None,
         tests: None,
         scoped: true,
+        cut_by: scope.cut_by,
     }
 }
 

@@ -92,6 +92,7 @@ impl Subject {
             .map_err(|error| plan::explain_engine(error, inputs))?;
         let mut job = inputs.job(&options.planning, context)?;
         job.results.clone_from(&given.request.results);
+        job.tree = given.request.tree.unwrap_or_default();
         let setup = Setup::new(job, &facts).map_err(|error| plan::explain(error, inputs))?;
         let now = plan_id::hashes(&setup);
         let then = &given.hashes;

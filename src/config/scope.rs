@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use ignore::WalkBuilder;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::widths::CountLimit;
+
 /// Limits on looking at a folder, so that a home folder cannot hold up a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScopeLimits {
@@ -47,8 +49,8 @@ pub struct ScopeCounts {
     pub modules: u64,
     /// Files that differ from the last commit, new ones included; `None` where git cannot tell.
     pub changed_files: Option<u64>,
-    /// What cut the counting short: `50,000 entries`, `3 s`; the counts are then lower bounds.
-    pub cut_by: Option<String>,
+    /// What cut the counting short; the counts are then lower bounds.
+    pub cut_by: Option<CountLimit>,
 }
 
 const SOURCE_ENDINGS: [&str; 48] = [
@@ -68,25 +70,29 @@ impl ScopeCounts {
         let mut counts = Self { folder: folder.to_owned(), ..Self::default() };
         let mut modules = BTreeSet::new();
         let deadline = Instant::now() + limits.walk_time;
+        let deepest = usize::try_from(limits.depth).unwrap_or(usize::MAX);
         let walk = WalkBuilder::new(folder)
-            .max_depth(usize::try_from(limits.depth).ok())
+            .max_depth(Some(deepest))
             .follow_links(false)
             .same_file_system(true)
             .require_git(false)
             .build();
         for (looked_at, entry) in (0_u32..).zip(walk) {
             if looked_at >= limits.entries {
-                counts.cut_by = Some(format!("{} entries", limits.entries));
+                counts.cut_by = Some(CountLimit::Entries(limits.entries));
                 break;
             }
             if looked_at % 256 == 0 && Instant::now() >= deadline {
-                counts.cut_by = Some(format!("{} s", limits.walk_time.as_secs()));
+                counts.cut_by = Some(CountLimit::Seconds(limits.walk_time.as_secs()));
                 break;
             }
             // A folder that cannot be read holds nothing that agents could be given either.
             let Ok(entry) = entry else { continue };
-            if entry.file_type().is_some_and(|kind| kind.is_file()) {
+            let Some(kind) = entry.file_type() else { continue };
+            if kind.is_file() {
                 counts.add(entry.path(), &mut modules);
+            } else if kind.is_dir() && entry.depth() >= deepest && holds_anything(entry.path()) {
+                counts.cut_by = Some(CountLimit::Depth(limits.depth));
             }
         }
         counts.modules = modules.len() as u64;
@@ -105,6 +111,10 @@ impl ScopeCounts {
         }
         *self.by_extension.entry(ending).or_default() += 1;
     }
+}
+
+fn holds_anything(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// A running `git status`, beside which the files are counted.

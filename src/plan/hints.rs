@@ -56,6 +56,7 @@ pub fn gather(
         found.extend(no_args(setup, frame, &natural.notes));
         found.extend(missing_workflows(&natural.notes));
     }
+    found.extend(scope_cut(setup));
     found.extend(swallowed(frame));
     found.extend(phase_models(setup, facts, frame));
     found.extend(unpriced(setup, frame, priced));
@@ -230,6 +231,21 @@ fn missing_workflows(notes: &ExecutionNotes) -> Vec<Diagnostic> {
         .with_help("save it under .claude/workflows/, or pass its path")
     };
     notes.workflows_missing.iter().map(missing).collect()
+}
+
+/// Counts of a working tree that was not looked at to its end.
+fn scope_cut(setup: &Setup) -> Option<Diagnostic> {
+    let tree = &setup.job.tree;
+    let limit = tree.cut_by?;
+    let files = tree.files.unwrap_or(0);
+    let message = format!(
+        "counting the files of --scope stopped at its limit of {limit}: its counts are lower \
+         bounds ({files} files)"
+    );
+    Some(
+        Diagnostic::new(Severity::Warning, "plan::scope-cut", message)
+            .with_help("name a smaller folder, or pin the lists with --assume STAGE.LIST=LENGTH"),
+    )
 }
 
 fn swallowed(frame: &Frame) -> Option<Diagnostic> {

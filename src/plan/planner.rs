@@ -269,5 +269,6 @@ fn request(setup: &Setup) -> PlanRequest {
         assumptions: job.assumptions.clone(),
         results: job.results.clone(),
         done: job.done.clone(),
+        tree: job.tree.scoped.then_some(job.tree),
     }
 }

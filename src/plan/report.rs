@@ -9,6 +9,7 @@ use crate::effort::Effort;
 use crate::gate::Gate;
 use crate::id::{ModelId, StageKey};
 use crate::money::Picodollars;
+use crate::plan::widths::TreeCounts;
 use crate::role::Role;
 
 /// The version of the JSON shape; grows when a field changes its meaning or goes away.
@@ -367,6 +368,9 @@ pub struct PlanRequest {
     pub results: Vec<String>,
     /// `--done`.
     pub done: Vec<String>,
+    /// What was counted below `--scope`; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeCounts>,
 }
 
 /// SHA-256 of everything a plan is a function of, in lower-case hex.

@@ -1,12 +1,14 @@
 //! What is known about the lengths of lists besides a schema: the working tree's counts and caps
 //! in prose ("up to 6 findings"). Owns how such caps are read from text; draws nothing.
 
+use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Counts of the working tree, within the scope that the user gave. `None` where not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TreeCounts {
     /// Files that version control would list.
     pub files: Option<u64>,
@@ -20,6 +22,31 @@ pub struct TreeCounts {
     pub tests: Option<u64>,
     /// Whether the user named the scope: then agents list what is in it, not a part.
     pub scoped: bool,
+    /// What cut the counting short; the counts are then lower bounds.
+    #[serde(default)]
+    pub cut_by: Option<CountLimit>,
+}
+
+/// A limit on counting a working tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CountLimit {
+    /// Files and folders looked at.
+    Entries(u32),
+    /// Folders below each other.
+    Depth(u32),
+    /// Time.
+    Seconds(u64),
+}
+
+impl fmt::Display for CountLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entries(entries) => write!(f, "{entries} entries"),
+            Self::Depth(folders) => write!(f, "{folders} folders deep"),
+            Self::Seconds(seconds) => write!(f, "{seconds} s"),
+        }
+    }
 }
 
 /// How many items a text asks for.

@@ -106,6 +106,22 @@ fn a_plan_is_run_as_it_was_made_and_refused_once_it_is_stale() {
 }
 
 #[test]
+fn a_plan_with_a_scope_is_run_with_what_was_counted_then() {
+    let program = Program::new();
+    program.write("src/a.rs", "").write(
+        "one.js",
+        "export const meta = { name: 'one', description: 'one agent' };\n\
+         return await agent('one', { label: 'first' });\n",
+    );
+    let mut plan = vec!["plan", "one.js", "--samples", "5", "--budget", "50usd"];
+    plan.extend(["--scope", "src", "--out", "plan.json"]);
+    assert_eq!(program.run(&plan).code, 0);
+    program.write("src/b.rs", "");
+    let ended = program.run(&["run", "--plan", "plan.json", "--agents", "simulated"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+}
+
+#[test]
 fn what_needs_a_yes_is_not_started_without_one() {
     let arguments: Vec<&str> =
         REVIEW.iter().copied().filter(|argument| *argument != "--yes").chain(["1usd"]).collect();

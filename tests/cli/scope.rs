@@ -1,8 +1,10 @@
 //! Counts of the working tree.
 
 use std::process::Command;
+use std::time::Duration;
 
 use flyball::config::{ScopeCounts, ScopeLimits};
+use flyball::plan::widths::CountLimit;
 
 use super::program::Program;
 
@@ -36,8 +38,45 @@ fn counting_stops_at_its_limit_and_says_so() {
     let program = tree();
     let limits = ScopeLimits { entries: 3, ..ScopeLimits::default() };
     let counts = ScopeCounts::of(&program.path("."), limits).unwrap();
-    assert_eq!(counts.cut_by.as_deref(), Some("3 entries"));
+    assert_eq!(counts.cut_by, Some(CountLimit::Entries(3)));
     assert!(counts.files < 5);
+    let limits = ScopeLimits { walk_time: Duration::ZERO, ..ScopeLimits::default() };
+    let counts = ScopeCounts::of(&program.path("."), limits).unwrap();
+    assert_eq!((counts.cut_by, counts.files), (Some(CountLimit::Seconds(0)), 0));
+}
+
+#[test]
+fn folders_that_are_too_deep_are_missing_and_said_to_be() {
+    let program = tree();
+    let at_most = |depth| {
+        let limits = ScopeLimits { depth, ..ScopeLimits::default() };
+        let counts = ScopeCounts::of(&program.path("."), limits).unwrap();
+        (counts.files, counts.cut_by)
+    };
+    assert_eq!(at_most(2), (4, Some(CountLimit::Depth(2))));
+    assert_eq!(at_most(3), (5, None));
+    // Nothing is missing from an empty folder.
+    std::fs::remove_file(program.path("src/deep/c.RS")).unwrap();
+    assert_eq!(at_most(2), (4, None));
+}
+
+#[test]
+fn a_scope_that_was_not_counted_to_its_end_is_said_in_the_preview() {
+    let program = tree();
+    program
+        .write("deep.js", "export const meta = { name: 'one', description: 'one agent' };\nreturn await agent('one');\n")
+        .write(&format!("{}/leaf.rs", ["a"; 25].join("/")), "");
+    let words = "its limit of 24 folders deep: its counts are lower bounds";
+    let plan = |scope: &str, format: &str| {
+        let flags = ["plan", "deep.js", "--samples", "3", "--scope", scope, "--format", format];
+        let ended = program.run(&flags);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for format in ["table", "json", "markdown"] {
+        assert!(plan(".", format).contains(words), "{}", plan(".", format));
+        assert!(!plan("src", format).contains("lower bounds"));
+    }
 }
 
 #[test]

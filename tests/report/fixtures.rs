@@ -284,6 +284,7 @@ pub(super) fn review() -> PlanReport {
             assumptions: vec![],
             results: vec![],
             done: vec![],
+            tree: None,
         },
         hashes: Hashes::default(),
         suggested_budget_usd: Some(usd("12.1")),
