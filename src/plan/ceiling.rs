@@ -41,6 +41,10 @@ pub fn probe(
     prices: Option<&AgentPrices>,
     most_sampled: u64,
 ) -> Result<Ceiling, PlanError> {
+    // Without an agent there is no result that could be longer.
+    if most_sampled == 0 {
+        return Ok(Ceiling { agents: Some(0), ..unknown(setup) });
+    }
     let slices = facts.slices.iter().map(|slice| slice.limit).filter(|limit| *limit <= SLICE_MAX);
     let longest = slices.max().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
     let length = LIST_LENGTH_MIN.max(longest + 3);

@@ -3,6 +3,7 @@
 #![expect(clippy::cast_precision_loss, reason = "a ratio of text lengths")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::band;
 use crate::plan::PlanError;
@@ -14,27 +15,44 @@ use crate::plan::setup::{Guess, Setup};
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
 use crate::policy::Policy;
+use crate::ports::script::Finish;
 use crate::usage::Pins;
 
 /// How many first samples are inspected for roles and token ratios.
 const SCOUTS: u32 = 12;
+/// How many of those are run before the others. Nothing is drawn before the first agent, so one
+/// that fails before it fails for all; a second one costs no time and leaves no doubt.
+const VANGUARD: u32 = 2;
 /// How many prompts of a stage are counted.
 const PROMPTS_COUNTED: usize = 3;
 
 /// Runs the trials of a job and joins them. Sets the setup's guess from its first samples.
+///
+/// A script that reaches a limit before its first agent would pay that limit in every sample: then
+/// the frame has the first ones only.
 pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, PlanError> {
-    let spec = |sample, inspect| TrialSpec { sample, mode: TrialMode::Natural, inspect };
-    let scouts: Vec<TrialSpec> =
-        (0..setup.job.samples.min(SCOUTS)).map(|sample| spec(sample, true)).collect();
+    let samples = setup.job.samples;
+    let scouts = samples.min(SCOUTS);
     setup.guess = Guess::default();
-    let scouted_trials = workers.trials(setup, &scouts)?;
+    let mut scouted_trials = workers.trials(setup, &natural(0..scouts.min(VANGUARD), true))?;
+    if scouted_trials.iter().all(is_stopped_before_agents) {
+        return Ok(Frame::join(setup, scouted_trials, &Scouted::default()));
+    }
+    scouted_trials.extend(workers.trials(setup, &natural(scouts.min(VANGUARD)..scouts, true))?);
     let (mut scouted, guess) = scout(&scouted_trials);
     setup.guess = guess;
-    let specs: Vec<TrialSpec> = (0..setup.job.samples).map(|sample| spec(sample, false)).collect();
-    let trials = workers.trials(setup, &specs)?;
+    let trials = workers.trials(setup, &natural(0..samples, false))?;
     // Last, so that a vocabulary that is still loading holds up no trial.
     count_prompts(&scouted_trials, &mut scouted, workers);
     Ok(Frame::join(setup, trials, &scouted))
+}
+
+fn natural(samples: Range<u32>, inspect: bool) -> Vec<TrialSpec> {
+    samples.map(|sample| TrialSpec { sample, mode: TrialMode::Natural, inspect }).collect()
+}
+
+fn is_stopped_before_agents(trial: &Trial) -> bool {
+    trial.calls.is_empty() && matches!(trial.finish, Finish::LimitReached { .. })
 }
 
 /// Tokens per byte of the first prompts of each stage.

@@ -8,7 +8,7 @@ use crate::band;
 use crate::plan::setup::{Setup, StageTraits};
 use crate::plan::stage::StageIdentity;
 use crate::plan::trial::{CallRecord, Trial};
-use crate::ports::script::Finish;
+use crate::ports::script::{ExecutionNotes, Finish};
 use crate::role::Role;
 
 /// The trials of a plan.
@@ -17,6 +17,8 @@ pub struct Frame {
     pub stages: Vec<FrameStage>,
     /// One per sample, in order.
     pub samples: Vec<Recorded>,
+    /// What was noticed in the first sample.
+    pub notes: ExecutionNotes,
 }
 
 /// One stage over all samples.
@@ -87,9 +89,10 @@ impl Frame {
             });
         }
         let keys: Arc<[u64]> = stages.iter().map(|stage| stage.identity.key.0).collect();
+        let notes = trials.first().map(|first| first.notes.clone()).unwrap_or_default();
         let samples: Vec<Recorded> =
             trials.into_iter().map(|trial| record(trial, &by_key, &keys)).collect();
-        let mut frame = Self { stages, samples };
+        let mut frame = Self { stages, samples, notes };
         let roles = frame.roles(scouted);
         for (stage, role) in frame.stages.iter_mut().zip(roles) {
             stage.traits.role = role;

@@ -28,33 +28,22 @@ pub fn gather(
     workers: &mut dyn Workers,
 ) -> Result<Vec<Diagnostic>, PlanError> {
     let mut found = facts.warnings.clone();
-    let mut specs = vec![TrialSpec { sample: 0, mode: TrialMode::Natural, inspect: false }];
-    specs.extend(distinct_names(frame).into_iter().take(NULL_PASSES_MAX).map(|name| TrialSpec {
-        sample: first_sample_with(frame, &name),
-        mode: TrialMode::NullStage(name),
-        inspect: false,
-    }));
-    let asks_about_text = matches!(&setup.job.start.args, ScriptArgs::Json(text)
-        if text.trim_start().starts_with(['{', '[']));
-    if asks_about_text {
-        specs.push(TrialSpec { sample: 0, mode: TrialMode::ArgsAsText, inspect: false });
-    }
-    let trials = workers.trials(setup, &specs)?;
-    if let Some(natural) = trials.first() {
-        found.extend(natural.notes.warnings.iter().cloned());
-        for (trial, spec) in trials.iter().zip(&specs).skip(1) {
+    found.extend(frame.notes.warnings.iter().cloned());
+    if let Some(first) = frame.samples.first() {
+        let specs = passes(setup, frame);
+        for (trial, spec) in workers.trials(setup, &specs)?.iter().zip(&specs) {
             match &spec.mode {
                 TrialMode::NullStage(name) => {
                     let same = frame.samples.iter().find(|sample| sample.number == spec.sample);
                     found.extend(same.and_then(|natural| dies_of_null(natural, trial, name)));
                 }
-                TrialMode::ArgsAsText => found.extend(differs_as_text(natural, trial)),
+                TrialMode::ArgsAsText => found.extend(differs_as_text(first, trial)),
                 TrialMode::Natural | TrialMode::Extreme(_) | TrialMode::Stretched { .. } => {}
             }
         }
-        found.extend(no_agents(setup, frame, &natural.notes, &natural.finish));
-        found.extend(no_args(setup, frame, &natural.notes));
-        found.extend(missing_workflows(&natural.notes));
+        found.extend(no_agents(setup, frame, &first.finish));
+        found.extend(no_args(setup, frame));
+        found.extend(missing_workflows(&frame.notes));
     }
     found.extend(scope_cut(setup));
     found.extend(swallowed(frame));
@@ -72,6 +61,29 @@ pub fn gather(
     }));
     dedup(&mut found);
     Ok(found)
+}
+
+/// The executions to compare the samples with.
+fn passes(setup: &Setup, frame: &Frame) -> Vec<TrialSpec> {
+    let names = distinct_names(frame).into_iter().take(NULL_PASSES_MAX);
+    let mut specs: Vec<TrialSpec> = names
+        .map(|name| TrialSpec {
+            sample: first_sample_with(frame, &name),
+            mode: TrialMode::NullStage(name),
+            inspect: false,
+        })
+        .collect();
+    let asks_about_text = matches!(&setup.job.start.args, ScriptArgs::Json(text)
+        if text.trim_start().starts_with(['{', '[']));
+    if asks_about_text && !is_cut(setup, frame) {
+        specs.push(TrialSpec { sample: 0, mode: TrialMode::ArgsAsText, inspect: false });
+    }
+    specs
+}
+
+/// Whether the samples ended early, since all of them are stopped before their first agent.
+fn is_cut(setup: &Setup, frame: &Frame) -> bool {
+    frame.samples.len() < setup.job.samples as usize
 }
 
 fn dedup(found: &mut Vec<Diagnostic>) {
@@ -138,7 +150,7 @@ fn at(diagnostic: Diagnostic, place: Option<Place>) -> Diagnostic {
     }
 }
 
-fn differs_as_text(natural: &Trial, trial: &Trial) -> Option<Diagnostic> {
+fn differs_as_text(natural: &Recorded, trial: &Trial) -> Option<Diagnostic> {
     let same = natural.calls.len() == trial.calls.len()
         && std::mem::discriminant(&natural.finish) == std::mem::discriminant(&trial.finish);
     if same {
@@ -157,12 +169,8 @@ fn differs_as_text(natural: &Trial, trial: &Trial) -> Option<Diagnostic> {
     )
 }
 
-fn no_agents(
-    setup: &Setup,
-    frame: &Frame,
-    notes: &ExecutionNotes,
-    finish: &Finish,
-) -> Option<Diagnostic> {
+fn no_agents(setup: &Setup, frame: &Frame, finish: &Finish) -> Option<Diagnostic> {
+    let notes = &frame.notes;
     if frame.samples.iter().any(|sample| !sample.calls.is_empty()) {
         return None;
     }
@@ -171,6 +179,11 @@ fn no_agents(
         Finish::Returned { value: None, .. } => "returned nothing".to_owned(),
         Finish::Threw { name, message, .. } => format!("threw {name}: {}", clip(message, 300)),
         Finish::Stuck => "waits for something that never settles".to_owned(),
+        Finish::LimitReached { limit } if is_cut(setup, frame) => format!(
+            "was stopped at its limit of {limit}, as every run would be: {} of {} samples were made",
+            frame.samples.len(),
+            setup.job.samples
+        ),
         Finish::LimitReached { limit } => format!("was stopped at its limit of {limit}"),
     };
     let diagnostic = Diagnostic::new(
@@ -202,7 +215,8 @@ fn no_agents(
 }
 
 /// Agents that run without the args they are about do other work than they will.
-fn no_args(setup: &Setup, frame: &Frame, notes: &ExecutionNotes) -> Option<Diagnostic> {
+fn no_args(setup: &Setup, frame: &Frame) -> Option<Diagnostic> {
+    let notes = &frame.notes;
     let starts = frame.samples.iter().any(|sample| !sample.calls.is_empty());
     if !starts || setup.job.start.args != ScriptArgs::Absent || !notes.args_touched {
         return None;

@@ -87,7 +87,7 @@ pub fn plan(
         policy: setup.policy.name().to_owned(),
         prices_on: setup.job.on.to_string(),
         seed: setup.job.seed,
-        samples: setup.job.samples,
+        samples: u32::try_from(frame.samples.len()).unwrap_or(u32::MAX),
         request: request(&setup),
         hashes,
         suggested_budget_usd,

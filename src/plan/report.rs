@@ -60,7 +60,8 @@ pub struct PlanReport {
     pub prices_on: String,
     /// The root of all randomness.
     pub seed: u64,
-    /// How many samples.
+    /// How many samples: those asked for, or the first ones of a script that reaches a limit before
+    /// its first agent.
     pub samples: u32,
     /// What was asked for, so that the plan can be executed as it was made.
     pub request: PlanRequest,

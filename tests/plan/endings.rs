@@ -1,8 +1,14 @@
 //! How runs end, and which of them complete.
 
-use flyball::plan::report::PlanReport;
+use flyball::plan::planner;
+use flyball::plan::report::{EndingPlan, PlanReport, VerdictOutcome};
+use flyball::plan::setup::Setup;
+use flyball::plan::trial::{Trial, TrialSpec};
+use flyball::plan::workers::Workers;
+use flyball::ports::script::EngineError;
 
-use super::stand::{HEAD, Stand};
+use super::fake::InOrder;
+use super::stand::{HEAD, Stand, said};
 
 /// A gate that decides between three endings.
 fn gated(pins: &[&str]) -> PlanReport {
@@ -50,4 +56,76 @@ fn runs_that_all_fail_suggest_no_budget() {
     assert_eq!(report.suggested_budget_usd, None);
     assert_eq!(report.endings.len(), 1);
     assert_eq!(report.endings[0].per_mille, 1000);
+}
+
+/// Runs trials one after the other, and keeps what was asked for.
+struct Counting<'a> {
+    inner: InOrder<'a>,
+    asked: Vec<TrialSpec>,
+}
+
+impl Workers for Counting<'_> {
+    fn trials(&mut self, setup: &Setup, specs: &[TrialSpec]) -> Result<Vec<Trial>, EngineError> {
+        self.asked.extend(specs.iter().cloned());
+        self.inner.trials(setup, specs)
+    }
+
+    fn count_tokens(&mut self, texts: &[String]) -> Vec<u64> {
+        self.inner.count_tokens(texts)
+    }
+}
+
+fn counted(stand: &Stand) -> (PlanReport, usize) {
+    let mut workers = Counting { inner: InOrder(stand.program()), asked: Vec::new() };
+    let (report, _) = planner::plan(stand.job.clone(), &stand.facts, &mut workers).unwrap();
+    (report, workers.asked.len())
+}
+
+const BOMB: &str = "const a = []; while (true) a.push('x'.repeat(1e5) + a.length);";
+
+fn small(script: &str) -> Stand {
+    Stand::script(&format!("{HEAD}{script}")).with(|job| {
+        job.start.limits.memory_bytes = 8 << 20;
+        job.start.limits.steps = 2_000;
+    })
+}
+
+#[test]
+fn a_limit_before_the_first_agent_is_paid_twice_and_not_once_per_sample() {
+    let endless = "let n = 0; while (true) n += 1;";
+    let deep = "const f = (n) => f(n + 1) + 1; return f(0);";
+    for (body, limit) in [(BOMB, "memory"), (endless, "steps"), (deep, "stack")] {
+        let (report, trials) = counted(&small(body).args(r#"{"a":1}"#));
+        assert_eq!((trials, report.samples), (2, 2), "{limit}");
+        assert_eq!(report.verdict.outcome, VerdictOutcome::NoAgents);
+        assert_eq!(report.ceiling.agents, Some(0));
+        let [ending] = &report.endings[..] else { panic!("{:?}", report.endings) };
+        assert_eq!(ending.name, format!("stopped at the limit of {limit}"));
+        assert_eq!((ending.per_mille, ending.returned), (1000, false));
+        let message = said(&report, "plan::no-agents").unwrap();
+        let words =
+            format!("its limit of {limit}, as every run would be: 2 of 60 samples were made");
+        assert!(message.contains(&words), "{message}");
+    }
+    // A throw costs nothing, so that every sample is made.
+    let (report, _) = counted(&small("throw new Error('no');"));
+    assert_eq!(report.samples, 60);
+}
+
+#[test]
+fn a_limit_that_only_some_samples_reach_is_an_ending() {
+    let gate = "const GATE = { type: 'object', required: ['big'], properties: {
+  big: { type: 'boolean' } } };
+const gate = await agent('Is it big?', { label: 'gate', schema: GATE });
+if (gate.big) { BOMB }
+return { status: 'done' };"
+        .replace("BOMB", BOMB);
+    for (share, least, most) in [("0.9", 750, 999), ("0.2", 50, 400), ("true", 1000, 1000)] {
+        let report = small(&gate).assume(&[&format!("gate.big={share}")]).plan();
+        assert_eq!(report.samples, 60);
+        assert_eq!(report.totals.agents.p50, 1);
+        let stopped = |ending: &&EndingPlan| ending.name == "stopped at the limit of memory";
+        let stopped = report.endings.iter().find(stopped).expect("an ending of its own");
+        assert!((least..=most).contains(&stopped.per_mille), "{share}: {}", stopped.per_mille);
+    }
 }
