@@ -1,5 +1,7 @@
 //! What we tell people about their files. Owns the value; rendering is the report's.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +20,11 @@ pub enum Severity {
 }
 
 /// A place in a source text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
+    /// The file, where it is not the one that the message is about: a child workflow's path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Arc<str>>,
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
@@ -42,6 +47,7 @@ impl Place {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
+            file: None,
             line: narrow(before.matches('\n').count() + 1),
             column: narrow(before.get(line_start..).unwrap_or("").chars().count() + 1),
             offset: narrow(start),
@@ -60,6 +66,13 @@ impl Place {
         let characters = lines.next().unwrap_or("").trim_end().chars();
         let within = characters.take(narrow(column)).map(char::len_utf8).sum::<usize>();
         Self::at(text, before + within, 0)
+    }
+
+    /// The same place in another file.
+    #[must_use]
+    pub fn in_file(mut self, file: Option<Arc<str>>) -> Self {
+        self.file = file;
+        self
     }
 }
 

@@ -36,7 +36,7 @@ fn meta_is_read_as_a_literal() {
     assert_eq!(meta.phases[0].detail.as_deref(), Some("look"));
     assert_eq!(meta.phases[1].model.as_deref(), Some("haiku"));
     assert_eq!(meta.phases[1].place.line, 5);
-    assert_eq!(meta.place.unwrap().line, 3);
+    assert_eq!(meta.place.as_ref().unwrap().line, 3);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn refusals_name_what_and_where() {
     for (text, code, line) in cases {
         let diagnostic = refused(text);
         assert_eq!(
-            (diagnostic.code.as_str(), diagnostic.place.unwrap().line),
+            (diagnostic.code.as_str(), diagnostic.place.as_ref().unwrap().line),
             (code, line),
             "{text}"
         );
@@ -162,7 +162,7 @@ fn clocks_and_dice_are_warned_of_by_the_tree() {
         .collect();
     assert_eq!(whats, ["Date.now()", "Math.random()", "new Date()", "Date()", "Date.now()"]);
     assert!(facts.warnings.iter().all(|warning| warning.severity == Severity::Warning));
-    assert_eq!(facts.warnings[1].place.unwrap().column, 27);
+    assert_eq!(facts.warnings[1].place.as_ref().unwrap().column, 27);
 }
 
 #[test]
@@ -267,7 +267,8 @@ fn caps_in_prose_are_found() {
     for (prose, expected) in cases {
         assert_eq!(cap(prose), expected, "{prose}");
     }
-    let place = facts("const p = 'Find up to 6 bugs'").caps_in_prose[0].place;
+    let facts = facts("const p = 'Find up to 6 bugs'");
+    let place = &facts.caps_in_prose[0].place;
     assert_eq!((place.line, place.column, place.length), (2, 17, 12));
 }
 

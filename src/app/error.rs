@@ -17,7 +17,7 @@ pub struct AppError {
     exit: Exit,
     source: Box<dyn Error + Send + Sync>,
     hints: Vec<String>,
-    findings: Option<Box<Findings>>,
+    findings: Vec<Findings>,
 }
 
 /// Messages about a text, with the text.
@@ -34,7 +34,7 @@ pub struct Findings {
 impl AppError {
     /// `source` ends the command with `exit`.
     pub fn new(exit: Exit, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, source: source.into(), hints: Vec::new(), findings: None }
+        Self { exit, source: source.into(), hints: Vec::new(), findings: Vec::new() }
     }
 
     /// A bug in flyball.
@@ -59,7 +59,7 @@ impl AppError {
         self
     }
 
-    /// The same, shown as messages that point into a text instead of one line.
+    /// The same, shown as messages that point into a text instead of one line; again for each text.
     #[must_use]
     pub fn with_findings(
         mut self,
@@ -68,7 +68,7 @@ impl AppError {
         diagnostics: Vec<Diagnostic>,
     ) -> Self {
         let (name, text) = (name.into(), text.into());
-        self.findings = Some(Box::new(Findings { name, text, diagnostics }));
+        self.findings.push(Findings { name, text, diagnostics });
         self
     }
 
@@ -81,10 +81,11 @@ impl AppError {
     pub fn render(&self, terminal: Terminal) -> String {
         let page = terminal.page();
         let mut text = String::new();
-        if let Some(findings) = &self.findings {
+        for findings in &self.findings {
             text +=
                 &diagnostics::render(&findings.diagnostics, &findings.name, &findings.text, page);
-        } else {
+        }
+        if self.findings.is_empty() {
             let label = if self.exit == Exit::Bug { "bug" } else { "error" };
             let _ = write!(text, "{}: {}", page.red(label), self.source);
             let mut cause = self.source.source();

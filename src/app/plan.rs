@@ -1,5 +1,6 @@
 //! `flyball plan`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::context::Context;
@@ -24,7 +25,7 @@ pub(super) fn run(typed: PlanTyped, context: &Context) -> Result<Exit, AppError>
     let PlanTyped { workflow, flags, format, out } = typed;
     let options = flags.resolve(workflow, &context.settings, &context.environment);
     let inputs = PlanInputs::load(&options, context)?;
-    let Planned { report, facts, .. } = make(&inputs, &options, context)?;
+    let Planned { report, sources, .. } = make(&inputs, &options, context)?;
     if let Some(path) = &out {
         output::write_file(path, &json::pretty(&report))?;
     }
@@ -33,34 +34,33 @@ pub(super) fn run(typed: PlanTyped, context: &Context) -> Result<Exit, AppError>
         Format::Json => json::pretty(&report),
         Format::Markdown => markdown::plan(&report),
     })?;
-    refuse_failed(&report, &inputs, &facts)?;
+    refuse_failed(&report, &sources)?;
     Ok(exit_of(&report))
 }
 
-/// Refuses a script that fails in every run before its first agent, pointing at what threw.
-pub(super) fn refuse_failed(
-    report: &PlanReport,
-    inputs: &PlanInputs,
-    facts: &WorkflowFacts,
-) -> Result<(), AppError> {
+/// Refuses a script that fails in every run before its first agent, pointing at what threw, in the
+/// script or in the child workflow that it called.
+pub(super) fn refuse_failed(report: &PlanReport, sources: &SourceSet) -> Result<(), AppError> {
     if exit_of(report) != Exit::ScriptFailed {
         return Ok(());
     }
     let error = AppError::new(Exit::ScriptFailed, "the script fails before its first agent");
-    // A place does not say which file it is in: with child workflows it may be one of theirs.
-    let text = if facts.workflow_calls.is_empty() { &*inputs.script.text } else { "" };
     let errors = report.diagnostics.iter().filter(|found| found.severity == Severity::Error);
-    let reasons: Vec<Diagnostic> = errors
-        .map(|reason| Diagnostic {
-            place: reason.place.map(|place| Place::of_line(text, place.line, place.column)),
-            ..reason.clone()
-        })
-        .collect();
-    Err(if reasons.is_empty() {
-        error
-    } else {
-        error.with_findings(&*inputs.script.name, text, reasons)
-    })
+    let mut by_file: BTreeMap<Option<&str>, Vec<Diagnostic>> = BTreeMap::new();
+    for found in errors {
+        let file = found.place.as_ref().and_then(|place| place.file.as_deref());
+        by_file.entry(file).or_default().push(found.clone());
+    }
+    Err(by_file.into_iter().fold(error, |error, (file, mut findings)| {
+        let (name, text) = file.map_or((&*sources.main.name, &*sources.main.text), |file| {
+            let child = sources.registry.found.iter().find(|child| child.path == file);
+            (file, child.map_or("", |child| &*child.text))
+        });
+        for place in findings.iter_mut().filter_map(|found| found.place.as_mut()) {
+            *place = Place::of_line(text, place.line, place.column);
+        }
+        error.with_findings(name, text, findings)
+    }))
 }
 
 /// Plans `inputs` in a child process.

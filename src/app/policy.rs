@@ -55,8 +55,8 @@ fn explain(typed: PolicyExplain<PlanningFlags>, context: &Context) -> Result<Exi
     let PolicyExplain { workflow, stage: patterns, flags, format } = typed;
     let options = flags.resolve(workflow, &context.settings, &context.environment);
     let inputs = PlanInputs::load(&options, context)?;
-    let plan::Planned { report, routings, facts, .. } = plan::make(&inputs, &options, context)?;
-    plan::refuse_failed(&report, &inputs, &facts)?;
+    let plan::Planned { report, routings, sources, .. } = plan::make(&inputs, &options, context)?;
+    plan::refuse_failed(&report, &sources)?;
     let names: Vec<String> = report.stages.iter().map(|stage| stage.name.clone()).collect();
     let patterns: Vec<Pattern> = patterns.iter().map(|pattern| Pattern::new(pattern)).collect();
     if let Some(idle) = patterns.iter().find(|p| !names.iter().any(|name| p.matches(name))) {

@@ -296,6 +296,9 @@ pub enum RunResult {
         message: String,
         /// Where.
         line: Option<u32>,
+        /// The child workflow's file that the line is in; absent for the script itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
     },
     /// It awaits something that can never settle.
     Stuck,

@@ -1,6 +1,7 @@
 //! How runs end, and how often. Owns the grouping of finishes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::band::Band;
 use crate::money::Picodollars;
@@ -11,6 +12,7 @@ use crate::ports::script::Finish;
 /// What runs that end alike share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct EndingKey {
+    file: Option<Arc<str>>,
     line: Option<u32>,
     name: String,
     returned: bool,
@@ -46,6 +48,7 @@ pub fn group(
             let ending = EndingPlan {
                 name: key.name.clone(),
                 line: key.line,
+                file: key.file.as_deref().map(str::to_owned),
                 returned: key.returned,
                 completes: key.returned
                     && !says_failure(&key.name)
@@ -89,13 +92,15 @@ fn key(sample: &Recorded, detailed: bool) -> EndingKey {
         Finish::Returned { value, line } => {
             let status = if detailed { value.as_deref().and_then(status_of) } else { None };
             EndingKey {
+                file: None,
                 line: *line,
                 name: status.unwrap_or_else(|| "returned".to_owned()),
                 returned: true,
             }
         }
         Finish::Threw { name, message, place } => EndingKey {
-            line: place.map(|place| place.line),
+            file: place.as_ref().and_then(|place| place.file.clone()),
+            line: place.as_ref().map(|place| place.line),
             name: if detailed {
                 format!("threw {name}: {}", clip(message, 80))
             } else {
@@ -104,11 +109,13 @@ fn key(sample: &Recorded, detailed: bool) -> EndingKey {
             returned: false,
         },
         Finish::Stuck => EndingKey {
+            file: None,
             line: None,
             name: "stuck: awaits something that never settles".to_owned(),
             returned: false,
         },
         Finish::LimitReached { limit } => EndingKey {
+            file: None,
             line: None,
             name: format!("stopped at the limit of {limit}"),
             returned: false,

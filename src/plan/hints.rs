@@ -92,7 +92,7 @@ fn dedup(found: &mut Vec<Diagnostic>) {
         seen.insert((
             diagnostic.code.clone(),
             diagnostic.message.clone(),
-            diagnostic.place.map(|p| p.offset),
+            diagnostic.place.as_ref().map(|place| (place.file.clone(), place.offset)),
         ))
     });
     found.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
@@ -129,7 +129,7 @@ fn dies_of_null(natural: &Recorded, trial: &Trial, name: &str) -> Option<Diagnos
             format!("a failed {name} agent (null) makes a callback throw: {}", swallowed.first),
         )
         .with_help("parallel() and pipeline() turn that throw into null; check for null first");
-        return Some(at(diagnostic, swallowed.place));
+        return Some(at(diagnostic, swallowed.place.clone()));
     };
     if matches!(natural.finish, Finish::Threw { .. }) {
         return None;
@@ -140,7 +140,7 @@ fn dies_of_null(natural: &Recorded, trial: &Trial, name: &str) -> Option<Diagnos
         format!("a failed {name} agent (null) would end the run: {error}: {message}"),
     )
     .with_help("agents that fail or are skipped resolve to null; use `.filter(Boolean)` or `?.`");
-    Some(at(diagnostic, *place))
+    Some(at(diagnostic, place.clone()))
 }
 
 fn at(diagnostic: Diagnostic, place: Option<Place>) -> Diagnostic {
@@ -208,7 +208,7 @@ fn no_agents(setup: &Setup, frame: &Frame, finish: &Finish) -> Option<Diagnostic
         .to_owned(),
     };
     let place = match finish {
-        Finish::Threw { place, .. } => *place,
+        Finish::Threw { place, .. } => place.clone(),
         _ => None,
     };
     Some(at(diagnostic.with_help(help), place))
@@ -307,7 +307,7 @@ fn phase_models(setup: &Setup, facts: &WorkflowFacts, frame: &Frame) -> Vec<Diag
                 ),
             )
             .with_help("meta.phases[].model is only displayed; set `model` on each agent()"),
-            Some(phase.place),
+            Some(phase.place.clone()),
         ));
     }
     found

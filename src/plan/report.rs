@@ -216,6 +216,9 @@ pub struct EndingPlan {
     pub name: String,
     /// The line of the return or throw.
     pub line: Option<u32>,
+    /// The child workflow's file that the line is in; absent for the script itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Whether the script returned; else it threw, waits for ever, or reached a limit.
     pub returned: bool,
     /// Whether the run did what it is for: it returned, and not early without results.

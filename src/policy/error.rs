@@ -16,7 +16,7 @@ pub struct PolicyError {
 
 impl PolicyError {
     pub(super) fn new(name: &str, text: &str, mut problems: Vec<Diagnostic>) -> Self {
-        problems.sort_by_key(|problem| problem.place.map(|place| place.offset));
+        problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.offset));
         Self {
             name: name.to_owned(),
             source: Box::new(NamedSource::new(name, text.to_owned()).with_language("TOML")),
@@ -40,7 +40,7 @@ impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;
         if let Some(first) = self.problems.first() {
-            if let Some(place) = first.place {
+            if let Some(place) = &first.place {
                 write!(f, ":{}:{}", place.line, place.column)?;
             }
             write!(f, ": {}", first.message)?;
@@ -71,7 +71,7 @@ impl miette::Diagnostic for PolicyError {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         Some(Box::new(self.problems.iter().filter_map(|problem| {
-            let place = problem.place?;
+            let place = problem.place.as_ref()?;
             let (offset, length) = (place.offset as usize, place.length as usize);
             Some(LabeledSpan::new(Some(problem.message.clone()), offset, length))
         })))

@@ -79,7 +79,9 @@ impl Policy {
         let policy = Self::read(text, &mut problems);
         match policy {
             Some(mut policy) if problems.errors.is_empty() => {
-                problems.warnings.sort_by_key(|warning| warning.place.map(|place| place.offset));
+                problems
+                    .warnings
+                    .sort_by_key(|warning| warning.place.as_ref().map(|place| place.offset));
                 policy.warnings = problems.warnings;
                 Ok(policy)
             }
@@ -190,10 +192,10 @@ impl Policy {
                 let message = format!("no price table knows the model `{}`: {reason}", model.name);
                 let help = "routes to it will be refused; see `flyball pricing list`";
                 let unknown = Diagnostic::new(Severity::Warning, "policy::unknown-model", message);
-                found.push(unknown.with_place(model.place).with_help(help));
+                found.push(unknown.with_place(model.place.clone()).with_help(help));
             }
         }
-        found.sort_by_key(|warning| warning.place.map(|place| place.offset));
+        found.sort_by_key(|warning| warning.place.as_ref().map(|place| place.offset));
         found
     }
 

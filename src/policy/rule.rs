@@ -29,8 +29,8 @@ impl Rule {
     }
 
     /// Where its name stands in the file.
-    pub fn place(&self) -> Place {
-        self.place
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Its conditions as sentence parts, such as `role is fan-out`; empty where every stage
@@ -89,7 +89,7 @@ impl Rule {
 pub(super) fn check_order(rules: &[Rule], problems: &mut Problems<'_>) {
     for (index, rule) in rules.iter().enumerate() {
         let earlier = rules.get(..index).unwrap_or(&[]);
-        let span = span_of(rule.place);
+        let span = span_of(&rule.place);
         if let Some(first) = earlier.iter().find(|other| other.name == rule.name) {
             let message = format!(
                 "two rules are named `{}`; the first is on line {}",
@@ -115,7 +115,7 @@ pub(super) fn check_order(rules: &[Rule], problems: &mut Problems<'_>) {
     }
 }
 
-fn span_of(place: Place) -> Range<usize> {
+fn span_of(place: &Place) -> Range<usize> {
     let start = place.offset as usize;
     start..start + place.length as usize
 }

@@ -34,12 +34,13 @@ impl PricingError {
         help: impl Into<String>,
     ) -> Self {
         let place = Place::at(text, span.start, span.end.saturating_sub(span.start));
+        let span = (place.offset as usize, place.length as usize).into();
         Self {
             problem: problem.into(),
             help: help.into(),
             place,
             source_text: Arc::new(NamedSource::new(file, text.to_owned()).with_language("toml")),
-            span: (place.offset as usize, place.length as usize).into(),
+            span,
         }
     }
 
@@ -53,6 +54,6 @@ impl PricingError {
         let message = format!("{}: {}", self.file(), self.problem);
         diagnostic::Diagnostic::new(Severity::Error, "pricing::bad-file", message)
             .with_help(self.help.clone())
-            .with_place(self.place)
+            .with_place(self.place.clone())
     }
 }

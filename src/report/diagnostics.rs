@@ -42,7 +42,7 @@ fn render_one(diagnostic: &Diagnostic, name: &str, text: &str, page: Page) -> St
     if let Some(help) = &diagnostic.help {
         shown = shown.with_help(clean(help));
     }
-    let report = match diagnostic.place {
+    let report = match &diagnostic.place {
         Some(place) if !text.is_empty() => {
             let room = page.width().saturating_sub(FRAME_WIDTH);
             let excerpt = Excerpt::of(name, text, place, room);
@@ -88,7 +88,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    fn of(name: &str, text: &str, place: Place, room: usize) -> Self {
+    fn of(name: &str, text: &str, place: &Place, room: usize) -> Self {
         let offset = floor_boundary(text, usize::try_from(place.offset).unwrap_or(usize::MAX));
         let (before, after) = text.split_at_checked(offset).unwrap_or((text, ""));
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

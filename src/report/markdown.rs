@@ -109,8 +109,8 @@ fn details(report: &PlanReport) -> String {
     });
     let assumed = report.assumptions.iter().map(|one| with_code(&one.text, &one.pin));
     let notes = report.diagnostics.iter().map(|diagnostic| {
-        let line = diagnostic.place.map_or(String::new(), |place| format!("line {}: ", place.line));
-        escaped(&format!("{line}{}", diagnostic.message))
+        let place = words::place(diagnostic, "", ": ");
+        escaped(&format!("{place}{}", diagnostic.message))
     });
     let escape =
         |lines: Vec<String>| -> Vec<String> { lines.iter().map(|line| escaped(line)).collect() };
@@ -148,7 +148,7 @@ fn section(title: &str, items: &[String]) -> String {
 }
 
 fn ending(ending: &EndingPlan) -> String {
-    let line = ending.line.map_or(String::new(), |line| format!(", line {line}"));
+    let line = words::line(ending.line, ending.file.as_deref(), ", ", "");
     let cost = ending.cost_usd.map_or(String::new(), |band| format!(", {}", dollars(band.p50)));
     let short = if ending.completes { "" } else { " (without its result)" };
     let name = escaped(&ending.name);

@@ -186,7 +186,7 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 fn located(diagnostic: &Diagnostic, file: &str) -> String {
-    match diagnostic.place {
+    match &diagnostic.place {
         Some(place) => {
             format!("{file}:{}:{}: {}", place.line, place.column, diagnostic.message)
         }

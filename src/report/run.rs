@@ -279,15 +279,16 @@ fn lost(sheet: &mut Sheet, report: &RunReport) {
 }
 
 fn result(result: &RunResult) -> String {
-    let at = |line: &Option<u32>| line.map_or(String::new(), |line| format!(" (line {line})"));
+    let at = |line: &Option<u32>| words::line(*line, None, " (", ")");
     let head = |text: &str| fitted(text, 240);
     match result {
         RunResult::Returned { value: Some(value), line } => {
             format!("returned {}{}", head(value), at(line))
         }
         RunResult::Returned { value: None, line } => format!("returned nothing{}", at(line)),
-        RunResult::Threw { name, message, line } => {
-            format!("threw {}{}", head(&format!("{name}: {message}")), at(line))
+        RunResult::Threw { name, message, line, file } => {
+            let at = words::line(*line, file.as_deref(), " (", ")");
+            format!("threw {}{at}", head(&format!("{name}: {message}")))
         }
         RunResult::Stuck => "stuck: it awaits something that never comes".to_owned(),
         RunResult::LimitReached { limit } => format!("ended at the limit on {}", clean(limit)),

@@ -43,7 +43,7 @@ pub(super) fn claim(report: &PlanReport) -> String {
         VerdictOutcome::NoAgents => report.endings.first().map_or_else(
             || "nothing to pay".to_owned(),
             |ending| {
-                let line = ending.line.map_or(String::new(), |line| format!(", line {line}"));
+                let line = line(ending.line, ending.file.as_deref(), ", ", "");
                 format!("the script {}{line}", ended(&ending.name))
             },
         ),
@@ -284,12 +284,25 @@ pub(super) fn messages(diagnostics: &[Diagnostic]) -> impl Iterator<Item = Strin
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        let line = diagnostic.place.map_or(String::new(), |place| format!(" line {}:", place.line));
+        let place = place(diagnostic, " ", ":");
         let help = diagnostic.help.as_ref().map_or(String::new(), |help| {
             let message = clean(&diagnostic.message);
             let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
             format!("{stop} {}", clean(help))
         });
-        format!("{severity}:{line} {}{help}", clean(&diagnostic.message))
+        format!("{severity}:{place} {}{help}", clean(&diagnostic.message))
     })
+}
+
+/// `line 3`, or `line 3 of scan.js`, between `before` and `after`; nothing without a line.
+pub(super) fn line(line: Option<u32>, file: Option<&str>, before: &str, after: &str) -> String {
+    let Some(line) = line else { return String::new() };
+    let of = file.map_or(String::new(), |file| format!(" of {}", clean(file)));
+    format!("{before}line {line}{of}{after}")
+}
+
+/// Where a message points, like [`line`].
+pub(super) fn place(diagnostic: &Diagnostic, before: &str, after: &str) -> String {
+    let Some(place) = &diagnostic.place else { return String::new() };
+    line(Some(place.line), place.file.as_deref(), before, after)
 }

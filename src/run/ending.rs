@@ -178,7 +178,9 @@ fn result(ended: Ended) -> RunResult {
     match ended {
         Ended::Script(Finish::Returned { value, line }) => RunResult::Returned { value, line },
         Ended::Script(Finish::Threw { name, message, place }) => {
-            RunResult::Threw { name, message, line: place.map(|place| place.line) }
+            let line = place.as_ref().map(|place| place.line);
+            let file = place.and_then(|place| place.file).map(|file| file.to_string());
+            RunResult::Threw { name, message, line, file }
         }
         Ended::Script(Finish::Stuck) => RunResult::Stuck,
         Ended::Script(Finish::LimitReached { limit }) => RunResult::LimitReached { limit },

@@ -27,6 +27,6 @@ impl<'t> Lines<'t> {
         let start = self.starts.get(line as usize - 1).copied().unwrap_or(0);
         let before = self.text.get(start..span.start as usize).unwrap_or("");
         let column = u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX);
-        Place { line, column, offset: span.start, length: span.size() }
+        Place { file: None, line, column, offset: span.start, length: span.size() }
     }
 }

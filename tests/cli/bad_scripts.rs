@@ -85,6 +85,45 @@ fn a_throw_before_the_first_agent_is_shown_where_it_was() {
 }
 
 #[test]
+fn a_throw_in_a_child_workflow_is_shown_in_the_childs_own_text() {
+    let child = "export const meta = { name: 'scan', description: 'a child' }\n\
+                 const base = args?.base\n\
+                 if (!base) throw new Error('no base given')\n\
+                 return await agent(base, { label: 'scan' })\n";
+    let main = format!("{META}return await workflow({{ scriptPath: 'scan.js' }}, args)\n");
+    let program = Program::new();
+    program.write("bad.js", main).write("scan.js", child);
+    let plan = |flags: &[&str]| {
+        program.run(&[&["plan", "bad.js", "--samples", "3", "--format", "json"], flags].concat())
+    };
+    let ended = plan(&[]);
+    assert_eq!(ended.code, 5, "{}", ended.stderr);
+    let words = unwrapped(&ended.stderr);
+    assert!(words.contains("it threw Error: no base given"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("scan.js:3:"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("3 │ if (!base) throw new Error("), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("bad.js"), "{}", ended.stderr);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["diagnostics"][0]["place"]["file"], "scan.js");
+    assert_eq!(report["endings"][0]["file"], "scan.js");
+    assert_eq!(report["endings"][0]["line"], 3);
+    // With its agents it plans; what would end it is placed in the child too.
+    let dies = child
+        .replace("return await agent(", "return (await agent(")
+        .replace(" })\n", " })).length\n");
+    program.write("scan.js", dies);
+    let args = ["--args", "{\"base\":\"main\"}"];
+    let ended = plan(&args);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let found = report["diagnostics"].as_array().unwrap();
+    let null = found.iter().find(|found| found["code"] == "plan::null-ends-run").unwrap();
+    assert_eq!((&null["place"]["file"], &null["place"]["line"]), (&"scan.js".into(), &4.into()));
+    let table = program.run(&["plan", "bad.js", "--samples", "3", "--args", args[1]]);
+    assert!(unwrapped(&table.stdout).contains("warning: line 4 of scan.js:"), "{}", table.stdout);
+}
+
+#[test]
 fn lists_beyond_the_client_s_limit_throw() {
     let reason = "array length 4097 exceeds the maximum of 4096";
     failed(

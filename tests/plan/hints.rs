@@ -25,7 +25,7 @@ fn a_throw_before_any_agent_is_explained_with_its_line() {
     let diagnostic_of = Stand::script(&script).plan();
     let diagnostic = find(&diagnostic_of, "plan::no-agents").unwrap();
     assert!(diagnostic.message.contains("Error: give me work"), "{}", diagnostic.message);
-    assert_eq!(diagnostic.place.unwrap().line, 2);
+    assert_eq!(diagnostic.place.as_ref().unwrap().line, 2);
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn the_line_that_dies_of_a_null_is_named() {
     let report = Stand::script(&script).plan();
     let diagnostic = find(&report, "plan::null-ends-run").unwrap();
     assert!(diagnostic.message.contains("failed find agent"), "{}", diagnostic.message);
-    assert_eq!(diagnostic.place.unwrap().line, 10);
+    assert_eq!(diagnostic.place.as_ref().unwrap().line, 10);
     // The script as it was guards every result.
     let guarded = Stand::script(&find_and_check(OPEN_LIST, "all")).plan();
     assert_eq!(said(&guarded, "plan::null-ends-run"), None);
@@ -55,7 +55,7 @@ return text.length;"
         .diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.code == "plan::null-ends-run")
-        .map(|diagnostic| diagnostic.place.unwrap().line)
+        .map(|diagnostic| diagnostic.place.as_ref().unwrap().line)
         .collect();
     assert_eq!(lines, [7]);
 }

@@ -16,7 +16,7 @@ fn error(body: &str) -> PolicyError {
 /// `line:column [text under the span] message`.
 fn told(text: &str, problems: &[Diagnostic]) -> String {
     let line = |problem: &Diagnostic| {
-        let place = problem.place.unwrap();
+        let place = problem.place.as_ref().unwrap();
         let (start, length) = (place.offset as usize, place.length as usize);
         let under = text[start..start + length].lines().next().unwrap_or("");
         format!("{}:{} [{under}] {}", place.line, place.column, problem.message)
@@ -263,7 +263,7 @@ proptest! {
             Err(error) => {
                 prop_assert!(!error.problems().is_empty());
                 for problem in error.problems() {
-                    let place = problem.place.unwrap();
+                    let place = problem.place.as_ref().unwrap();
                     prop_assert!((place.offset + place.length) as usize <= broken.len());
                 }
                 let mut shown = String::new();

@@ -113,6 +113,7 @@ pub(super) fn ending(
     EndingPlan {
         name: name.to_owned(),
         line: Some(line),
+        file: None,
         returned: true,
         completes,
         per_mille,
@@ -261,7 +262,7 @@ pub(super) fn review() -> PlanReport {
             severity: Severity::Warning,
             message: "one null result here would end the run".to_owned(),
             help: Some("filter it: results.filter(Boolean)".to_owned()),
-            place: Some(Place { line: 64, column: 9, offset: 1_800, length: 12 }),
+            place: Some(Place { file: None, line: 64, column: 9, offset: 1_800, length: 12 }),
         }],
         peak_concurrency: PeakConcurrency { p50: 14, max: 14, cap: 16 },
         session_model: ModelId("claude-opus-5-5".to_owned()),
@@ -349,6 +350,7 @@ pub(super) fn no_agents() -> PlanReport {
     report.endings = vec![EndingPlan {
         name: "returned {\"error\":\"no files given\"}".to_owned(),
         line: Some(12),
+        file: None,
         returned: true,
         completes: false,
         per_mille: 1_000,

@@ -103,6 +103,7 @@ fn stopped() -> RunReport {
             name: "WorkflowBudgetExceededError".to_owned(),
             message: "budget exhausted: run review / phase Verify".to_owned(),
             line: Some(58),
+            file: None,
         },
         unplanned_stages: vec!["retry:*".to_owned()],
         diagnostics: vec![],

@@ -46,7 +46,7 @@ fn an_unknown_option_warns_once_and_is_ignored() {
         messages,
         ["agent() ignores the option `maxTurns`", "agent() ignores the option `temperature`"]
     );
-    assert_eq!(played.notes.warnings[0].place.unwrap().line, 2);
+    assert_eq!(played.notes.warnings[0].place.as_ref().unwrap().line, 2);
     assert_eq!(played.calls.len(), 3);
 }
 

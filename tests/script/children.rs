@@ -1,5 +1,6 @@
 //! `workflow(nameOrRef, args)`.
 
+use flyball::ports::script::Finish;
 use flyball::workflow::{FoundIn, FoundWorkflow, WorkflowRegistry};
 use serde_json::json;
 
@@ -153,4 +154,52 @@ fn names_resolve_nearest_first() {
     let script = "return [await workflow('w'), await workflow('plug:w'),
            await workflow('hidden').catch(() => 'none'), await workflow({ scriptPath: '/p/h.js' })]";
     assert_eq!(play(script, found).value(), json!(["near", "plugin", "none", "path"]));
+}
+
+#[test]
+fn a_throw_is_placed_in_the_child_it_came_from() {
+    let kid = |name: &str, body: &str| project(name, body);
+    let found = || {
+        vec![
+            kid("fine", "return 1"),
+            kid("early", "const n = null; n.map(x => x)"),
+            kid("late", "await agent('a')\nconst deep = x => x.none.some\nreturn deep({})"),
+        ]
+    };
+    let place = |body: &str| match play(body, found()).play_ok().finish {
+        Finish::Threw { place, .. } => place.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let early = place("return await workflow('early')");
+    assert_eq!(early.file.as_deref(), Some(".claude/workflows/early.js"));
+    assert_eq!(early.line, 2);
+    // The hooks that stand before a body on its first line do not move its columns.
+    let column = early.column as usize;
+    let line = "const n = null; n.map(x => x)";
+    assert!(
+        line.get(column - 1..).is_some_and(|at| at.starts_with("map") || at.starts_with("n.")),
+        "{early:?}"
+    );
+    let late = place("await workflow('fine'); return await workflow('late')");
+    assert_eq!((late.file.as_deref(), late.line), (Some(".claude/workflows/late.js"), 3));
+    assert!(late.offset > 0);
+    let own = place("await workflow('fine')\nthrow new Error('mine')");
+    assert_eq!((own.file, own.line), (None, 3));
+}
+
+#[test]
+fn what_is_noticed_in_a_child_is_placed_there() {
+    let found = vec![project("kid", "return await agent('a', {\n  colour: 'red' })")];
+    let mut script = play("return await workflow('kid')", found);
+    script.sources.registry.found.insert(0, project("other", "return 1"));
+    let notes = script.play_ok().notes;
+    let [warning] = &notes.warnings[..] else { panic!("{:?}", notes.warnings) };
+    let place = warning.place.as_ref().unwrap();
+    assert_eq!((place.file.as_deref(), place.line), (Some(".claude/workflows/kid.js"), 2));
+
+    let throws = "return await parallel([() => { throw new Error('lost') }])";
+    let swallowed = play("return await workflow('kid')", vec![project("kid", throws)]);
+    let swallowed = swallowed.play_ok().notes.swallowed.unwrap();
+    let place = swallowed.place.unwrap();
+    assert_eq!((place.file.as_deref(), place.line), (Some(".claude/workflows/kid.js"), 2));
 }

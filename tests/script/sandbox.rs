@@ -60,7 +60,7 @@ fn refusals_come_back_as_diagnostics() {
     ] {
         let EngineError::Refused(diagnostics) = error else { panic!("{error:?}") };
         assert_eq!(diagnostics[0].code, "script::syntax");
-        assert_eq!(diagnostics[0].place.unwrap().line, 2);
+        assert_eq!(diagnostics[0].place.as_ref().unwrap().line, 2);
     }
 }
 

@@ -143,7 +143,7 @@ fn endings(sheet: &mut Sheet, report: &PlanReport) {
 }
 
 fn ending_name(ending: &EndingPlan) -> String {
-    let line = ending.line.map_or(String::new(), |line| format!(", line {line}"));
+    let line = words::line(ending.line, ending.file.as_deref(), ", ", "");
     let short = if ending.completes { "" } else { " (without its result)" };
     format!("{}{line}{short}", clean(&ending.name))
 }

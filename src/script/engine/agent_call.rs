@@ -10,12 +10,15 @@ use crate::ports::script::{AgentCall, Outcome};
 
 use super::host::{Host, OpenCall};
 use super::json_text::without_lone_surrogates;
-use super::thrown::Thrown;
+use super::thrown::{Line, Thrown};
+use super::unit::ScriptId;
 
 /// Which script makes a call: the main one or a child, with its current phase.
 #[derive(Default)]
 pub(super) struct Caller {
     pub(super) child: Option<Arc<str>>,
+    /// Which script that is.
+    pub(super) script: ScriptId,
     pub(super) phase: RefCell<Option<Arc<str>>>,
     /// Whether its schemas must be read anew at every call.
     pub(super) changes_schemas: bool,
@@ -24,8 +27,8 @@ pub(super) struct Caller {
 /// Where a call is made.
 #[derive(Clone, Copy)]
 struct Site {
-    /// Its line in the main script.
-    line: Option<u32>,
+    /// Its line.
+    line: Option<Line>,
     /// Whether a schema object that was seen before has the text it had then.
     by_identity: bool,
 }
@@ -59,7 +62,7 @@ pub(super) fn agent<'js>(
 ) -> Result<Value<'js>> {
     let (promise, resolve, reject) = ctx.promise()?;
     let site = Site {
-        line: line.filter(|_| caller.child.is_none()),
+        line: line.map(|line| Line { script: caller.script, line }),
         by_identity: !caller.changes_schemas,
     };
     match take(ctx, host, caller, site, prompt, options) {
@@ -202,7 +205,7 @@ fn isolation<'js>(
     ctx: &Ctx<'js>,
     host: &Host,
     value: &Value<'js>,
-    line: Option<u32>,
+    line: Option<Line>,
 ) -> Result<bool> {
     if value.is_null() {
         return Ok(false);

@@ -12,6 +12,7 @@ use super::agent_call::{Caller, agent};
 use super::globals::phase;
 use super::host::Host;
 use super::raw;
+use super::unit::ScriptId;
 
 const NESTED: &str = "workflow() cannot be called from within a child workflow — nesting is limited \
                       to one level. Inline the inner script or call its agents directly.";
@@ -46,6 +47,7 @@ pub(super) fn workflow<'js>(
     let group: Arc<str> = format!("▸ {name}").into();
     let caller = Rc::new(Caller {
         child: Some(name),
+        script: ScriptId::Child(position),
         phase: Some(group).into(),
         changes_schemas: unit.facts.changes_schemas,
     });

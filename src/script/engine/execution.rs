@@ -21,7 +21,8 @@ use super::host::Host;
 use super::json_text::without_lone_surrogates;
 use super::program::Units;
 use super::raw::{self, Heap};
-use super::thrown::Thrown;
+use super::thrown::{Line, Thrown};
+use super::unit::ScriptId;
 
 /// The built-ins of a workflow's realm. `Eval` is left out: without it `eval`, `Function` and their
 /// kin throw.
@@ -301,7 +302,8 @@ fn json<'js>(ctx: &Ctx<'js>, host: &Host, value: Value<'js>) -> Option<String> {
             let thrown = Thrown::from_error(ctx, &error);
             let message = format!("the returned value has no JSON text: {}", thrown.line());
             let help = "return plain data: objects, arrays, strings, numbers";
-            host.warn("script::result", message, help, host.end_line.get());
+            let line = host.end_line.get().map(|line| Line { script: ScriptId::Main, line });
+            host.warn("script::result", message, help, line);
             None
         }
     };

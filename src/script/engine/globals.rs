@@ -197,6 +197,5 @@ fn swallow<'js>(ctx: &Ctx<'js>, host: &Host, prefix: &str, error: &Value<'js>) {
 
 /// Where in the author's text something was thrown.
 pub(super) fn place_of(host: &Host, thrown: &Thrown) -> Option<Place> {
-    let (line, column) = thrown.at?;
-    Some(host.units.main.author_place(line, column))
+    host.units.author_place(thrown.at.as_ref()?)
 }

@@ -14,6 +14,7 @@ use crate::ports::script::{AgentCall, Limits, Outcome};
 use super::gauge::Gauge;
 use super::notebook::Notebook;
 use super::program::Units;
+use super::thrown::Line;
 use super::timers::Timers;
 
 /// The two ends of a promise that waits for an agent.
@@ -126,9 +127,9 @@ impl Host {
         Err(self.throw(ctx, "RangeError", "out of memory"))
     }
 
-    /// Notes a warning, at a line of the main script.
-    pub(super) fn warn(&self, code: &str, message: String, help: &str, line: Option<u32>) {
-        let place = line.map(|line| self.units.main.place_of_line(line));
+    /// Notes a warning, at a line of a script.
+    pub(super) fn warn(&self, code: &str, message: String, help: &str, line: Option<Line>) {
+        let place = line.and_then(|line| self.units.line_start(line));
         self.notebook.borrow_mut().warn(code, message, help, place);
     }
 

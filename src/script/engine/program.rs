@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::ports::script::{EngineError, Execution, ScriptProgram, Start};
 use crate::workflow::{Lookup, SourceSet, WorkflowFacts, WorkflowRegistry};
 
 use super::execution::LocalExecution;
-use super::unit::{Bytecode, Unit};
+use super::thrown::{Line, Spot};
+use super::unit::{Bytecode, ScriptId, Unit};
 
 /// A compiled workflow with the workflows it may call.
 #[derive(Clone)]
@@ -31,7 +32,25 @@ impl Units {
         else {
             return Err(&[]);
         };
-        cell.get_or_init(|| Unit::child(&found.source())).as_ref().map_err(Vec::as_slice)
+        cell.get_or_init(|| Unit::child(&found.source(), position)).as_ref().map_err(Vec::as_slice)
+    }
+
+    /// The author's place for a place in a wrapped script.
+    pub(super) fn author_place(&self, at: &Spot) -> Option<Place> {
+        Some(self.unit(at.script)?.author_place(at.line, at.column))
+    }
+
+    /// The start of a line of a script.
+    pub(super) fn line_start(&self, at: Line) -> Option<Place> {
+        Some(self.unit(at.script)?.place_of_line(at.line))
+    }
+
+    fn unit(&self, script: ScriptId) -> Option<&Unit> {
+        match script {
+            ScriptId::Main => Some(&self.main),
+            // A stack trace is the script's own text: what it names is not compiled for that.
+            ScriptId::Child(position) => self.children.get(position)?.get()?.as_ref().ok(),
+        }
     }
 }
 

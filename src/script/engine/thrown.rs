@@ -2,7 +2,7 @@
 
 use rquickjs::{Coerced, Ctx, Error, Object, Value};
 
-use super::unit::MAIN_FILE;
+use super::unit::ScriptId;
 
 /// The most characters kept of a name or message.
 const TEXT_MAX: usize = 2_000;
@@ -14,8 +14,28 @@ pub(super) struct Thrown {
     pub(super) name: String,
     /// `error.message`, or the thrown value as a string.
     pub(super) message: String,
-    /// Line and column in the wrapped main script, both from 1.
-    pub(super) at: Option<(u32, u32)>,
+    /// Where in the wrapped scripts.
+    pub(super) at: Option<Spot>,
+}
+
+/// A place in one of the wrapped scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// Which of them.
+    pub(super) script: ScriptId,
+    /// From 1.
+    pub(super) line: u32,
+    /// From 1.
+    pub(super) column: u32,
+}
+
+/// A line of one of the author's scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Which of them.
+    pub(super) script: ScriptId,
+    /// From 1.
+    pub(super) line: u32,
 }
 
 impl Thrown {
@@ -83,13 +103,16 @@ fn text(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<String> {
     None
 }
 
-/// The first frame of a stack trace that lies in the main script.
-fn frame(stack: &str) -> Option<(u32, u32)> {
-    let (_, rest) = stack.split_once(MAIN_FILE)?;
-    let mut numbers = rest.strip_prefix(':')?.split(|c: char| !c.is_ascii_digit());
-    let line = numbers.next()?.parse().ok()?;
-    let column = numbers.next().and_then(|column| column.parse().ok()).unwrap_or(1);
-    Some((line, column))
+/// The first frame of a stack trace that lies in a script: `at f (workflow.js:3:1)`.
+fn frame(stack: &str) -> Option<Spot> {
+    stack.lines().find_map(|frame| {
+        let (_, place) = frame.rsplit_once(['(', ' '])?;
+        let mut parts = place.trim_end_matches(')').split(':');
+        let script = ScriptId::of_file(parts.next()?)?;
+        let line = parts.next()?.parse().ok()?;
+        let column = parts.next().and_then(|column| column.parse().ok()).unwrap_or(1);
+        Some(Spot { script, line, column })
+    })
 }
 
 /// At most `characters` of `text`.

@@ -1,12 +1,14 @@
 //! One compiled script text.
 
+use std::sync::Arc;
+
 use rquickjs::module::{Module, WriteOptions};
 use rquickjs::{Context, Runtime};
 
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::workflow::{Body, Source, WorkflowFacts};
 
-use super::thrown::Thrown;
+use super::thrown::{Spot, Thrown};
 
 /// What `QuickJS` compiled a text to. Made by compiling only.
 pub(super) struct Bytecode(Vec<u8>);
@@ -47,44 +49,83 @@ pub(super) struct Unit {
     pub(super) facts: WorkflowFacts,
     pub(super) bytecode: Bytecode,
     text: String,
+    role: Role,
 }
 
-/// The name of the main script in stack traces.
-pub(super) const MAIN_FILE: &str = "workflow.js";
-/// The name of child scripts in stack traces.
-const CHILD_FILE: &str = "child.js";
+/// Which script of a program a unit is, and so what its body is a function of.
+struct Role {
+    /// The path of a child.
+    file: Option<Arc<str>>,
+    /// Its hooks besides those that every body gets.
+    parameters: &'static str,
+}
+
+/// The name of the main script in stack traces; see [`child_file`].
+const MAIN_FILE: &str = "workflow.js";
+
+/// The name of the child at `position` of the registry in stack traces.
+fn child_file(position: usize) -> String {
+    format!("child-{position}.js")
+}
+
+/// One script of a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ScriptId {
+    /// The one that is run.
+    #[default]
+    Main,
+    /// The child at this position of the registry.
+    Child(usize),
+}
+
+impl ScriptId {
+    /// The script that a stack trace means by `file`; `None` for what is none of the author's.
+    pub(super) fn of_file(file: &str) -> Option<Self> {
+        if file == MAIN_FILE {
+            return Some(Self::Main);
+        }
+        file.strip_prefix("child-")?.strip_suffix(".js")?.parse().ok().map(Self::Child)
+    }
+}
 
 impl Unit {
     /// Reads and compiles the script that is run.
     pub(super) fn main(source: &Source) -> Result<Self, Vec<Diagnostic>> {
-        on_deep_stack(|| Self::build(source, MAIN_FILE, ""))
+        let role = Role { file: None, parameters: "" };
+        on_deep_stack(|| Self::build(source, MAIN_FILE, role))
     }
 
-    /// Reads and compiles a script that `workflow()` calls: it gets its own hooks as parameters.
-    pub(super) fn child(source: &Source) -> Result<Self, Vec<Diagnostic>> {
-        on_deep_stack(|| Self::build(source, CHILD_FILE, ",agent,workflow,args,phase"))
+    /// Reads and compiles the script at `position` of the registry, which `workflow()` calls: it
+    /// gets its own hooks as parameters.
+    pub(super) fn child(source: &Source, position: usize) -> Result<Self, Vec<Diagnostic>> {
+        let file = Some(source.name.as_str().into());
+        let role = Role { file, parameters: ",agent,workflow,args,phase" };
+        on_deep_stack(|| Self::build(source, &child_file(position), role))
     }
 
-    fn build(source: &Source, file: &str, parameters: &str) -> Result<Self, Vec<Diagnostic>> {
+    fn build(source: &Source, file: &str, role: Role) -> Result<Self, Vec<Diagnostic>> {
         let facts = WorkflowFacts::read(source)?;
-        let head = head(&facts.body, parameters);
+        let head = head(&facts.body, role.parameters);
         // All on the first line, so that lines stay true.
         let wrapped = format!("{head}{}\n}};", facts.body.text);
         match Bytecode::compile(file, &wrapped, true) {
-            Ok(bytecode) => Ok(Self { facts, bytecode, text: source.text.clone() }),
+            Ok(bytecode) => Ok(Self { facts, bytecode, text: source.text.clone(), role }),
             Err(thrown) => Err(vec![refusal(&source.text, &facts.body, &head, &thrown)]),
         }
     }
 
-    /// The author's place for a line and column of the wrapped main script, all from 1. `QuickJS`
+    /// The author's place for a line and column of the wrapped script, all from 1. `QuickJS`
     /// knows the columns of calls and statements only.
     pub(super) fn author_place(&self, line: u32, column: u32) -> Place {
-        author_place(&self.text, &self.facts.body, &head(&self.facts.body, ""), line, column)
+        let head = head(&self.facts.body, self.role.parameters);
+        author_place(&self.text, &self.facts.body, &head, line, column)
+            .in_file(self.role.file.clone())
     }
 
     /// The start of one of the author's lines.
     pub(super) fn place_of_line(&self, line: u32) -> Place {
-        Place { line, column: 1, offset: offset_of(&self.text, line, 1), length: 0 }
+        let (file, offset) = (self.role.file.clone(), offset_of(&self.text, line, 1));
+        Place { file, line, column: 1, offset, length: 0 }
     }
 }
 
@@ -102,7 +143,8 @@ fn refusal(text: &str, body: &Body, head: &str, thrown: &Thrown) -> Diagnostic {
         format!("{}: {}", thrown.name, thrown.message)
     };
     let mut diagnostic = Diagnostic::new(Severity::Error, "script::syntax", message);
-    diagnostic.place = thrown.at.map(|(line, column)| author_place(text, body, head, line, column));
+    let place = |at: &Spot| author_place(text, body, head, at.line, at.column);
+    diagnostic.place = thrown.at.as_ref().map(place);
     diagnostic
 }
 
@@ -110,7 +152,7 @@ fn author_place(text: &str, body: &Body, head: &str, line: u32, column: u32) -> 
     let head_columns = if line == 1 { head.chars().count() } else { 0 };
     let column = column.saturating_sub(u32::try_from(head_columns).unwrap_or(0)).max(1);
     let column = body.author_column(line, column);
-    Place { line, column, offset: offset_of(text, line, column), length: 0 }
+    Place { file: None, line, column, offset: offset_of(text, line, column), length: 0 }
 }
 
 /// The byte offset of a line and column, both from 1.
