@@ -4,6 +4,7 @@
 pub mod advice;
 pub mod assemble;
 pub mod assume;
+pub mod cast;
 pub mod ceiling;
 pub mod costing;
 pub mod drivers;

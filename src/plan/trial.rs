@@ -6,15 +6,16 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use crate::plan::setup::{Setup, StageTraits};
-use crate::plan::stage::{Placement, StageIdentity, StageIndex};
-use crate::plan::synth::{Extremes, SampleState, SynthCall};
+use crate::plan::cast::{Cast, Placed};
+use crate::plan::setup::Setup;
+use crate::plan::stage::StageIdentity;
+use crate::plan::synth::Extremes;
 use crate::ports::script::{
     AgentCall, EngineError, Execution, ExecutionNotes, Finish, Outcome, ScriptArgs, ScriptProgram,
     Status,
 };
 use crate::seed::Seed;
-use crate::usage::{AgentDraws, Draws, Pins, RunDraws, StageDraws};
+use crate::usage::Pins;
 
 /// Which execution to make.
 #[derive(Clone, Debug)]
@@ -138,15 +139,9 @@ pub fn run(
         setup,
         spec,
         execution,
-        seed,
-        run_draws: RunDraws::new(seed),
-        synth: SampleState::new(seed),
-        delivered: Vec::new(),
+        cast: Cast::new(setup, seed),
         unbounded: BTreeSet::new(),
         cut: false,
-        index: StageIndex::new(Arc::clone(&setup.label_templates)),
-        traits: Vec::new(),
-        stage_draws: Vec::new(),
         calls: Vec::new(),
         records: Vec::new(),
         queue: VecDeque::new(),
@@ -179,8 +174,7 @@ fn extremes_for(mode: &TrialMode, stage: u64) -> Option<Extremes> {
 /// A call, where it stands, and what it will be answered once it has a slot.
 struct OpenCall {
     call: AgentCall,
-    placement: Placement,
-    delivered: u32,
+    placed: Placed,
     work: Option<Work>,
 }
 
@@ -197,14 +191,7 @@ struct Simulation<'a> {
     setup: &'a Setup,
     spec: &'a TrialSpec,
     execution: Box<dyn Execution>,
-    seed: Seed,
-    run_draws: RunDraws,
-    synth: SampleState,
-    index: StageIndex,
-    /// By stage.
-    traits: Vec<StageTraits>,
-    /// By stage.
-    stage_draws: Vec<StageDraws>,
+    cast: Cast<'a>,
     calls: Vec<OpenCall>,
     records: Vec<CallRecord>,
     queue: VecDeque<usize>,
@@ -212,8 +199,6 @@ struct Simulation<'a> {
     /// When the shared prefix of a group can be read.
     warm: BTreeMap<u64, u64>,
     factors: BTreeMap<(Arc<str>, Arc<str>), (f64, u32)>,
-    /// By stage: results the script was given.
-    delivered: Vec<u32>,
     unbounded: BTreeSet<(u64, Arc<str>)>,
     cut: bool,
     prompts: Vec<(u32, String)>,
@@ -260,19 +245,12 @@ impl Simulation<'_> {
 
     fn take_calls(&mut self) {
         for call in self.execution.calls() {
-            let placement = self.index.place(&call);
-            if placement.stage == self.traits.len()
-                && let Some(identity) = self.index.stages().get(placement.stage)
-            {
-                self.traits.push(self.setup.stage_traits(identity, &call.prompt));
-                self.stage_draws.push(StageDraws::new(self.seed, identity.key.0));
-                self.delivered.push(0);
-            }
+            let placed = self.cast.place(&call);
             let position = self.records.len();
-            let stage = u32::try_from(placement.stage).unwrap_or(u32::MAX);
+            let stage = u32::try_from(placed.placement.stage).unwrap_or(u32::MAX);
             self.records.push(CallRecord {
                 stage,
-                identity: placement.identity,
+                identity: placed.placement.identity,
                 prompt_bytes: u32::try_from(call.prompt.len()).unwrap_or(u32::MAX),
                 started: u64::MAX,
                 ended: u64::MAX,
@@ -285,8 +263,7 @@ impl Simulation<'_> {
             if self.spec.inspect {
                 self.keep_prompt(stage, &call.prompt);
             }
-            let delivered = self.delivered.get(placement.stage).copied().unwrap_or(0);
-            self.calls.push(OpenCall { call, placement, delivered, work: None });
+            self.calls.push(OpenCall { call, placed, work: None });
             self.queue.push_back(position);
         }
     }
@@ -333,50 +310,31 @@ impl Simulation<'_> {
     /// What the agent does and answers.
     fn work(&mut self, position: usize) -> Result<Work, EngineError> {
         let missing = || EngineError::Internal("a call without a stage".into());
-        let open = self.calls.get(position).ok_or_else(missing)?;
-        let stage = open.placement.stage;
-        let identity = self.index.stages().get(stage).ok_or_else(missing)?;
-        let traits = self.traits.get(stage).ok_or_else(missing)?;
-        let draws = Draws {
-            run: &self.run_draws,
-            stage: self.stage_draws.get(stage).ok_or_else(missing)?,
-            agent: &AgentDraws::new(self.seed, open.placement.identity),
-        };
+        let OpenCall { call, placed, .. } = self.calls.get(position).ok_or_else(missing)?;
+        let stage = self.cast.stage(*placed).ok_or_else(missing)?;
+        let (key, name) = (stage.key.0, Arc::clone(&stage.name));
+        let prompt_tokens = call.prompt.len() as u64 / 4;
+        let traits = self.cast.traits(*placed).ok_or_else(missing)?;
+        let traits = traits.agent(prompt_tokens, self.setup.guess.run_agents);
         // Pins of token use apply to costs only, so that pinning one leaves order and results as
         // they were.
-        let prompt_tokens = open.call.prompt.len() as u64 / 4;
-        let agent = self.setup.usage.agent(
-            &traits.agent(prompt_tokens, self.setup.guess.run_agents),
-            &draws,
-            &Pins::default(),
-        );
-        let call = SynthCall {
-            stage: identity.key,
-            stage_name: &identity.name,
-            identity: open.placement.identity,
-            ordinal: open.placement.ordinal,
-            delivered: open.delivered,
-            label: open.call.label.as_deref(),
-            prompt: &open.call.prompt,
-            schema: open.call.schema.as_ref(),
-            text_tokens: agent.final_text_tokens,
-        };
-        let synthesizer = &self.setup.synthesizer;
-        let outcome = match (&self.spec.mode, extremes_for(&self.spec.mode, identity.key.0)) {
-            (TrialMode::NullStage(name), _) if *name == identity.name => Outcome::Null,
+        let agent = self.cast.usage(*placed, &traits, &Pins::default()).ok_or_else(missing)?;
+        let text_tokens = agent.final_text_tokens;
+        let outcome = match (&self.spec.mode, extremes_for(&self.spec.mode, key)) {
+            (TrialMode::NullStage(null), _) if *null == name => Outcome::Null,
             (_, Some(extremes)) => {
-                let probe = synthesizer.probe(&mut self.synth, &call, &extremes);
-                let key = identity.key.0;
+                let probe = self.cast.probe(*placed, call, text_tokens, &extremes);
+                let probe = probe.ok_or_else(missing)?;
                 self.unbounded.extend(probe.unbounded.into_iter().map(|path| (key, path)));
                 self.cut |= probe.cut;
                 probe.outcome
             }
             _ => {
-                let answer = synthesizer
-                    .answer(&mut self.synth, &call)
-                    .map_err(|error| EngineError::Unanswerable(error.to_string()))?;
+                let answer = self.cast.answer(*placed, call, text_tokens).ok_or_else(missing)?;
+                let answer =
+                    answer.map_err(|error| EngineError::Unanswerable(error.to_string()))?;
                 for factor in answer.factors {
-                    let key = (Arc::clone(&identity.name), factor.key.1);
+                    let key = (Arc::clone(&name), factor.key.1);
                     let sum = self.factors.entry(key).or_insert((0.0, 0));
                     sum.0 += factor.value;
                     sum.1 += 1;
@@ -387,7 +345,7 @@ impl Simulation<'_> {
                 answer.outcome
             }
         };
-        if self.setup.assumptions.is_done(call.label, &identity.name) {
+        if self.cast.is_done(*placed, call) {
             return Ok(Work { outcome, output_tokens: 0, duration: 0, paid: false });
         }
         Ok(Work {
@@ -402,8 +360,8 @@ impl Simulation<'_> {
     /// stagger. The first response is taken to begin after an eighth of the agent's time.
     fn hold_for_prefix(&mut self, position: usize, duration: u64) -> u64 {
         let stagger = self.setup.job.prefix_stagger_milliseconds;
-        let stage = self.records.get(position).map_or(0, |record| record.stage as usize);
-        let Some(traits) = self.traits.get(stage) else { return 0 };
+        let placed = self.calls.get(position).map(|open| open.placed);
+        let Some(traits) = placed.and_then(|placed| self.cast.traits(placed)) else { return 0 };
         if stagger == 0 || duration == 0 || traits.worktree {
             return 0;
         }
@@ -422,9 +380,7 @@ impl Simulation<'_> {
         self.running -= 1;
         let Some(open) = self.calls.get_mut(position) else { return Ok(()) };
         let Some(work) = open.work.take() else { return Ok(()) };
-        if let Some(delivered) = self.delivered.get_mut(open.placement.stage) {
-            *delivered += 1;
-        }
+        self.cast.delivered(open.placed);
         self.spent_tokens = self.spent_tokens.saturating_add(work.output_tokens);
         self.execution.deliver(open.call.id, work.outcome, work.output_tokens)
     }
@@ -449,7 +405,7 @@ impl Simulation<'_> {
         Trial {
             sample: self.spec.sample,
             notes: self.execution.notes(),
-            stages: self.index.into_stages(),
+            stages: self.cast.into_stages(),
             calls: self.records,
             factors: self
                 .factors

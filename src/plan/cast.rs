@@ -1,0 +1,153 @@
+//! The agents of one execution as a plan casts them: which stage a call belongs to, what its agent
+//! takes, and what it answers. A trial and a simulated run of its plan share this, so that a run is
+//! one more sample. Owns what one execution remembers of its agents; knows no clock and no prices.
+
+use std::sync::Arc;
+
+use crate::plan::assume::AssumeError;
+use crate::plan::setup::{Setup, StageTraits};
+use crate::plan::stage::{Placement, StageIdentity, StageIndex};
+use crate::plan::synth::{Extremes, Probe, SampleState, SynthCall, Synthetic};
+use crate::ports::script::AgentCall;
+use crate::seed::Seed;
+use crate::usage::{AgentDraws, AgentTraits, AgentUsage, Draws, Pins, RunDraws, StageDraws};
+
+/// The agents of one execution. What it is asked about a call that it did not place is `None`.
+pub struct Cast<'a> {
+    setup: &'a Setup,
+    seed: Seed,
+    run_draws: RunDraws,
+    index: StageIndex,
+    /// By stage of `index`.
+    parts: Vec<Part>,
+    answers: SampleState,
+}
+
+/// What the agents of one stage share.
+struct Part {
+    traits: StageTraits,
+    draws: StageDraws,
+    /// Results that the script was given.
+    delivered: u32,
+}
+
+/// A call with its place among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its stage, and the key of its draws.
+    pub placement: Placement,
+    /// Results of its stage that the script had been given when it made the call.
+    delivered: u32,
+}
+
+impl<'a> Cast<'a> {
+    /// Nobody yet. `seed` is the execution's own.
+    pub fn new(setup: &'a Setup, seed: Seed) -> Self {
+        Self {
+            setup,
+            seed,
+            run_draws: RunDraws::new(seed),
+            index: StageIndex::new(Arc::clone(&setup.label_templates)),
+            parts: Vec::new(),
+            answers: SampleState::new(seed),
+        }
+    }
+
+    /// Places the next call. The first one of a stage says what kind of work the stage is.
+    pub fn place(&mut self, call: &AgentCall) -> Placed {
+        let placement = self.index.place(call);
+        if placement.stage == self.parts.len()
+            && let Some(identity) = self.index.stages().get(placement.stage)
+        {
+            self.parts.push(Part {
+                traits: self.setup.stage_traits(identity, &call.prompt),
+                draws: StageDraws::new(self.seed, identity.key.0),
+                delivered: 0,
+            });
+        }
+        let delivered = self.parts.get(placement.stage).map_or(0, |part| part.delivered);
+        Placed { placement, delivered }
+    }
+
+    /// The stage of a call.
+    pub fn stage(&self, placed: Placed) -> Option<&StageIdentity> {
+        self.index.stages().get(placed.placement.stage)
+    }
+
+    /// The stages met, in first-call order.
+    pub fn into_stages(self) -> Vec<StageIdentity> {
+        self.index.into_stages()
+    }
+
+    /// The traits of a call's stage, as written.
+    pub fn traits(&self, placed: Placed) -> Option<&StageTraits> {
+        self.parts.get(placed.placement.stage).map(|part| &part.traits)
+    }
+
+    /// What the agent of a call takes, given its traits.
+    pub fn usage(&self, placed: Placed, traits: &AgentTraits, pins: &Pins) -> Option<AgentUsage> {
+        let draws = Draws {
+            run: &self.run_draws,
+            stage: &self.parts.get(placed.placement.stage)?.draws,
+            agent: &AgentDraws::new(self.seed, placed.placement.identity),
+        };
+        Some(self.setup.usage.agent(traits, &draws, pins))
+    }
+
+    /// What the agent of a call answers. `text_tokens` is the length of its final output.
+    pub fn answer(
+        &mut self,
+        placed: Placed,
+        call: &AgentCall,
+        text_tokens: u64,
+    ) -> Option<Result<Synthetic, AssumeError>> {
+        let stage = self.index.stages().get(placed.placement.stage)?;
+        let call = synth_call(stage, placed, call, text_tokens);
+        Some(self.setup.synthesizer.answer(&mut self.answers, &call))
+    }
+
+    /// What it answers where answers are pushed to extremes.
+    pub fn probe(
+        &mut self,
+        placed: Placed,
+        call: &AgentCall,
+        text_tokens: u64,
+        extremes: &Extremes,
+    ) -> Option<Probe> {
+        let stage = self.index.stages().get(placed.placement.stage)?;
+        let call = synth_call(stage, placed, call, text_tokens);
+        Some(self.setup.synthesizer.probe(&mut self.answers, &call, extremes))
+    }
+
+    /// The script was given the result of a call.
+    pub fn delivered(&mut self, placed: Placed) {
+        if let Some(part) = self.parts.get_mut(placed.placement.stage) {
+            part.delivered += 1;
+        }
+    }
+
+    /// Whether `--done` marks a call: it is answered, and costs nothing.
+    pub fn is_done(&self, placed: Placed, call: &AgentCall) -> bool {
+        self.stage(placed)
+            .is_some_and(|stage| self.setup.assumptions.is_done(call.label.as_deref(), &stage.name))
+    }
+}
+
+fn synth_call<'c>(
+    stage: &'c StageIdentity,
+    placed: Placed,
+    call: &'c AgentCall,
+    text_tokens: u64,
+) -> SynthCall<'c> {
+    SynthCall {
+        stage: stage.key,
+        stage_name: &stage.name,
+        identity: placed.placement.identity,
+        ordinal: placed.placement.ordinal,
+        delivered: placed.delivered,
+        label: call.label.as_deref(),
+        prompt: &call.prompt,
+        schema: call.schema.as_ref(),
+        text_tokens,
+    }
+}
