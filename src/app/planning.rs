@@ -2,6 +2,7 @@
 //! trials there.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
@@ -56,17 +57,11 @@ pub(super) fn answer(context: &JobContext, request: Request) -> Answer {
         return Answer::Needs(needs);
     }
     let counter = OnceLock::new();
-    thread::scope(|scope| {
-        // The vocabulary takes as long to load as a small plan takes to make.
-        scope.spawn(|| {
-            counter.get_or_init(TokenCounter::load);
-        });
-        let mut workers = Threads { program: &program, context, counter: &counter };
-        match planner::plan(request.job, &facts, &mut workers) {
-            Ok((report, routings)) => Answer::Planned(Box::new((report, routings, facts.clone()))),
-            Err(error) => Answer::Failed(error),
-        }
-    })
+    let mut workers = Threads { program: &program, context, counter: &counter };
+    match planner::plan(request.job, &facts, &mut workers) {
+        Ok((report, routings)) => Answer::Planned(Box::new((report, routings, facts.clone()))),
+        Err(error) => Answer::Failed(error),
+    }
 }
 
 fn missing_paths(facts: &WorkflowFacts, sources: &SourceSet) -> Vec<String> {
@@ -87,8 +82,7 @@ struct Threads<'a> {
 
 impl Workers for Threads<'_> {
     fn trials(&mut self, setup: &Setup, specs: &[TrialSpec]) -> Result<Vec<Trial>, EngineError> {
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let share = specs.len().div_ceil(cores).max(1);
+        let share = specs.len().div_ceil(cores()).max(1);
         let run = |part: &[TrialSpec]| -> Result<Vec<Trial>, EngineError> {
             part.iter()
                 .map(|spec| {
@@ -110,9 +104,49 @@ impl Workers for Threads<'_> {
     }
 
     fn count_tokens(&mut self, texts: &[String]) -> Vec<u64> {
+        if texts.is_empty() {
+            return Vec::new();
+        }
         let counter = self.counter.get_or_init(TokenCounter::load);
         texts.iter().map(|text| counter.count(text)).collect()
     }
+
+    fn trials_while_counting(
+        &mut self,
+        setup: &Setup,
+        specs: &[TrialSpec],
+        texts: &[String],
+    ) -> Result<(Vec<Trial>, Vec<u64>), EngineError> {
+        let counter = self.counter;
+        thread::scope(|scope| {
+            if !texts.is_empty() {
+                scope.spawn(|| counter.get_or_init(TokenCounter::load));
+            }
+            let trials = self.trials(setup, specs)?;
+            Ok((trials, self.count_tokens(texts)))
+        })
+    }
+
+    fn side_by_side(&self, count: usize, task: &(dyn Fn(usize) + Sync)) {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let number = next.fetch_add(1, Ordering::Relaxed)
+                && number < count
+            {
+                task(number);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..cores().min(count) {
+                scope.spawn(work);
+            }
+            work();
+        });
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 type Part = Result<Vec<Trial>, EngineError>;

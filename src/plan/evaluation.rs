@@ -9,9 +9,10 @@ use crate::band;
 use crate::plan::PlanError;
 use crate::plan::costing::{AgentCost, Choice, SampleCost, cost_samples, recost_samples};
 use crate::plan::fitting::{self, FitOutcome};
-use crate::plan::frame::{Frame, Scouted, role_of};
+use crate::plan::frame::{Frame, Scouted, TOKENS_PER_BYTE, role_of};
 use crate::plan::routing::{self, Routed, Written};
 use crate::plan::setup::{Guess, Setup};
+use crate::plan::synth::without_filler;
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
 use crate::policy::Policy;
@@ -25,6 +26,10 @@ const SCOUTS: u32 = 12;
 const VANGUARD: u32 = 2;
 /// How many prompts of a stage are counted.
 const PROMPTS_COUNTED: usize = 3;
+/// Texts of at least so many bytes are counted by the vocabulary.
+const COUNTED_BYTES_MIN: usize = 4 << 10;
+/// Also those of which one byte in so many is not ASCII: other scripts take more tokens per byte.
+const FOREIGN_SHARE: usize = 8;
 
 /// Runs the trials of a job and joins them. Sets the setup's guess from its first samples.
 ///
@@ -41,9 +46,10 @@ pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, Pla
     scouted_trials.extend(workers.trials(setup, &natural(scouts.min(VANGUARD)..scouts, true))?);
     let (mut scouted, guess) = scout(&scouted_trials);
     setup.guess = guess;
-    let trials = workers.trials(setup, &natural(0..samples, false))?;
-    // Last, so that a vocabulary that is still loading holds up no trial.
-    count_prompts(&scouted_trials, &mut scouted, workers);
+    let prompts = StagePrompts::of(&scouted_trials);
+    let specs = natural(0..samples, false);
+    let (trials, counts) = workers.trials_while_counting(setup, &specs, &prompts.to_count)?;
+    prompts.into_scouted(&counts, &mut scouted);
     Ok(Frame::join(setup, trials, &scouted))
 }
 
@@ -55,26 +61,69 @@ fn is_stopped_before_agents(trial: &Trial) -> bool {
     trial.calls.is_empty() && matches!(trial.finish, Finish::LimitReached { .. })
 }
 
-/// Tokens per byte of the first prompts of each stage.
-fn count_prompts(trials: &[Trial], scouted: &mut Scouted, workers: &mut dyn Workers) {
-    let mut texts: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for trial in trials {
-        for (stage, prompt) in &trial.prompts {
-            let key = trial.stages.get(*stage as usize).map_or(0, |of| of.key.0);
-            let kept = texts.entry(key).or_default();
-            if kept.len() < PROMPTS_COUNTED {
-                kept.push(prompt.clone());
+/// First prompts of each stage, and which of their texts need the vocabulary.
+struct StagePrompts {
+    by_stage: BTreeMap<u64, StagePrompt>,
+    to_count: Vec<String>,
+}
+
+#[derive(Default)]
+struct StagePrompt {
+    first: String,
+    prompts: usize,
+    bytes: usize,
+    /// What is known or estimated.
+    tokens: f64,
+    /// Positions of what is to be counted.
+    counted: Vec<usize>,
+}
+
+impl StagePrompts {
+    fn of(trials: &[Trial]) -> Self {
+        let mut found = Self { by_stage: BTreeMap::new(), to_count: Vec::new() };
+        for trial in trials {
+            for (stage, prompt) in &trial.prompts {
+                let key = trial.stages.get(*stage as usize).map_or(0, |of| of.key.0);
+                let of = found.by_stage.entry(key).or_default();
+                if of.prompts == PROMPTS_COUNTED {
+                    continue;
+                }
+                if of.prompts == 0 {
+                    of.first.clone_from(prompt);
+                }
+                of.prompts += 1;
+                of.bytes += prompt.len();
+                let (own, invented_tokens) = without_filler(prompt);
+                of.tokens += invented_tokens as f64;
+                if is_worth_counting(&own) {
+                    of.counted.push(found.to_count.len());
+                    found.to_count.push(own.into_owned());
+                } else {
+                    of.tokens += own.len() as f64 * TOKENS_PER_BYTE;
+                }
             }
         }
+        found
     }
-    for (key, texts) in texts {
-        let tokens: u64 = workers.count_tokens(&texts).into_iter().sum();
-        let bytes: usize = texts.iter().map(String::len).sum();
-        if bytes > 0 {
-            scouted.tokens_per_byte.insert(key, tokens as f64 / bytes as f64);
+
+    /// Tokens per byte of each stage. `counts` are the tokens of what was to be counted.
+    fn into_scouted(self, counts: &[u64], scouted: &mut Scouted) {
+        for (key, of) in self.by_stage {
+            let counted: u64 = of.counted.iter().filter_map(|at| counts.get(*at)).sum();
+            if of.bytes > 0 {
+                let ratio = (of.tokens + counted as f64) / of.bytes as f64;
+                scouted.tokens_per_byte.insert(key, ratio);
+            }
+            scouted.prompts.insert(key, of.first);
         }
-        scouted.prompts.extend(texts.into_iter().next().map(|prompt| (key, prompt)));
     }
+}
+
+/// Whether an estimate would not do. A first context is 20,000 tokens and more: where at most a
+/// thousand of them are in question, an estimate that is off by a fifth moves it by 1 %.
+fn is_worth_counting(text: &str) -> bool {
+    let foreign = text.bytes().filter(|byte| !byte.is_ascii()).count();
+    text.len() >= COUNTED_BYTES_MIN || foreign * FOREIGN_SHARE >= text.len().max(1)
 }
 
 /// Roles and sizes from inspected trials.

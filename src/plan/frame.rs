@@ -61,8 +61,8 @@ impl Recorded {
     }
 }
 
-/// Default ratio before any prompt is counted: English prose and code on o200k.
-const TOKENS_PER_BYTE: f64 = 0.24;
+/// Where no prompt is counted: English prose and code on o200k.
+pub const TOKENS_PER_BYTE: f64 = 0.24;
 /// Calls per run from which a stage fans out.
 const FAN_OUT_CALLS: u64 = 4;
 /// Quoted agents from which a stage reduces.

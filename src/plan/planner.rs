@@ -1,6 +1,9 @@
 //! The whole of a plan, from a job to its report. Owns the order of the steps; each step has a
 //! room of its own.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use crate::band::{self, Band};
 use crate::gate::Gate;
 use crate::money::Picodollars;
@@ -183,56 +186,94 @@ fn answer_drivers(
     names: &[String],
     workers: &mut dyn Workers,
 ) -> Result<Vec<Driver>, PlanError> {
-    let mut drivers = Vec::new();
-    for (position, candidate) in ranked.iter().take(DRIVERS_LISTED).enumerate() {
-        let write = |per_mille| candidate.measure.write(candidate.quantile(per_mille));
-        let (p10, p50, p90) = (write(100), write(500), write(900));
-        let mut response = Vec::new();
-        if position < DRIVERS_ANSWERED && assemble::dollars(priced).is_some() {
-            let mut values = vec![p10.clone(), p50.clone(), p90.clone()];
+    let listed: Vec<&Candidate> = ranked.iter().take(DRIVERS_LISTED).collect();
+    let priced_at_all = assemble::dollars(priced).is_some();
+    let answered = if priced_at_all { DRIVERS_ANSWERED.min(listed.len()) } else { 0 };
+    let points: Vec<(&Candidate, String)> = listed
+        .iter()
+        .take(answered)
+        .flat_map(|candidate| {
+            let mut values = three_values(candidate).to_vec();
             values.dedup();
-            for value in values {
-                response.push(intervene(setup, frame, priced, candidate, value, names, workers)?);
-            }
+            values.into_iter().map(|value| (*candidate, value))
+        })
+        .collect();
+    // Pins of token use need no trials, and so no worker of their own.
+    let measured: Vec<OnceLock<Result<DriverPoint, PlanError>>> =
+        points.iter().map(|_| OnceLock::new()).collect();
+    workers.side_by_side(points.len(), &|number| {
+        if let (Some((candidate, value)), Some(cell)) = (points.get(number), measured.get(number))
+            && candidate.measure.is_token_use()
+        {
+            cell.get_or_init(|| repriced(setup, frame, priced, candidate, value, names));
         }
-        drivers.push(Driver {
-            key: candidate.key(),
+    });
+    let mut responses: BTreeMap<String, Vec<DriverPoint>> = BTreeMap::new();
+    for ((candidate, value), cell) in points.into_iter().zip(measured) {
+        let point = match cell.into_inner() {
+            Some(point) => point?,
+            None => resampled(setup, candidate, value, workers)?,
+        };
+        responses.entry(candidate.key()).or_default().push(point);
+    }
+    let driver = |candidate: &Candidate| {
+        let [p10, p50, p90] = three_values(candidate);
+        let key = candidate.key();
+        Driver {
             name: in_words(candidate),
             share_per_mille: candidate.share_per_mille(),
             p10,
             p50,
             p90,
-            response,
-        });
-    }
-    Ok(drivers)
+            response: responses.remove(&key).unwrap_or_default(),
+            key,
+        }
+    };
+    Ok(listed.into_iter().map(driver).collect())
 }
 
-fn intervene(
+/// A driver's P10, P50 and P90 as `--assume` takes them.
+fn three_values(candidate: &Candidate) -> [String; 3] {
+    [100, 500, 900].map(|per_mille| candidate.measure.write(candidate.quantile(per_mille)))
+}
+
+/// The cost with a quantity of token use pinned: the same calls, priced anew.
+fn repriced(
     setup: &Setup,
     frame: &Frame,
     priced: &Priced,
     candidate: &Candidate,
-    value: String,
+    value: &str,
     names: &[String],
+) -> Result<DriverPoint, PlanError> {
+    let pinned = setup.with_assumption(&candidate.key(), value)?;
+    let costs = evaluation::price_pinned(setup, &pinned, frame, priced, names)?;
+    Ok(point(value.to_owned(), &costs))
+}
+
+/// The cost with a quantity of results pinned: the script runs anew.
+fn resampled(
+    setup: &Setup,
+    candidate: &Candidate,
+    value: String,
     workers: &mut dyn Workers,
 ) -> Result<DriverPoint, PlanError> {
     let mut pinned = setup.with_assumption(&candidate.key(), &value)?;
-    let costs = if candidate.measure.is_token_use() {
-        evaluation::price_pinned(setup, &pinned, frame, priced, names)?
-    } else {
-        let frame = evaluation::sample(&mut pinned, workers)?;
-        let names = evaluation::unique_names(&frame);
-        evaluation::price(&pinned, &frame, &pinned.policy, &names)?.costs
-    };
+    let frame = evaluation::sample(&mut pinned, workers)?;
+    let names = evaluation::unique_names(&frame);
+    let costs = evaluation::price(&pinned, &frame, &pinned.policy, &names)?.costs;
+    Ok(point(value, &costs))
+}
+
+fn point(value: String, costs: &[SampleCost]) -> DriverPoint {
     let agents: Vec<u32> = costs.iter().map(|sample| sample.total().agents).collect();
-    Ok(DriverPoint {
+    DriverPoint {
         value,
-        cost_usd_p50: assemble::dollars_of(&costs)
+        cost_usd_p50: assemble::dollars_of(costs)
             .and_then(|dollars| Band::of(&dollars))
             .map(|band| band.p50),
         agents_p50: Band::of(&agents).map_or(0, |band| u64::from(band.p50)),
-    })
+    }
 }
 
 fn in_words(candidate: &Candidate) -> String {

@@ -160,7 +160,7 @@ impl Setup {
             self.job.assumptions.iter().filter(|pin| !names_key(pin)).cloned().collect();
         pins.push(format!("{key}={value}"));
         let assumptions = parse_assumptions(&self.job, &pins)?;
-        let synthesizer = synthesizer(&self.job, &assumptions, &self.caps)?;
+        let synthesizer = self.synthesizer.with_assumptions(&assumptions);
         Ok(Self {
             table: Arc::clone(&self.table),
             usage: Arc::clone(&self.usage),

@@ -11,4 +11,21 @@ pub trait Workers {
 
     /// Counts o200k tokens of each text.
     fn count_tokens(&mut self, texts: &[String]) -> Vec<u64>;
+
+    /// Both, beside each other where that is quicker: the vocabulary takes as long to load as a
+    /// small plan takes to make.
+    fn trials_while_counting(
+        &mut self,
+        setup: &Setup,
+        specs: &[TrialSpec],
+        texts: &[String],
+    ) -> Result<(Vec<Trial>, Vec<u64>), EngineError> {
+        let trials = self.trials(setup, specs)?;
+        Ok((trials, self.count_tokens(texts)))
+    }
+
+    /// Does `task` for every number below `count`, beside each other where there are cores.
+    fn side_by_side(&self, count: usize, task: &(dyn Fn(usize) + Sync)) {
+        (0..count).for_each(task);
+    }
 }

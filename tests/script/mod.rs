@@ -12,3 +12,4 @@ mod realm;
 mod record;
 mod sandbox;
 mod stage;
+mod stringify;

@@ -1,6 +1,7 @@
 //! What a prompt without a schema asks its text to be: JSON of a shape that it shows, or a word
 //! such as PASS or FAIL. Owns the reading of such prompts into a schema; draws nothing.
 
+use memchr::memchr2_iter;
 use serde_json::{Map, Value, json};
 
 use super::word_tables::WordTables;
@@ -52,18 +53,24 @@ fn wrapped(schema: &Value) -> String {
 
 /// Where a prompt asks for JSON: the word with a verb before it, or "only" behind it.
 fn asks_for_json(prompt: &str) -> Option<usize> {
-    let lower = prompt.to_ascii_lowercase();
     let asked = |at: &usize| {
-        let before: String = lower.get(..*at).unwrap_or("").chars().rev().take(NEAR).collect();
-        let before: String = before.chars().rev().collect();
+        let (before, behind) =
+            (prompt.get(..*at).unwrap_or(""), prompt.get(at + 4..).unwrap_or(""));
+        let near = before.char_indices().rev().take(NEAR).last().map_or(0, |(start, _)| start);
+        let before = before.get(near..).unwrap_or("").to_ascii_lowercase();
         let sentence = before.rsplit(['.', ';', '\n']).next().unwrap_or("");
-        let behind: String = lower.get(at + 4..).unwrap_or("").chars().take(NEAR / 2).collect();
+        let behind: String = behind.chars().take(NEAR / 2).collect();
+        let behind = behind.trim_start().to_ascii_lowercase();
         let words = || sentence.split(|c: char| !c.is_alphanumeric());
         words().any(|word| VERBS.contains(&word) || word == "only")
-            || behind.trim_start().starts_with("only")
-            || behind.trim_start().starts_with("のみ")
+            || behind.starts_with("only")
+            || behind.starts_with("のみ")
     };
-    lower.match_indices("json").map(|(at, _)| at).find(asked)
+    let bytes = prompt.as_bytes();
+    let is_json =
+        |at: &usize| bytes.get(*at..at + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"json"));
+    // Prompts quote whole results: a byte that is rare in text finds the few places to look at.
+    memchr2_iter(b'j', b'J', bytes).filter(is_json).find(asked)
 }
 
 /// The schema of the first example of JSON in a text.
@@ -293,13 +300,35 @@ fn words_asked(prompt: &str, tables: &WordTables) -> Option<AskedText> {
     None
 }
 
-/// Words of capitals, with where they begin.
+/// Words of two or more capitals, with where they begin.
 fn capital_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let inside = |c: char| c.is_ascii_uppercase() || c == '_';
-    text.split(move |c| !inside(c)).filter(|word| word.len() > 1).map(move |word| {
-        let start = word.as_ptr().addr() - text.as_ptr().addr();
-        (start, word)
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = text.as_bytes().get(from..)?;
+            let start = from + first_capital(rest)?;
+            let inside = |byte: &&u8| is_capital(**byte);
+            let length = text.as_bytes().get(start..)?.iter().take_while(inside).count();
+            from = start + length;
+            if length > 1 {
+                return Some((start, text.get(start..from)?));
+            }
+        }
     })
+}
+
+const fn is_capital(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte == b'_'
+}
+
+/// Where the first capital is. Blocks first, which the compiler turns into a few instructions each:
+/// most of a long prompt has none.
+fn first_capital(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let has_one = |block: &[u8]| block.iter().fold(false, |found, byte| found | is_capital(*byte));
+    let block = bytes.chunks(BLOCK).position(has_one)? * BLOCK;
+    let within = bytes.get(block..)?.iter().position(|byte| is_capital(*byte))?;
+    Some(block + within)
 }
 
 /// "VERDICT: " before the first word, as it is to be written.

@@ -1,6 +1,8 @@
 //! Plain words of a given amount: what texts consist of beside their marker. Nearly every word is
 //! one token, so that a text's length in tokens is known without counting.
 
+use std::borrow::Cow;
+
 /// Common short words; each is one token with the space before it.
 const SENTENCE: &str = "the value is read before the check and the call can return early when the \
 list is empty so the next step will use an old state and the error is lost in the main path of \
@@ -34,6 +36,23 @@ pub(super) fn write_words(out: &mut String, words: usize, offset: u64) {
     if out.ends_with(' ') {
         out.pop();
     }
+}
+
+/// What a text has beside whole [`SENTENCE`]s, and how many tokens those are: texts that we invented
+/// need no vocabulary to be counted.
+pub fn without_filler(text: &str) -> (Cow<'_, str>, u64) {
+    let mut parts = text.split(SENTENCE);
+    let first = parts.next().unwrap_or("");
+    if first.len() == text.len() {
+        return (Cow::Borrowed(text), 0);
+    }
+    let mut rest = first.to_owned();
+    let mut sentences = 0;
+    for part in parts {
+        sentences += 1;
+        rest.push_str(part);
+    }
+    (Cow::Owned(rest), sentences * WORDS_FROM_START as u64)
 }
 
 /// Words of [`SENTENCE`].

@@ -27,5 +27,6 @@ mod word_tables;
 mod writer;
 
 pub use call::{Booleans, Extremes, Factor, Probe, SynthCall, Synthetic};
+pub use filler::without_filler;
 pub use sample_state::SampleState;
 pub use synthesizer::{ResultsError, Synthesizer, SynthesizerInput, shipped_results};

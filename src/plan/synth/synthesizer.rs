@@ -52,12 +52,12 @@ pub struct SynthesizerInput<'a> {
 /// Invents the results of agents. One per plan; shared by all its samples.
 #[derive(Debug)]
 pub struct Synthesizer {
-    tables: WordTables,
+    tables: Arc<WordTables>,
     assumptions: Arc<Assumptions>,
-    caps: Vec<ProseCap>,
+    caps: Arc<[ProseCap]>,
     tree: TreeCounts,
     /// Strings in the args that may name something.
-    args: Vec<String>,
+    args: Arc<[String]>,
     /// A cache: what is in it depends on its key alone.
     forms: Mutex<BTreeMap<(StageKey, u64), CompiledForm>>,
 }
@@ -82,13 +82,27 @@ impl Synthesizer {
             collect_strings(value, &mut args);
         }
         Ok(Self {
-            tables: WordTables::parse(input.results_toml)?,
+            tables: Arc::new(WordTables::parse(input.results_toml)?),
             assumptions: Arc::clone(input.assumptions),
-            caps: input.caps.to_vec(),
+            caps: input.caps.into(),
             tree: input.tree,
-            args,
+            args: args.into(),
             forms: Mutex::new(BTreeMap::new()),
         })
+    }
+
+    /// The same under other pins.
+    #[must_use]
+    pub fn with_assumptions(&self, assumptions: &Arc<Assumptions>) -> Self {
+        Self {
+            tables: Arc::clone(&self.tables),
+            assumptions: Arc::clone(assumptions),
+            caps: Arc::clone(&self.caps),
+            tree: self.tree,
+            args: Arc::clone(&self.args),
+            // Compiled forms hold pins.
+            forms: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// The result of one call. Calls of one sample are to be answered in call order.

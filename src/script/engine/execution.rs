@@ -21,6 +21,7 @@ use super::host::Host;
 use super::json_text::without_lone_surrogates;
 use super::program::Units;
 use super::raw::{self, Heap};
+use super::stringify::quote;
 use super::thrown::{Line, Thrown};
 use super::unit::ScriptId;
 
@@ -295,6 +296,12 @@ fn json<'js>(ctx: &Ctx<'js>, host: &Host, value: Value<'js>) -> Option<String> {
     if value.is_undefined() {
         return None;
     }
+    if value.is_string() {
+        // Often the last agent's whole text.
+        let mut text = String::new();
+        quote(&host.text(ctx, &value).ok()?, &mut text);
+        return Some(within(text, VALUE_BYTES_MAX));
+    }
     let text = match ctx.json_stringify(value) {
         Ok(Some(text)) => text.to_string().ok().map(without_lone_surrogates),
         Ok(None) => None,
@@ -307,15 +314,13 @@ fn json<'js>(ctx: &Ctx<'js>, host: &Host, value: Value<'js>) -> Option<String> {
             None
         }
     };
-    let mut text = text?;
-    if text.len() > VALUE_BYTES_MAX {
-        let mut end = VALUE_BYTES_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-    }
-    Some(text)
+    text.map(|text| within(text, VALUE_BYTES_MAX))
+}
+
+/// At most so many bytes of `text`, cut at a character.
+fn within(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
+    text
 }
 
 fn limit_reached(limit: &str) -> Finish {

@@ -14,6 +14,7 @@ use super::child_workflow::{plain_agent, rejected, workflow};
 use super::host::{Callbacks, Host};
 use super::program::url_shim;
 use super::raw;
+use super::stringify::stringify;
 use super::thrown::Thrown;
 use super::timers::Timer;
 
@@ -95,6 +96,10 @@ fn record<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, natives: &Object<'js>) -> Result
     let own = host.clone();
     let drop = move |line: String| own.notebook.borrow_mut().failure(line);
     natives.set("drop", Function::new(ctx.clone(), drop)?)?;
+    let plain = |ctx: Ctx<'js>, value: Value<'js>, indent: usize, object, array| {
+        stringify(&ctx, &value, indent, object, array)
+    };
+    natives.set("plainText", Function::new(ctx.clone(), plain)?)?;
     let own = host.clone();
     let warn = move |code: String, message: String, help: String| {
         own.warn(&code, message, &help, None);

@@ -3,7 +3,7 @@
 
 /// `text` with every lone surrogate escape replaced by that of U+FFFD.
 pub(super) fn without_lone_surrogates(text: String) -> String {
-    if !text.contains("\\ud") {
+    if memchr::memmem::find(text.as_bytes(), b"\\ud").is_none() {
         return text;
     }
     let mut clean = String::with_capacity(text.len());

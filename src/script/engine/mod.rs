@@ -12,6 +12,7 @@ mod json_text;
 mod notebook;
 mod program;
 mod raw;
+mod stringify;
 mod thrown;
 mod timers;
 mod unit;

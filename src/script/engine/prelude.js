@@ -2,8 +2,9 @@
 // realm, and takes what it needs from the built-ins now, so that a script that changes them later
 // changes its own results only. Returns what the host calls back.
 export default (host, itemsMax, total) => {
-  const { admit, fail, drop, warn, timer, untimer, spent, touch, read, loadUrl } = host;
+  const { admit, fail, drop, warn, timer, untimer, spent, touch, read, loadUrl, plainText } = host;
   const { isArray } = Array;
+  const { prototype: arrayPrototype } = Array;
   const { defineProperty, prototype: objectPrototype } = Object;
   const { construct } = Reflect;
   const [ErrorOf, TypeErrorOf, RangeErrorOf, PromiseOf, ProxyOf, DateOf] =
@@ -128,6 +129,20 @@ export default (host, itemsMax, total) => {
   hidden(Math, 'random', () => {
     throw new ErrorOf('Math.random() is unavailable in workflow scripts (breaks resume). For N independent samples, include the index in the agent label or prompt.');
   });
+
+  // Plain data has its text from the host, which is faster; everything else is the engine's.
+  const { stringify: engineStringify } = JSON;
+  hidden(JSON, 'stringify', {
+    stringify(value, replacer, space) {
+      const indent = space === undefined ? 0
+        : typeof space === 'number' && space >= 0 && space <= 10 ? space | 0 : -1;
+      if (typeof value === 'object' && (replacer === undefined || replacer === null) && indent >= 0) {
+        const text = plainText(value, indent, objectPrototype, arrayPrototype);
+        if (text !== undefined) return text;
+      }
+      return engineStringify(value, replacer, space);
+    },
+  }.stringify);
 
   // Which keys of `args` a script reads. Only the object itself is wrapped: its values, and arrays,
   // are what they are.
