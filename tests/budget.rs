@@ -17,6 +17,7 @@ const fn pico(amount: i128) -> Picodollars {
 fn ask(attempt: &str, scope: ScopeId, prompt: i128, standing: u64, floor: u64) -> Ask {
     let fixed = Charge { usd: pico(prompt), billed_tokens: 10, output_tokens: 0, requests: 1 };
     Ask {
+        windows: Vec::new(),
         attempt: AttemptId(attempt.to_owned()),
         scope,
         agent: None,

@@ -8,6 +8,7 @@ use crate::budget::charge::Charge;
 use crate::budget::denial::{Denial, DenialKind, Shortage};
 use crate::budget::effects::{Balance, Decision, Effects};
 use crate::budget::entry::{Entry, EntryKind, replay};
+use crate::budget::rows::Touched;
 use crate::budget::scope::{Limits, Scope, ScopeId};
 use crate::budget::waiters::{Place, Waiter, Waiters};
 use crate::id::AttemptId;
@@ -23,10 +24,13 @@ const THRESHOLDS_PER_MILLE: [u16; 2] = [750, 900];
 /// account lives, so that each is charged once.
 #[derive(Debug)]
 pub struct Account {
-    pub(crate) scopes: Vec<Scope>,
+    pub(crate) scopes: BTreeMap<ScopeId, Scope>,
+    pub(crate) next_scope: u32,
     pub(crate) attempts: BTreeMap<AttemptId, Attempt>,
     pub(crate) waiters: Waiters,
     pub(crate) entries: Vec<Entry>,
+    /// What changed since it was last written down; kept only where a store keeps the account.
+    pub(crate) touched: Option<Touched>,
     pub(crate) thresholds_per_mille: Vec<u16>,
     waiting_max: usize,
     /// Why nothing is admitted any more; set where the books stopped to balance.
@@ -37,6 +41,9 @@ pub struct Account {
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub(crate) scope: ScopeId,
+    pub(crate) windows: Vec<ScopeId>,
+    /// Everything that it is charged to, innermost first.
+    pub(crate) path: Arc<[ScopeId]>,
     pub(crate) agent: Option<Arc<str>>,
     pub(crate) state: AttemptState,
 }
@@ -87,10 +94,12 @@ impl Account {
     /// An account without scopes, with an endless queue and thresholds at 75 and 90 %.
     pub fn new() -> Self {
         Self {
-            scopes: Vec::new(),
+            scopes: BTreeMap::new(),
+            next_scope: 0,
             attempts: BTreeMap::new(),
             waiters: Waiters::default(),
             entries: Vec::new(),
+            touched: None,
             thresholds_per_mille: THRESHOLDS_PER_MILLE.to_vec(),
             waiting_max: usize::MAX,
             broken: None,
@@ -122,16 +131,17 @@ impl Account {
         let path = match parent {
             None => Arc::from(name),
             Some(parent) => {
-                if self.path(parent)?.len() >= DEPTH_MAX {
+                if self.branch(parent)?.len() >= DEPTH_MAX {
                     return Err(AccountError::TooDeep(name.to_owned()));
                 }
                 Arc::from(format!("{} / {name}", self.scope(parent)?.path))
             }
         };
-        let number =
-            u32::try_from(self.scopes.len()).map_err(|_| AccountError::TooDeep(name.to_owned()))?;
-        let id = ScopeId(number);
-        self.scopes.push(Scope::new(parent, path, limits));
+        let id = ScopeId(self.next_scope);
+        let next = self.next_scope.checked_add(1);
+        self.next_scope = next.ok_or_else(|| AccountError::TooDeep(name.to_owned()))?;
+        self.scopes.insert(id, Scope::new(parent, path, limits));
+        self.touch_scope(id);
         self.record(EntryKind::Open { scope: id, parent, name: name.to_owned() });
         self.record(EntryKind::Limit { scope: id, limits });
         Ok(id)
@@ -145,10 +155,36 @@ impl Account {
             scope.limits = limits;
             scope.warned_per_mille = Default::default();
         }
+        self.touch_scope(scope);
         self.record(EntryKind::Limit { scope, limits });
         let mut effects = Effects::default();
         self.pump(&mut effects)?;
         Ok(effects)
+    }
+
+    /// Lets a scope admit nothing new; who asks waits. What is in flight goes on and may extend.
+    pub fn pause(&mut self, scope: ScopeId) -> Result<(), AccountError> {
+        self.set_paused(scope, true)
+    }
+
+    /// Lets a paused scope admit again.
+    pub fn resume(&mut self, scope: ScopeId) -> Result<Effects, AccountError> {
+        self.set_paused(scope, false)?;
+        let mut effects = Effects::default();
+        self.pump(&mut effects)?;
+        Ok(effects)
+    }
+
+    fn set_paused(&mut self, id: ScopeId, paused: bool) -> Result<(), AccountError> {
+        if self.scope(id)?.paused == paused {
+            return Ok(());
+        }
+        if let Some(scope) = self.scope_mut(id) {
+            scope.paused = paused;
+        }
+        self.touch_scope(id);
+        self.record(EntryKind::Pause { scope: id, paused });
+        Ok(())
     }
 
     /// Asks for a reservation. It is admitted, waits in the queue, or is refused; if it waits, the
@@ -158,7 +194,7 @@ impl Account {
             return Err(AccountError::AttemptUsed(ask.attempt));
         }
         self.still_balanced()?;
-        let path = self.path(ask.scope)?;
+        let path = self.path(&ask)?;
         let place = self.waiters.next_place(ask.order);
         let judgement = judge(&ask, &self.with_scopes(&path));
         let (blocking, shortage) = match judgement {
@@ -221,10 +257,9 @@ impl Account {
         self.still_balanced()?;
         let replayed = replay(&self.entries);
         let untouched = Balance::default();
-        for (number, scope) in self.scopes.iter().enumerate() {
-            let id = ScopeId(u32::try_from(number).unwrap_or(u32::MAX));
+        for (id, scope) in &self.scopes {
             let kept = Balance::of(scope);
-            let summed = *replayed.get(&id).unwrap_or(&untouched);
+            let summed = *replayed.get(id).unwrap_or(&untouched);
             if kept != summed {
                 return Err(AccountError::Broken(format!(
                     "{} holds {kept:?}, its entries sum to {summed:?}",
@@ -240,10 +275,12 @@ impl Account {
         if self.waiters.len() == 0 {
             return Ok(());
         }
-        let one_root = self.scopes.iter().filter(|scope| scope.parent.is_none()).count() == 1;
+        let mut roots = self.scopes.iter().filter(|(_, scope)| scope.parent.is_none());
+        let root = roots.next().map(|(id, _)| *id).filter(|_| roots.next().is_none());
         let mut blocked: Vec<ScopeId> = Vec::new();
         for place in self.waiters.places() {
-            if one_root && blocked.contains(&ScopeId(0)) {
+            // Nobody gets past a root that all have in common.
+            if root.is_some_and(|root| blocked.contains(&root)) {
                 break;
             }
             self.pump_one(place, &mut blocked, effects)?;
@@ -258,7 +295,7 @@ impl Account {
         effects: &mut Effects,
     ) -> Result<(), AccountError> {
         let Some(waiter) = self.waiters.get(place) else { return Ok(()) };
-        let path = self.path(waiter.ask.scope)?;
+        let path = self.path(&waiter.ask)?;
         let behind: Vec<ScopeId> = path.iter().filter(|id| blocked.contains(id)).copied().collect();
         let judgement = judge(&waiter.ask, &self.with_scopes(&path));
         let admission = match judgement {
@@ -299,6 +336,7 @@ impl Account {
             if let Some(scope) = self.scope_mut(*id) {
                 scope.reserve(charge, ask.agent.as_ref());
             }
+            self.touch_scope(*id);
         }
         if let Some(over) = self.with_scopes(path).iter().find(|(_, scope)| !scope.within_limits())
         {
@@ -313,13 +351,17 @@ impl Account {
         }
         let attempt = Attempt {
             scope: ask.scope,
+            windows: ask.windows.clone(),
+            path: path.into(),
             agent: ask.agent.clone(),
             state: AttemptState::Reserved(charge),
         };
         self.attempts.insert(ask.attempt.clone(), attempt);
+        self.touch_attempt(&ask.attempt);
         self.record(EntryKind::Reserve {
             attempt: ask.attempt.clone(),
             scope: ask.scope,
+            windows: ask.windows.clone(),
             agent: ask.agent.clone(),
             charge,
         });
@@ -336,21 +378,46 @@ impl Account {
         self.entries.push(Entry { sequence, kind });
     }
 
+    pub(crate) fn touch_scope(&mut self, id: ScopeId) {
+        if let Some(touched) = &mut self.touched {
+            touched.scopes.insert(id);
+        }
+    }
+
+    pub(crate) fn touch_attempt(&mut self, attempt: &AttemptId) {
+        if let Some(touched) = &mut self.touched {
+            touched.attempts.insert(attempt.clone());
+        }
+    }
+
     pub(crate) fn scope(&self, id: ScopeId) -> Result<&Scope, AccountError> {
-        self.scopes.get(id.0 as usize).ok_or(AccountError::UnknownScope(id.0))
+        self.scopes.get(&id).ok_or(AccountError::UnknownScope(id.0))
     }
 
     pub(crate) fn scope_mut(&mut self, id: ScopeId) -> Option<&mut Scope> {
-        self.scopes.get_mut(id.0 as usize)
+        self.scopes.get_mut(&id)
     }
 
     /// `scope` and everything above it, innermost first.
-    pub(crate) fn path(&self, scope: ScopeId) -> Result<Vec<ScopeId>, AccountError> {
-        let mut path = Vec::with_capacity(4);
+    fn branch(&self, scope: ScopeId) -> Result<Vec<ScopeId>, AccountError> {
+        let mut branch = Vec::with_capacity(8);
         let mut next = Some(scope);
         while let Some(id) = next {
             next = self.scope(id)?.parent;
-            path.push(id);
+            branch.push(id);
+        }
+        Ok(branch)
+    }
+
+    /// Everything that `ask` is charged to, each once: its scope's branch, then its windows'.
+    pub(crate) fn path(&self, ask: &Ask) -> Result<Vec<ScopeId>, AccountError> {
+        let mut path = self.branch(ask.scope)?;
+        for window in &ask.windows {
+            for id in self.branch(*window)? {
+                if !path.contains(&id) {
+                    path.push(id);
+                }
+            }
         }
         Ok(path)
     }

@@ -17,6 +17,9 @@ pub struct Ask {
     pub attempt: AttemptId,
     /// The innermost scope of its path; it is charged to that one and all above it.
     pub scope: ScopeId,
+    /// The calendar windows that are open now; it is charged to these too, and stays charged to
+    /// them when the next ones open.
+    pub windows: Vec<ScopeId>,
     /// Whose request it is, where agents are counted.
     pub agent: Option<Arc<str>>,
     /// Its place in the queue: lower is served first, equals in order of arrival. The position of
@@ -83,7 +86,11 @@ pub(crate) fn judge(ask: &Ask, path: &[(ScopeId, &Scope)]) -> Judgement {
     let mut blocking = Vec::new();
     let mut shortage = None;
     for (id, scope) in path.iter().rev() {
-        if let Some(short) = first_short(scope, &wanted, ask, false) {
+        let short = match first_short(scope, &wanted, ask, false) {
+            None if scope.paused => Some((Unit::Requests, i128::MAX)),
+            short => short,
+        };
+        if let Some(short) = short {
             blocking.push(*id);
             shortage = shortage.or_else(|| Some(describe(scope, short, &least, ask)));
         }
@@ -154,5 +161,6 @@ fn describe(scope: &Scope, (unit, limit): (Unit, i128), least: &Charge, ask: &As
         settled: unit.quantity(scope.settled(unit)),
         reserved: unit.quantity(scope.reserved(unit)),
         needed: unit.quantity(needed(scope, unit, least, ask)),
+        paused: scope.paused,
     }
 }

@@ -22,6 +22,9 @@ pub struct Shortage {
     pub reserved: Quantity,
     /// The least that the refused request needed.
     pub needed: Quantity,
+    /// Whether the scope was paused: then it lacks nothing, and admits again once resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 /// Why a request was refused.
@@ -46,7 +49,10 @@ pub struct Denial {
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scope, unit, limit, settled, reserved, needed } = self;
+        let Self { scope, unit, limit, settled, reserved, needed, paused } = self;
+        if *paused {
+            return write!(f, "{scope} is paused and admits nothing until it is resumed");
+        }
         write!(
             f,
             "{scope} has spent {} of {} and reserved {}; the next request needs at least {}",

@@ -1,6 +1,6 @@
 //! The append-only list of what happened to an account, from which its balances follow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -40,12 +40,22 @@ pub enum EntryKind {
         /// To what.
         limits: Limits,
     },
+    /// A scope was paused or resumed.
+    Pause {
+        /// Which.
+        scope: ScopeId,
+        /// Whether it admits nothing from now on.
+        paused: bool,
+    },
     /// A request was admitted.
     Reserve {
         /// Its attempt.
         attempt: AttemptId,
         /// The innermost scope it is charged to.
         scope: ScopeId,
+        /// The calendar windows that it is charged to besides.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        windows: Vec<ScopeId>,
         /// Whose request it is.
         agent: Option<Arc<str>>,
         /// What it may take.
@@ -95,101 +105,145 @@ pub enum EntryKind {
     Correct {
         /// Which.
         attempt: AttemptId,
+        /// The innermost scope it was charged to.
+        scope: ScopeId,
+        /// The calendar windows that it was charged to besides.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        windows: Vec<ScopeId>,
+        /// What it had taken before.
+        before: Charge,
         /// What it took.
         charge: Charge,
     },
 }
 
+/// The balances that follow from `entries`, per scope.
+pub fn replay(entries: &[Entry]) -> BTreeMap<ScopeId, Balance> {
+    let mut replay = Replay::default();
+    entries.iter().for_each(|entry| replay.take(&entry.kind));
+    replay.balances()
+}
+
+/// Recomputes balances from entries, one after the other: sums over what each attempt took, without
+/// the account's own bookkeeping. Holds open attempts only, so that millions of entries fit.
+#[derive(Debug, Default)]
+pub struct Replay {
+    parents: BTreeMap<ScopeId, Option<ScopeId>>,
+    balances: BTreeMap<ScopeId, Balance>,
+    /// Attempts that are open, or released and may still turn out to have left.
+    attempts: HashMap<AttemptId, Known>,
+    /// Open attempts of each agent in each scope, and whether one was settled.
+    agents: HashMap<(ScopeId, Arc<str>), (u64, bool)>,
+}
+
 #[derive(Clone, Debug)]
 struct Known {
-    scope: ScopeId,
+    path: Arc<[ScopeId]>,
     agent: Option<Arc<str>>,
     reserved: Charge,
-    settled: Option<Charge>,
+    open: bool,
 }
 
-/// The balances that follow from `entries`, per scope. Recomputed from nothing: sums over the
-/// attempts, without the account's own bookkeeping.
-pub fn replay(entries: &[Entry]) -> BTreeMap<ScopeId, Balance> {
-    let mut parents: BTreeMap<ScopeId, Option<ScopeId>> = BTreeMap::new();
-    let mut balances: BTreeMap<ScopeId, Balance> = BTreeMap::new();
-    let mut attempts: BTreeMap<AttemptId, Known> = BTreeMap::new();
-    let mut open: BTreeSet<AttemptId> = BTreeSet::new();
-    for entry in entries {
-        match &entry.kind {
+impl Replay {
+    /// Takes the next entry.
+    pub fn take(&mut self, kind: &EntryKind) {
+        match kind {
             EntryKind::Open { scope, parent, .. } => {
-                parents.insert(*scope, *parent);
-                balances.insert(*scope, Balance::default());
+                self.parents.insert(*scope, *parent);
+                self.balances.entry(*scope).or_default();
             }
             EntryKind::Limit { scope, limits } => {
-                balances.entry(*scope).or_default().limits = *limits;
+                self.balances.entry(*scope).or_default().limits = *limits;
             }
-            EntryKind::Reserve { attempt, scope, agent, charge } => {
-                let known =
-                    Known { scope: *scope, agent: agent.clone(), reserved: *charge, settled: None };
-                attempts.insert(attempt.clone(), known);
-                open.insert(attempt.clone());
+            EntryKind::Pause { .. } | EntryKind::Overrun { .. } => {}
+            EntryKind::Reserve { attempt, scope, windows, agent, charge } => {
+                let path: Arc<[ScopeId]> = self.path_of(*scope, windows).into();
+                let known = Known { path, agent: agent.clone(), reserved: *charge, open: true };
+                self.charge(&known, |balance| balance.reserved += *charge);
+                self.count_agent(&known, 1, false);
+                self.attempts.insert(attempt.clone(), known);
+            }
+            EntryKind::Extend { attempt, charge } => self.change(attempt, |known| known + *charge),
+            EntryKind::Shrink { attempt, charge } => {
+                self.change(attempt, |known| known.minus(*charge));
             }
             EntryKind::Release { attempt } => {
-                open.remove(attempt);
-            }
-            EntryKind::Overrun { .. } => {}
-            EntryKind::Extend { attempt, charge } => {
-                if let Some(known) = attempts.get_mut(attempt) {
-                    known.reserved += *charge;
+                if let Some(mut known) = self.attempts.remove(attempt) {
+                    self.give_back(&known);
+                    self.count_agent(&known, -1, false);
+                    known.open = false;
+                    self.attempts.insert(attempt.clone(), known);
                 }
             }
-            EntryKind::Shrink { attempt, charge } => {
-                if let Some(known) = attempts.get_mut(attempt) {
-                    known.reserved = known.reserved.minus(*charge);
+            EntryKind::Settle { attempt, charge } | EntryKind::Expire { attempt, charge } => {
+                if let Some(known) = self.attempts.remove(attempt) {
+                    self.give_back(&known);
+                    self.charge(&known, |balance| balance.settled += *charge);
+                    self.count_agent(&known, if known.open { -1 } else { 0 }, true);
                 }
             }
-            EntryKind::Settle { attempt, charge }
-            | EntryKind::Expire { attempt, charge }
-            | EntryKind::Correct { attempt, charge } => {
-                open.remove(attempt);
-                if let Some(known) = attempts.get_mut(attempt) {
-                    known.settled = Some(*charge);
+            EntryKind::Correct { scope, windows, before, charge, .. } => {
+                for id in self.path_of(*scope, windows) {
+                    let balance = self.balances.entry(id).or_default();
+                    balance.settled = balance.settled.minus(*before) + *charge;
                 }
             }
         }
     }
-    sum_up(&parents, balances, &attempts, &open)
-}
 
-fn sum_up(
-    parents: &BTreeMap<ScopeId, Option<ScopeId>>,
-    mut balances: BTreeMap<ScopeId, Balance>,
-    attempts: &BTreeMap<AttemptId, Known>,
-    open: &BTreeSet<AttemptId>,
-) -> BTreeMap<ScopeId, Balance> {
-    let mut settled_agents: BTreeSet<(ScopeId, Arc<str>)> = BTreeSet::new();
-    let mut open_agents: BTreeSet<(ScopeId, Arc<str>)> = BTreeSet::new();
-    for (attempt, known) in attempts {
-        let mut next = Some(known.scope);
-        while let Some(scope) = next {
-            let balance = balances.entry(scope).or_default();
-            if let Some(settled) = known.settled {
-                balance.settled += settled;
-            }
-            if open.contains(attempt) {
-                balance.reserved += known.reserved;
-            }
-            if let Some(agent) = &known.agent {
-                if known.settled.is_some() {
-                    settled_agents.insert((scope, Arc::clone(agent)));
-                } else if open.contains(attempt) {
-                    open_agents.insert((scope, Arc::clone(agent)));
+    /// The balances that follow from what was taken, per scope.
+    pub fn balances(mut self) -> BTreeMap<ScopeId, Balance> {
+        for ((scope, _), (open, settled)) in &self.agents {
+            let balance = self.balances.entry(*scope).or_default();
+            balance.agents_settled += u64::from(*settled);
+            balance.agents_reserved += u64::from(!settled && *open > 0);
+        }
+        self.balances
+    }
+
+    /// A scope and its windows, each with everything above it, each once.
+    fn path_of(&self, scope: ScopeId, windows: &[ScopeId]) -> Vec<ScopeId> {
+        let mut path = Vec::new();
+        for start in std::iter::once(&scope).chain(windows) {
+            let mut next = Some(*start);
+            while let Some(id) = next {
+                if !path.contains(&id) {
+                    path.push(id);
                 }
+                next = self.parents.get(&id).copied().flatten();
             }
-            next = parents.get(&scope).copied().flatten();
+        }
+        path
+    }
+
+    fn charge(&mut self, known: &Known, change: impl Fn(&mut Balance)) {
+        for id in known.path.iter() {
+            change(self.balances.entry(*id).or_default());
         }
     }
-    for (scope, _) in &settled_agents {
-        balances.entry(*scope).or_default().agents_settled += 1;
+
+    fn give_back(&mut self, known: &Known) {
+        if known.open {
+            let reserved = known.reserved;
+            self.charge(known, |balance| balance.reserved = balance.reserved.minus(reserved));
+        }
     }
-    for (scope, _) in open_agents.difference(&settled_agents) {
-        balances.entry(*scope).or_default().agents_reserved += 1;
+
+    fn change(&mut self, attempt: &AttemptId, to: impl Fn(Charge) -> Charge) {
+        let Some(mut known) = self.attempts.remove(attempt) else { return };
+        self.give_back(&known);
+        known.reserved = to(known.reserved);
+        let reserved = known.reserved;
+        self.charge(&known, |balance| balance.reserved += reserved);
+        self.attempts.insert(attempt.clone(), known);
     }
-    balances
+
+    fn count_agent(&mut self, known: &Known, open: i64, settled: bool) {
+        let Some(agent) = &known.agent else { return };
+        for id in known.path.iter() {
+            let count = self.agents.entry((*id, Arc::clone(agent))).or_default();
+            count.0 = count.0.saturating_add_signed(open);
+            count.1 |= settled;
+        }
+    }
 }

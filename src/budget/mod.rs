@@ -6,11 +6,13 @@
 
 mod account;
 mod admission;
+mod books;
 mod bound;
 mod charge;
 mod denial;
 mod effects;
 mod entry;
+mod rows;
 mod scope;
 mod settlement;
 mod unit;
@@ -18,10 +20,12 @@ mod waiters;
 
 pub use account::{Account, AccountError};
 pub use admission::{Admission, Ask, Grant};
+pub use books::{Answer, Applied, Books, Operation};
 pub use bound::{Bound, OUTPUT_FLOOR_TOKENS, OutputCap};
 pub use charge::Charge;
 pub use denial::{Denial, DenialKind, Shortage, Warning};
 pub use effects::{Balance, Decision, Effects, Overrun};
-pub use entry::{Entry, EntryKind, replay};
+pub use entry::{Entry, EntryKind, Replay, replay};
+pub use rows::{AttemptEnd, AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Wanted};
 pub use scope::{Limits, ScopeId};
 pub use unit::{Quantity, Unit};

@@ -1,4 +1,5 @@
-//! One thing that a budget applies to: a run, a phase, an agent; later a day, a project.
+//! One thing that a budget applies to: an organisation, a project, a calendar window, a run, a
+//! phase, an agent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,6 +89,8 @@ pub(crate) struct Scope {
     pub(crate) parent: Option<ScopeId>,
     pub(crate) path: Arc<str>,
     pub(crate) limits: Limits,
+    /// Whether it admits nothing new, whatever it has left.
+    pub(crate) paused: bool,
     pub(crate) settled: Charge,
     pub(crate) reserved: Charge,
     pub(crate) agents: BTreeMap<Arc<str>, AgentCount>,
@@ -103,6 +106,7 @@ impl Scope {
             parent,
             path,
             limits,
+            paused: false,
             settled: Charge::ZERO,
             reserved: Charge::ZERO,
             agents: BTreeMap::new(),
@@ -150,19 +154,20 @@ impl Scope {
         }
     }
 
-    /// Ends a reservation of `reserved`, spending `settled`, or nothing where it never left.
+    /// Ends a reservation of `reserved`, spending `settled`, or nothing where it never left. Whether
+    /// its agent counts for good from now on.
     pub(crate) fn close(
         &mut self,
         reserved: Charge,
         settled: Option<Charge>,
         agent: Option<&Arc<str>>,
-    ) {
+    ) -> bool {
         self.reserved = self.reserved.minus(reserved);
         if let Some(settled) = settled {
             self.settled += settled;
         }
-        let Some(agent) = agent else { return };
-        let Some(count) = self.agents.get_mut(agent) else { return };
+        let Some(agent) = agent else { return false };
+        let Some(count) = self.agents.get_mut(agent) else { return false };
         let was_reserved = !count.settled;
         count.in_flight = count.in_flight.saturating_sub(1);
         count.settled |= settled.is_some();
@@ -174,5 +179,6 @@ impl Scope {
         if gone {
             self.agents.remove(agent);
         }
+        was_reserved && now_settled
     }
 }

@@ -1,5 +1,7 @@
 //! How a reservation changes and ends. A second part of [`Account`].
 
+use std::sync::Arc;
+
 use crate::budget::account::{Account, AccountError, Attempt, AttemptState};
 use crate::budget::charge::Charge;
 use crate::budget::denial::{Denial, DenialKind, Shortage, Warning};
@@ -12,17 +14,18 @@ use crate::id::AttemptId;
 impl Account {
     /// Lowers a reservation to at most `to`, in every unit. What came free can admit who waits.
     pub fn shrink(&mut self, attempt: &AttemptId, to: Charge) -> Result<Effects, AccountError> {
-        let (scope, reserved) = self.in_flight(attempt)?;
+        let (path, reserved) = self.in_flight(attempt)?;
         let kept = reserved.min(to);
         let freed = reserved.minus(kept);
         let mut effects = Effects::default();
         if freed.is_zero() {
             return Ok(effects);
         }
-        for id in self.path(scope)? {
-            if let Some(scope) = self.scope_mut(id) {
+        for id in path.iter() {
+            if let Some(scope) = self.scope_mut(*id) {
                 scope.reserved = scope.reserved.minus(freed);
             }
+            self.touch_scope(*id);
         }
         self.set_state(attempt, AttemptState::Reserved(kept));
         self.record(EntryKind::Shrink { attempt: attempt.clone(), charge: freed });
@@ -38,17 +41,17 @@ impl Account {
         by: Charge,
     ) -> Result<Option<Denial>, AccountError> {
         self.still_balanced()?;
-        let (scope, reserved) = self.in_flight(attempt)?;
-        let path = self.path(scope)?;
+        let (path, reserved) = self.in_flight(attempt)?;
         for id in path.iter().rev() {
             if let Some(shortage) = short_of(self.scope(*id)?, by) {
                 return Ok(Some(Denial { kind: DenialKind::Exhausted, shortage }));
             }
         }
-        for id in &path {
+        for id in path.iter() {
             if let Some(scope) = self.scope_mut(*id) {
                 scope.reserved += by;
             }
+            self.touch_scope(*id);
         }
         self.set_state(attempt, AttemptState::Reserved(reserved + by));
         self.record(EntryKind::Extend { attempt: attempt.clone(), charge: by });
@@ -112,16 +115,22 @@ impl Account {
             AttemptState::Released => return self.settle(attempt, used),
             AttemptState::Reserved(_) => return Err(AccountError::AttemptOpen(attempt.clone())),
         };
-        self.record(EntryKind::Correct { attempt: attempt.clone(), charge: used });
-        let path = self.path(known.scope)?;
-        for id in &path {
+        self.record(EntryKind::Correct {
+            attempt: attempt.clone(),
+            scope: known.scope,
+            windows: known.windows.clone(),
+            before: taken,
+            charge: used,
+        });
+        for id in known.path.iter() {
             if let Some(scope) = self.scope_mut(*id) {
                 scope.settled = scope.settled.minus(taken) + used;
             }
+            self.touch_scope(*id);
         }
         self.set_state(attempt, AttemptState::Closed(used));
         let mut effects = Effects::default();
-        self.warn(&path, &mut effects);
+        self.warn(&known.path, &mut effects);
         self.pump(&mut effects)?;
         Ok(effects)
     }
@@ -139,17 +148,21 @@ impl Account {
         effects: &mut Effects,
     ) -> Result<(), AccountError> {
         let known = self.attempt(attempt)?.clone();
-        let path = self.path(known.scope)?;
-        for id in &path {
+        for id in known.path.iter() {
+            self.touch_scope(*id);
             let Some(scope) = self.scope_mut(*id) else { continue };
             if reserved.is_none() {
                 scope.reserve(Charge::ZERO, known.agent.as_ref());
             }
-            scope.close(reserved.unwrap_or(Charge::ZERO), settled, known.agent.as_ref());
+            let counted =
+                scope.close(reserved.unwrap_or(Charge::ZERO), settled, known.agent.as_ref());
+            if counted && let (Some(touched), Some(agent)) = (&mut self.touched, &known.agent) {
+                touched.counted.push((*id, Arc::clone(agent)));
+            }
         }
         let state = settled.map_or(AttemptState::Released, AttemptState::Closed);
         self.set_state(attempt, state);
-        self.warn(&path, effects);
+        self.warn(&known.path, effects);
         self.pump(effects)
     }
 
@@ -167,10 +180,11 @@ impl Account {
         self.attempts.get(attempt).ok_or_else(unknown)
     }
 
-    fn in_flight(&self, attempt: &AttemptId) -> Result<(ScopeId, Charge), AccountError> {
+    /// What it is charged to, and its reservation.
+    fn in_flight(&self, attempt: &AttemptId) -> Result<(Arc<[ScopeId]>, Charge), AccountError> {
         let known = self.attempt(attempt)?;
         match known.state {
-            AttemptState::Reserved(charge) => Ok((known.scope, charge)),
+            AttemptState::Reserved(charge) => Ok((Arc::clone(&known.path), charge)),
             _ => Err(AccountError::AttemptClosed(attempt.clone())),
         }
     }
@@ -179,6 +193,7 @@ impl Account {
         if let Some(known) = self.attempts.get_mut(attempt) {
             known.state = state;
         }
+        self.touch_attempt(attempt);
     }
 }
 
@@ -196,6 +211,7 @@ fn short_of(scope: &Scope, by: Charge) -> Option<Shortage> {
         settled: short.quantity(scope.settled(short)),
         reserved: short.quantity(scope.reserved(short)),
         needed: short.quantity(by.get(short)),
+        paused: false,
     })
 }
 

@@ -117,6 +117,7 @@ impl RequestDesk {
         let ask = Ask {
             attempt: attempt.clone(),
             scope,
+            windows: Vec::new(),
             agent: Some(format!("{run}/{agent}").into()),
             order: agent.into(),
             bound,

@@ -233,6 +233,7 @@ impl Model {
                 let state = State::Waiting;
                 self.attempts.push(Known { id: id.clone(), agent, bound, cap, place, state });
                 let ask = Ask {
+                    windows: Vec::new(),
                     attempt: id.clone(),
                     scope: self.ids[3 + agent],
                     agent: Some(format!("{agent}").into()),

@@ -17,6 +17,7 @@ pub(super) fn denial() -> Denial {
     Denial {
         kind: DenialKind::Exhausted,
         shortage: Shortage {
+            paused: false,
             scope: "run review / phase Verify".to_owned(),
             unit: Unit::Usd,
             limit: Quantity::Usd(usd("5")),

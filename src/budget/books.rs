@@ -1,0 +1,341 @@
+//! An account that a store keeps: many processes can hold one each, and none can overspend.
+//!
+//! Every batch is one transaction in which rows are read, the account's rules decide, and what they
+//! changed is written. Only the queue lives in this process; whatever else it knows, it forgets.
+
+use std::sync::Arc;
+
+use crate::budget::account::{Account, AccountError, Attempt, AttemptState};
+use crate::budget::admission::{Admission, Ask};
+use crate::budget::charge::Charge;
+use crate::budget::denial::Denial;
+use crate::budget::effects::Effects;
+use crate::budget::rows::{
+    AttemptEnd, AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Touched, Wanted,
+};
+use crate::budget::scope::{AgentCount, Limits, Scope, ScopeId};
+use crate::id::AttemptId;
+
+/// One thing to do to an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// The scope at this path of names, outermost first; opened where it is missing, and what is
+    /// above it too.
+    Open {
+        /// Names from the outermost scope on.
+        path: Vec<String>,
+        /// Its limits, where it is new.
+        limits: Limits,
+    },
+    /// [`Account::set_limits`].
+    SetLimits(ScopeId, Limits),
+    /// [`Account::pause`] or [`Account::resume`].
+    SetPaused(ScopeId, bool),
+    /// [`Account::reserve`].
+    Reserve(Ask),
+    /// [`Account::withdraw`].
+    Withdraw(AttemptId),
+    /// [`Account::extend`].
+    Extend(AttemptId, Charge),
+    /// [`Account::shrink`].
+    Shrink(AttemptId, Charge),
+    /// [`Account::settle`].
+    Settle(AttemptId, Charge),
+    /// [`Account::release`].
+    Release(AttemptId),
+    /// [`Account::expire`].
+    Expire(AttemptId),
+    /// [`Account::correct`].
+    Correct(AttemptId, Charge),
+}
+
+/// What became of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A scope.
+    Scope(ScopeId),
+    /// What an ask was told.
+    Admission(Admission),
+    /// Whether a reservation could not grow.
+    Extended(Option<Denial>),
+    /// Done; the effects on who waits are told with the batch.
+    Done {
+        /// The attempt had been closed before.
+        already_closed: bool,
+    },
+}
+
+/// What a batch brought about.
+#[derive(Debug)]
+pub struct Applied {
+    /// One answer per operation, in order.
+    pub answers: Vec<Result<Answer, AccountError>>,
+    /// What it meant for others: who waits, warnings, overruns.
+    pub effects: Vec<Effects>,
+}
+
+/// An account in a store, with the queue of this process before it.
+pub struct Books<S> {
+    account: Account,
+    store: S,
+}
+
+impl<S: Store> Books<S> {
+    /// The account that `store` keeps, with room for `waiting_max` waiting requests.
+    pub fn new(store: S, waiting_max: usize) -> Self {
+        let account = Account::new().with_waiting_max(waiting_max);
+        Self { account: account.kept(), store }
+    }
+
+    /// Does every operation of a batch, in order, in one transaction; then serves who waits.
+    ///
+    /// # Errors
+    /// Nothing of the batch happened, unless the error says that nobody knows.
+    pub fn apply(&mut self, batch: &[Operation]) -> Result<Applied, StoreError> {
+        let wanted = self.wanted(batch);
+        let account = &mut self.account;
+        let waiting = account.waiters.clone();
+        let (mut answers, mut effects) = (Vec::with_capacity(batch.len()), Vec::new());
+        let kept = self.store.transact(&wanted, &mut |rows| {
+            account.absorb(rows);
+            for operation in batch {
+                answers.push(perform(account, operation, &mut effects));
+            }
+            let mut freed_by_others = Effects::default();
+            if account.pump(&mut freed_by_others).is_ok() {
+                effects.push(freed_by_others);
+            }
+            account.take_changes()
+        });
+        // The store knows better from now on: others write to it too.
+        account.forget();
+        if let Err(error) = kept {
+            account.waiters = waiting;
+            return Err(error);
+        }
+        effects.retain(|effects| *effects != Effects::default());
+        Ok(Applied { answers, effects })
+    }
+
+    /// How many requests of this process wait.
+    pub fn waiting(&self) -> usize {
+        self.account.waiting()
+    }
+
+    /// The store.
+    pub fn store(&mut self) -> &mut S {
+        &mut self.store
+    }
+
+    fn wanted(&self, batch: &[Operation]) -> Wanted {
+        let mut wanted = Wanted::default();
+        for waiter in self.account.waiters.iter() {
+            wanted.ask(&waiter.ask);
+        }
+        for operation in batch {
+            match operation {
+                Operation::Open { path, .. } => wanted.paths.extend(prefixes(path)),
+                Operation::SetLimits(scope, _) | Operation::SetPaused(scope, _) => {
+                    wanted.scopes.insert(*scope);
+                }
+                Operation::Reserve(ask) => wanted.ask(ask),
+                Operation::Withdraw(attempt)
+                | Operation::Extend(attempt, _)
+                | Operation::Shrink(attempt, _)
+                | Operation::Settle(attempt, _)
+                | Operation::Release(attempt)
+                | Operation::Expire(attempt)
+                | Operation::Correct(attempt, _) => {
+                    wanted.attempts.insert(attempt.clone());
+                }
+            }
+        }
+        wanted
+    }
+}
+
+impl Wanted {
+    fn ask(&mut self, ask: &Ask) {
+        self.scopes.insert(ask.scope);
+        self.scopes.extend(&ask.windows);
+        self.attempts.insert(ask.attempt.clone());
+        self.agents.extend(ask.agent.clone());
+    }
+}
+
+/// Each path from the outermost name on, in words.
+fn prefixes(path: &[String]) -> impl Iterator<Item = Arc<str>> + '_ {
+    let mut whole = String::new();
+    path.iter().map(move |name| {
+        if !whole.is_empty() {
+            whole.push_str(BETWEEN_NAMES);
+        }
+        whole.push_str(&plain_name(name));
+        Arc::from(whole.as_str())
+    })
+}
+
+const BETWEEN_NAMES: &str = " / ";
+
+/// A name that cannot be taken for two.
+fn plain_name(name: &str) -> String {
+    name.replace(BETWEEN_NAMES, "/")
+}
+
+fn perform(
+    account: &mut Account,
+    operation: &Operation,
+    all: &mut Vec<Effects>,
+) -> Result<Answer, AccountError> {
+    let mut done = |effects: Effects| {
+        let already_closed = effects.already_closed;
+        all.push(effects);
+        Answer::Done { already_closed }
+    };
+    match operation {
+        Operation::Open { path, limits } => open(account, path, *limits).map(Answer::Scope),
+        Operation::SetLimits(scope, limits) => account.set_limits(*scope, *limits).map(done),
+        Operation::SetPaused(scope, true) => account.pause(*scope).map(|()| Answer::Scope(*scope)),
+        Operation::SetPaused(scope, false) => account.resume(*scope).map(done),
+        Operation::Reserve(ask) => account.reserve(ask.clone()).map(Answer::Admission),
+        Operation::Withdraw(attempt) => account.withdraw(attempt).map(|(_, effects)| done(effects)),
+        Operation::Extend(attempt, by) => account.extend(attempt, *by).map(Answer::Extended),
+        Operation::Shrink(attempt, to) => account.shrink(attempt, *to).map(done),
+        Operation::Settle(attempt, used) => account.settle(attempt, *used).map(done),
+        Operation::Release(attempt) => account.release(attempt).map(done),
+        Operation::Expire(attempt) => account.expire(attempt).map(done),
+        Operation::Correct(attempt, used) => account.correct(attempt, *used).map(done),
+    }
+}
+
+fn open(account: &mut Account, path: &[String], limits: Limits) -> Result<ScopeId, AccountError> {
+    let mut parent = None;
+    let last = path.len().saturating_sub(1);
+    for (position, (name, whole)) in path.iter().zip(prefixes(path)).enumerate() {
+        let known = account.scopes.iter().find(|(_, scope)| scope.path == whole).map(|(id, _)| *id);
+        let limits = if position == last { limits } else { Limits::NONE };
+        parent = Some(match known {
+            Some(id) => id,
+            None => account.open(parent, &plain_name(name), limits)?,
+        });
+    }
+    parent.ok_or_else(|| AccountError::TooDeep(String::new()))
+}
+
+/// What an account takes from a store and gives back.
+impl Account {
+    fn kept(mut self) -> Self {
+        self.touched = Some(Touched::default());
+        self
+    }
+
+    fn absorb(&mut self, rows: Rows) {
+        self.next_scope = rows.next_scope;
+        for row in rows.scopes {
+            self.scopes.insert(row.id, Scope::of(row));
+        }
+        for row in rows.attempts {
+            if row.end == AttemptEnd::Reserved
+                && let Some(agent) = &row.agent
+            {
+                for id in row.path.iter() {
+                    self.agent(*id, agent, |count| count.in_flight += 1);
+                }
+            }
+            self.attempts.insert(row.id.clone(), Attempt::of(row));
+        }
+        for (id, agent) in rows.counted {
+            self.agent(id, &agent, |count| count.settled = true);
+        }
+    }
+
+    fn agent(&mut self, id: ScopeId, agent: &Arc<str>, change: impl FnOnce(&mut AgentCount)) {
+        if let Some(scope) = self.scopes.get_mut(&id) {
+            change(scope.agents.entry(Arc::clone(agent)).or_default());
+        }
+    }
+
+    /// Nothing, where the books do not balance: then what is written stays as it was.
+    fn take_changes(&mut self) -> Changes {
+        let touched = self.touched.replace(Touched::default()).unwrap_or_default();
+        if self.broken.is_some() {
+            return Changes::default();
+        }
+        let scope = |id: &ScopeId| Some(self.scopes.get(id)?.row(*id));
+        let attempt = |id: &AttemptId| Some(self.attempts.get(id)?.row(id.clone()));
+        Changes {
+            scopes: touched.scopes.iter().filter_map(scope).collect(),
+            attempts: touched.attempts.iter().filter_map(attempt).collect(),
+            counted: touched.counted,
+            entries: std::mem::take(&mut self.entries)
+                .into_iter()
+                .map(|entry| entry.kind)
+                .collect(),
+        }
+    }
+
+    fn forget(&mut self) {
+        self.scopes.clear();
+        self.attempts.clear();
+        self.entries.clear();
+        self.touched = Some(Touched::default());
+    }
+}
+
+impl Scope {
+    fn of(row: ScopeRow) -> Self {
+        Self {
+            paused: row.paused,
+            settled: row.settled,
+            reserved: row.reserved,
+            agents_settled: row.agents_settled,
+            agents_reserved: row.agents_reserved,
+            warned_per_mille: row.warned_per_mille,
+            ..Self::new(row.parent, row.path, row.limits)
+        }
+    }
+
+    fn row(&self, id: ScopeId) -> ScopeRow {
+        ScopeRow {
+            id,
+            parent: self.parent,
+            path: Arc::clone(&self.path),
+            limits: self.limits,
+            paused: self.paused,
+            settled: self.settled,
+            reserved: self.reserved,
+            agents_settled: self.agents_settled,
+            agents_reserved: self.agents_reserved,
+            warned_per_mille: self.warned_per_mille,
+        }
+    }
+}
+
+impl Attempt {
+    fn of(row: AttemptRow) -> Self {
+        let state = match row.end {
+            AttemptEnd::Reserved => AttemptState::Reserved(row.charge),
+            AttemptEnd::Closed => AttemptState::Closed(row.charge),
+            AttemptEnd::Released => AttemptState::Released,
+        };
+        let AttemptRow { scope, windows, path, agent, .. } = row;
+        Self { scope, windows, path, agent, state }
+    }
+
+    fn row(&self, id: AttemptId) -> AttemptRow {
+        let (end, charge) = match self.state {
+            AttemptState::Reserved(charge) => (AttemptEnd::Reserved, charge),
+            AttemptState::Closed(charge) => (AttemptEnd::Closed, charge),
+            AttemptState::Released => (AttemptEnd::Released, Charge::ZERO),
+        };
+        AttemptRow {
+            id,
+            scope: self.scope,
+            windows: self.windows.clone(),
+            path: Arc::clone(&self.path),
+            agent: self.agent.clone(),
+            end,
+            charge,
+        }
+    }
+}
