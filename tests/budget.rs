@@ -1,6 +1,8 @@
 //! The account: what it admits, makes wait and refuses, and that its books balance.
 
+mod calendar;
 mod laws;
+mod wider;
 
 use flyball::budget::{
     Account, AccountError, Admission, Ask, Bound, Charge, DenialKind, Effects, Grant, Limits,
@@ -18,6 +20,7 @@ fn ask(attempt: &str, scope: ScopeId, prompt: i128, standing: u64, floor: u64) -
     let fixed = Charge { usd: pico(prompt), billed_tokens: 10, output_tokens: 0, requests: 1 };
     Ask {
         windows: Vec::new(),
+        price: None,
         attempt: AttemptId(attempt.to_owned()),
         scope,
         agent: None,

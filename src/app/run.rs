@@ -222,6 +222,7 @@ fn execute(
             replay: &mut Done(&simulation),
             pacer: &mut pacer,
             stop: &*stop,
+            keep: &mut |_, _| {},
             on_event: &mut |event| progress.show(event),
         },
     );

@@ -128,6 +128,17 @@ impl Account {
         name: &str,
         limits: Limits,
     ) -> Result<ScopeId, AccountError> {
+        self.open_carrying(parent, name, limits, Charge::ZERO)
+    }
+
+    /// The same for a scope that has spent `carried` elsewhere before.
+    pub fn open_carrying(
+        &mut self,
+        parent: Option<ScopeId>,
+        name: &str,
+        limits: Limits,
+        carried: Charge,
+    ) -> Result<ScopeId, AccountError> {
         let path = match parent {
             None => Arc::from(name),
             Some(parent) => {
@@ -140,9 +151,10 @@ impl Account {
         let id = ScopeId(self.next_scope);
         let next = self.next_scope.checked_add(1);
         self.next_scope = next.ok_or_else(|| AccountError::TooDeep(name.to_owned()))?;
-        self.scopes.insert(id, Scope::new(parent, path, limits));
+        let settled = carried;
+        self.scopes.insert(id, Scope { settled, ..Scope::new(parent, path, limits) });
         self.touch_scope(id);
-        self.record(EntryKind::Open { scope: id, parent, name: name.to_owned() });
+        self.record(EntryKind::Open { scope: id, parent, name: name.to_owned(), carried });
         self.record(EntryKind::Limit { scope: id, limits });
         Ok(id)
     }
@@ -363,6 +375,7 @@ impl Account {
             scope: ask.scope,
             windows: ask.windows.clone(),
             agent: ask.agent.clone(),
+            price: ask.price.clone(),
             charge,
         });
         let clamped = cap < ask.cap.standing_tokens;

@@ -7,7 +7,7 @@ use crate::budget::charge::Charge;
 use crate::budget::denial::{Denial, Shortage};
 use crate::budget::scope::{Scope, ScopeId};
 use crate::budget::unit::Unit;
-use crate::id::AttemptId;
+use crate::id::{AttemptId, PriceId};
 use crate::money::Picodollars;
 
 /// A request that wants to be admitted.
@@ -25,6 +25,8 @@ pub struct Ask {
     /// Its place in the queue: lower is served first, equals in order of arrival. The position of
     /// the agent's call, so that money that runs short finishes the work that began first.
     pub order: u64,
+    /// The row of the price table that its bound and cost are from.
+    pub price: Option<PriceId>,
     /// What it can cost.
     pub bound: Bound,
     /// How long its answer may be.

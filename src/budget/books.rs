@@ -117,6 +117,12 @@ impl<S: Store> Books<S> {
         Ok(Applied { answers, effects })
     }
 
+    /// Takes a waiting request out of the queue without asking the store; for when it is out of
+    /// reach. Whether it waited.
+    pub fn abandon(&mut self, attempt: &AttemptId) -> bool {
+        self.account.waiters.remove(attempt).is_some()
+    }
+
     /// How many requests of this process wait.
     pub fn waiting(&self) -> usize {
         self.account.waiting()
@@ -125,6 +131,11 @@ impl<S: Store> Books<S> {
     /// The store.
     pub fn store(&mut self) -> &mut S {
         &mut self.store
+    }
+
+    /// The store, once nothing is to be asked any more.
+    pub fn into_store(self) -> S {
+        self.store
     }
 
     fn wanted(&self, batch: &[Operation]) -> Wanted {
@@ -295,7 +306,7 @@ impl Scope {
         }
     }
 
-    fn row(&self, id: ScopeId) -> ScopeRow {
+    pub(crate) fn row(&self, id: ScopeId) -> ScopeRow {
         ScopeRow {
             id,
             parent: self.parent,
@@ -322,7 +333,7 @@ impl Attempt {
         Self { scope, windows, path, agent, state }
     }
 
-    fn row(&self, id: AttemptId) -> AttemptRow {
+    pub(crate) fn row(&self, id: AttemptId) -> AttemptRow {
         let (end, charge) = match self.state {
             AttemptState::Reserved(charge) => (AttemptEnd::Reserved, charge),
             AttemptState::Closed(charge) => (AttemptEnd::Closed, charge),

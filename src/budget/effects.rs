@@ -68,6 +68,31 @@ impl Balance {
         }
     }
 
+    /// Settled and reserved in `unit`: picodollars or a count.
+    pub fn taken(&self, unit: Unit) -> (i128, i128) {
+        match unit {
+            Unit::Agents => (self.agents_settled.into(), self.agents_reserved.into()),
+            _ => (self.settled.get(unit), self.reserved.get(unit)),
+        }
+    }
+
+    /// The limits that are left to what comes now: settled and reserved taken off, at least zero.
+    pub fn limits_left(&self) -> Limits {
+        let left = |unit: Unit| {
+            let (settled, reserved) = self.taken(unit);
+            let limit = self.limits.get(unit)?;
+            Some(limit.saturating_sub(settled).saturating_sub(reserved).max(0))
+        };
+        let count = |unit: Unit| left(unit).map(|left| u64::try_from(left).unwrap_or(u64::MAX));
+        Limits {
+            usd: left(Unit::Usd).map(Picodollars::from_pico),
+            billed_tokens: count(Unit::BilledTokens),
+            output_tokens: count(Unit::OutputTokens),
+            requests: count(Unit::Requests),
+            agents: count(Unit::Agents),
+        }
+    }
+
     /// Limit minus settled in dollars, at least zero; `None` where dollars are not limited.
     pub fn usd_left(&self) -> Option<Picodollars> {
         self.limits.usd.map(|limit| limit.saturating_sub_at_zero(self.settled.usd))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::budget::charge::Charge;
 use crate::budget::effects::Balance;
 use crate::budget::scope::{Limits, ScopeId};
-use crate::id::AttemptId;
+use crate::id::{AttemptId, PriceId};
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub enum EntryKind {
         parent: Option<ScopeId>,
         /// Its own name.
         name: String,
+        /// What it had spent elsewhere before.
+        #[serde(default, skip_serializing_if = "Charge::is_zero")]
+        carried: Charge,
     },
     /// A scope's limits were set.
     Limit {
@@ -58,6 +61,9 @@ pub enum EntryKind {
         windows: Vec<ScopeId>,
         /// Whose request it is.
         agent: Option<Arc<str>>,
+        /// The row of the price table that it is priced by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        price: Option<PriceId>,
         /// What it may take.
         charge: Charge,
     },
@@ -148,15 +154,15 @@ impl Replay {
     /// Takes the next entry.
     pub fn take(&mut self, kind: &EntryKind) {
         match kind {
-            EntryKind::Open { scope, parent, .. } => {
+            EntryKind::Open { scope, parent, carried, .. } => {
                 self.parents.insert(*scope, *parent);
-                self.balances.entry(*scope).or_default();
+                self.balances.entry(*scope).or_default().settled += *carried;
             }
             EntryKind::Limit { scope, limits } => {
                 self.balances.entry(*scope).or_default().limits = *limits;
             }
             EntryKind::Pause { .. } | EntryKind::Overrun { .. } => {}
-            EntryKind::Reserve { attempt, scope, windows, agent, charge } => {
+            EntryKind::Reserve { attempt, scope, windows, agent, charge, .. } => {
                 let path: Arc<[ScopeId]> = self.path_of(*scope, windows).into();
                 let known = Known { path, agent: agent.clone(), reserved: *charge, open: true };
                 self.charge(&known, |balance| balance.reserved += *charge);

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::budget::charge::Charge;
+use crate::budget::effects::Balance;
 use crate::budget::entry::EntryKind;
 use crate::budget::scope::{Limits, ScopeId};
 use crate::budget::unit::Unit;
@@ -35,6 +36,19 @@ pub struct ScopeRow {
     pub agents_reserved: u64,
     /// The last threshold that was warned of, by position in [`Unit::ALL`].
     pub warned_per_mille: [u16; Unit::ALL.len()],
+}
+
+impl ScopeRow {
+    /// Its balance.
+    pub fn balance(&self) -> Balance {
+        Balance {
+            limits: self.limits,
+            settled: self.settled,
+            reserved: self.reserved,
+            agents_settled: self.agents_settled,
+            agents_reserved: self.agents_reserved,
+        }
+    }
 }
 
 /// How an attempt stands.

@@ -62,6 +62,41 @@ impl Limits {
         Some(self)
     }
 
+    /// The limits of `self`, each as low as `other` has it.
+    #[must_use]
+    pub fn lowest(self, other: Self) -> Self {
+        fn low<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+            match (a, b) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            }
+        }
+        Self {
+            usd: low(self.usd, other.usd),
+            billed_tokens: low(self.billed_tokens, other.billed_tokens),
+            output_tokens: low(self.output_tokens, other.output_tokens),
+            requests: low(self.requests, other.requests),
+            agents: low(self.agents, other.agents),
+        }
+    }
+
+    /// The limits raised by `amount`; `None` where what it counts is not limited, or not here.
+    #[must_use]
+    pub fn raised(mut self, amount: Amount) -> Option<Self> {
+        fn more(limit: &mut Option<u64>, by: u64) -> Option<()> {
+            *limit = Some(limit.as_ref()?.saturating_add(by));
+            Some(())
+        }
+        match amount {
+            Amount::Usd(usd) => self.usd = Some(self.usd? + usd),
+            Amount::BilledTokens(tokens) => more(&mut self.billed_tokens, tokens)?,
+            Amount::OutputTokens(tokens) => more(&mut self.output_tokens, tokens)?,
+            Amount::Agents(agents) => more(&mut self.agents, agents)?,
+            Amount::PlanWindow { .. } => return None,
+        }
+        Some(self)
+    }
+
     /// The limit in `unit`: picodollars or a count.
     pub fn get(&self, unit: Unit) -> Option<i128> {
         match unit {

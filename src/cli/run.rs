@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::ledger::LedgerFlag;
 use super::plan::{PlanOptions, PlanningFlags};
 use super::value::{self, Format};
 use crate::config::{Environment, Settings};
@@ -47,6 +48,10 @@ pub struct RunTyped {
     #[command(flatten)]
     pub flags: PlanningFlags,
 
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+
     /// How to print the outcome
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -76,6 +81,8 @@ pub struct RunOptions {
     pub yes: bool,
     /// How long simulated agents take, as a factor; 0 is no waiting.
     pub time_scale: f64,
+    /// The ledger that it is kept in and held by.
+    pub ledger: LedgerFlag,
     /// How to print the outcome.
     pub format: Format,
     /// Where the outcome is written as JSON too.
@@ -92,6 +99,7 @@ impl RunTyped {
             backend: self.agents,
             yes: self.yes,
             time_scale: self.time_scale,
+            ledger: self.ledger,
             format: self.format,
             out: self.out,
         }

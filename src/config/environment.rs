@@ -15,6 +15,10 @@ pub const TERM: &str = "TERM";
 pub const HOME: &str = "HOME";
 /// The folder of configuration files, `~/.config` if unset.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// The ledger's file, instead of `flyball/ledger.db` in the state folder.
+pub const FLYBALL_LEDGER: &str = "FLYBALL_LEDGER";
+/// The folder of what programs remember, `~/.local/state` if unset.
+pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// Claude Code's folder, `~/.claude` if unset. Personal workflows are in its `workflows/`.
 pub const CLAUDE_CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
 /// The session model that Claude Code would start with.
@@ -41,6 +45,8 @@ pub struct Environment {
     /// The user's settings file, whether or not it exists; `None` where there is no home or the
     /// variable says none.
     pub user_settings: Option<PathBuf>,
+    /// The ledger's file, whether or not it exists; `None` where there is no home.
+    pub ledger: Option<PathBuf>,
     /// Claude Code's folder.
     pub claude_folder: Option<PathBuf>,
     /// Whether colours are unwanted.
@@ -76,7 +82,12 @@ impl Environment {
             Some(path) => Some(PathBuf::from(path)),
             None => config.map(|config| config.join("flyball").join("flyball.toml")),
         };
+        let state = folder(XDG_STATE_HOME).or_else(|| below_home(".local/state"));
+        let ledger = value(FLYBALL_LEDGER)
+            .map(PathBuf::from)
+            .or_else(|| state.map(|state| state.join("flyball").join("ledger.db")));
         Self {
+            ledger,
             claude_folder: value(CLAUDE_CONFIG_DIR)
                 .map(PathBuf::from)
                 .or_else(|| below_home(".claude")),

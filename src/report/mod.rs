@@ -4,6 +4,7 @@
 //! wide it is and whether it may be coloured. Text from scripts is shown without its control
 //! characters, so that a label cannot move the cursor or hide what follows.
 
+pub mod budget;
 pub mod diagnostics;
 pub mod json;
 pub mod markdown;
@@ -14,6 +15,7 @@ pub mod policy;
 pub mod pricing;
 pub mod progress;
 pub mod run;
+pub mod runs;
 pub mod sheet;
 mod words;
 pub mod workflows;

@@ -78,6 +78,8 @@ pub(crate) fn report(mut dispatcher: Dispatcher<'_>) -> RunReport {
         seed: setup.seed,
         hashes: setup.hashes.clone(),
     };
+    let (account, scope) = dispatcher.desk.account();
+    (dispatcher.ports.keep)(account, scope);
     let at_milliseconds = dispatcher.now;
     dispatcher.tell(&RunEvent::RunEnded { at_milliseconds, report: Box::new(report.clone()) });
     report

@@ -18,4 +18,6 @@ mod work_in_progress;
 
 pub use dispatcher::run;
 pub use routes::{Routes, StageRoute, forecasts_of};
-pub use setup::{CONCURRENCY_DEFAULT, CONCURRENCY_MAX, NoReplay, Replay, RunPorts, RunSetup};
+pub use setup::{
+    CONCURRENCY_DEFAULT, CONCURRENCY_MAX, NoReplay, Replay, RunPorts, RunSetup, WiderBudget,
+};

@@ -11,13 +11,14 @@ use crate::budget::{
 use crate::id::{AttemptId, CallId, RunId};
 use crate::ports::agent::{RequestId, RequestWanted};
 use crate::ports::price::{NoPrice, RequestPrice};
-use crate::run::setup::RunSetup;
+use crate::run::setup::{RunSetup, WiderBudget};
 use crate::tokens::TokenUsage;
 
 pub(crate) struct RequestDesk {
     account: Account,
     run_id: RunId,
     run: ScopeId,
+    windows: Vec<ScopeId>,
     phases: BTreeMap<Arc<str>, ScopeId>,
     phase_limits: BTreeMap<String, Limits>,
     agent_limits: Limits,
@@ -56,10 +57,15 @@ impl RequestDesk {
     pub(crate) fn new(setup: &RunSetup) -> Result<Self, AccountError> {
         let mut account = Account::new().with_thresholds(setup.thresholds_per_mille.clone());
         let run = account.open(None, &format!("run {}", setup.run_id), setup.limits)?;
+        let open = |wider: &WiderBudget| {
+            account.open_carrying(None, &wider.name, wider.limits, wider.taken)
+        };
+        let windows = setup.wider.iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self {
             account,
             run_id: setup.run_id.clone(),
             run,
+            windows,
             phases: BTreeMap::new(),
             phase_limits: setup.phase_limits.clone(),
             agent_limits: setup.agent_limits,
@@ -117,9 +123,10 @@ impl RequestDesk {
         let ask = Ask {
             attempt: attempt.clone(),
             scope,
-            windows: Vec::new(),
+            windows: self.windows.clone(),
             agent: Some(format!("{run}/{agent}").into()),
             order: agent.into(),
+            price: Some(price.id()),
             bound,
             cap,
         };
@@ -227,6 +234,11 @@ impl RequestDesk {
     pub(crate) fn phase_balance(&self, phase: &str) -> Balance {
         let scope = self.phases.get(phase).copied();
         scope.and_then(|scope| self.account.balance(scope).ok()).unwrap_or_default()
+    }
+
+    /// The account and the run's scope in it, to be kept.
+    pub(crate) const fn account(&self) -> (&Account, ScopeId) {
+        (&self.account, self.run)
     }
 
     /// Whether the books balance.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::budget::Limits;
+use crate::budget::{Account, Charge, Limits, ScopeId};
 use crate::event::{PhaseForecast, RunEvent};
 use crate::id::RunId;
 use crate::plan::report::Hashes;
@@ -20,6 +20,17 @@ pub const CONCURRENCY_MAX: u32 = 256;
 /// How long agents wait for the first of their prefix group.
 const STAGGER_MILLISECONDS: u64 = 5_000;
 
+/// A budget that other runs take from too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WiderBudget {
+    /// Its name, such as `day 2026-11-25 UTC`.
+    pub name: String,
+    /// The most that all runs may take together.
+    pub limits: Limits,
+    /// What others have taken or reserved.
+    pub taken: Charge,
+}
+
 /// A run as data.
 #[derive(Clone)]
 pub struct RunSetup {
@@ -29,6 +40,8 @@ pub struct RunSetup {
     pub workflow: String,
     /// Limits of the whole run.
     pub limits: Limits,
+    /// Wider budgets that the run is held to as well: a day's, a project's.
+    pub wider: Vec<WiderBudget>,
     /// Limits of phases, by title.
     pub phase_limits: BTreeMap<String, Limits>,
     /// Limits of every single agent.
@@ -60,6 +73,7 @@ impl RunSetup {
             run_id,
             workflow: workflow.to_owned(),
             limits: Limits::NONE,
+            wider: Vec::new(),
             phase_limits: BTreeMap::new(),
             agent_limits: Limits::NONE,
             thresholds_per_mille: vec![750, 900],
@@ -88,6 +102,9 @@ pub struct RunPorts<'a> {
     pub pacer: &'a mut dyn Pacer,
     /// Whether somebody wants it to end.
     pub stop: &'a dyn StopSignal,
+    /// Given the account and the run's scope in it, once the run is over and nothing is reserved any
+    /// more; to be kept.
+    pub keep: &'a mut dyn FnMut(&Account, ScopeId),
     /// Told everything as it happens.
     pub on_event: &'a mut dyn FnMut(&RunEvent),
 }

@@ -234,6 +234,7 @@ impl Model {
                 self.attempts.push(Known { id: id.clone(), agent, bound, cap, place, state });
                 let ask = Ask {
                     windows: Vec::new(),
+                    price: None,
                     attempt: id.clone(),
                     scope: self.ids[3 + agent],
                     agent: Some(format!("{agent}").into()),

@@ -286,6 +286,7 @@ impl Case<'_> {
             replay,
             pacer: &mut NoPacer,
             stop: self.stop,
+            keep: &mut |_, _| {},
             on_event,
         };
         run(&self.setup, ports)

@@ -78,6 +78,7 @@ fn two_agents(finishes_first: bool, events: Vec<AgentEvent>) -> (RunReport, Vec<
             replay: &mut NoReplay,
             pacer: &mut NoPacer,
             stop: &NeverStop,
+            keep: &mut |_, _| {},
             on_event: &mut |_| {},
         },
     );

@@ -1,0 +1,159 @@
+//! `flyball budget`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::books::{self, OpenLedger};
+use super::context::Context;
+use super::error::AppError;
+use super::exit::Exit;
+use super::output;
+use super::standing::{self, InForce, Standing};
+use crate::amount::Amount;
+use crate::budget::Limits;
+use crate::cli::ledger::{
+    BudgetCommand, BudgetName, BudgetRaise, BudgetReset, BudgetSet, BudgetShow,
+};
+use crate::cli::value::PlainFormat;
+use crate::report::budget::{ShownBudget, table};
+use crate::report::json;
+
+pub(super) fn run(command: BudgetCommand, context: &Context) -> Result<Exit, AppError> {
+    match command {
+        BudgetCommand::Set(typed) => set(&typed, context),
+        BudgetCommand::Show(typed) => show(&typed, context),
+        BudgetCommand::Raise(typed) => raise(&typed, context),
+        BudgetCommand::Reset(typed) => reset(&typed, context),
+    }?;
+    Ok(Exit::Done)
+}
+
+fn set(typed: &BudgetSet, context: &Context) -> Result<(), AppError> {
+    let mut limits = Limits::NONE;
+    for amount in &typed.amounts {
+        limits = limits.and(*amount).ok_or_else(|| only_observed(*amount))?;
+    }
+    let mut ledger = OpenLedger::create(&typed.ledger, context)?;
+    let here = books::project_here(context);
+    match (&typed.scope, standing::fixed_path(&typed.scope, &here)) {
+        (BudgetName::Every(period), _) => {
+            standing::time_zone(&typed.zone)?;
+            let standing = ledger.standing()?;
+            // One zone at a time: with two, a day would be counted twice.
+            for zone in standing.zones(*period).into_iter().filter(|zone| *zone != typed.zone) {
+                ledger.limit(standing::template(*period, &zone), Limits::NONE)?;
+            }
+            ledger.limit(standing::template(*period, &typed.zone), limits)?;
+            let window = standing.window(*period, &typed.zone)?;
+            ledger.limit(standing::window_path(&window), limits)?;
+        }
+        (_, Some(path)) => ledger.limit(path, limits)?,
+        (_, None) => {}
+    }
+    print_all(&mut ledger, context)
+}
+
+fn raise(typed: &BudgetRaise, context: &Context) -> Result<(), AppError> {
+    let mut ledger = OpenLedger::existing(&typed.ledger, context)?;
+    let here = books::project_here(context);
+    let standing = ledger.standing()?;
+    let (path, limits) = match (&typed.scope, standing::fixed_path(&typed.scope, &here)) {
+        (BudgetName::Every(period), _) => {
+            let zone = standing.zones(*period).into_iter().next().ok_or_else(|| not_set(&typed.scope))?;
+            let path = standing::window_path(&standing.window(*period, &zone)?);
+            let limits = standing.row(&path).map_or_else(
+                || standing.limits(&standing::template(*period, &zone)),
+                |row| row.limits,
+            );
+            (path, limits)
+        }
+        (_, path) => {
+            let path = path.unwrap_or_default();
+            let limits = standing.limits(&path);
+            (path, limits)
+        }
+    };
+    if limits == Limits::NONE {
+        return Err(not_set(&typed.scope));
+    }
+    let raised = limits.raised(typed.amount).ok_or_else(|| {
+        AppError::usage(format!("this budget has no limit that {} could raise", typed.amount))
+            .with_hint("see what it limits with: flyball budget show")
+    })?;
+    ledger.limit(path, raised)?;
+    print_all(&mut ledger, context)
+}
+
+fn reset(typed: &BudgetReset, context: &Context) -> Result<(), AppError> {
+    let mut ledger = OpenLedger::existing(&typed.ledger, context)?;
+    let here = books::project_here(context);
+    let standing = ledger.standing()?;
+    match (&typed.scope, standing::fixed_path(&typed.scope, &here)) {
+        (BudgetName::Every(period), _) => {
+            let zones = standing.zones(*period);
+            if zones.is_empty() {
+                return Err(not_set(&typed.scope));
+            }
+            for zone in zones {
+                let limits = standing.limits(&standing::template(*period, &zone));
+                ledger.limit(standing::window_path(&standing.window(*period, &zone)?), limits)?;
+            }
+        }
+        (_, Some(path)) => ledger.limit(path, Limits::NONE)?,
+        (_, None) => {}
+    }
+    print_all(&mut ledger, context)
+}
+
+fn not_set(name: &BudgetName) -> AppError {
+    let name = match name {
+        BudgetName::Org => "org".to_owned(),
+        BudgetName::Project(None) => "project".to_owned(),
+        BudgetName::Project(Some(project)) => format!("project:{project}"),
+        BudgetName::Every(period) => period.to_string(),
+    };
+    AppError::usage(format!("no budget is set for {name}"))
+        .with_hint(format!("set one with: flyball budget set {name} 20usd"))
+}
+
+fn only_observed(amount: Amount) -> AppError {
+    AppError::usage(format!("{amount} is only observed, so nothing can be held to it"))
+        .with_hint("give it dollars, tokens or agents: 20usd, 5mtok, 40agents")
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    version: u32,
+    at: Timestamp,
+    budgets: &'a [ShownBudget],
+}
+
+fn show(typed: &BudgetShow, context: &Context) -> Result<(), AppError> {
+    let standing = match OpenLedger::if_there(&typed.ledger, context)? {
+        Some(mut ledger) => ledger.standing()?,
+        None => Standing::empty(Timestamp::now()),
+    };
+    let budgets = all(&standing)?;
+    output::print(&match typed.format {
+        PlainFormat::Table => table(&budgets, context.stdout.page()),
+        PlainFormat::Json => {
+            json::pretty(&Shown { version: 1, at: standing.now(), budgets: &budgets })
+        }
+    })
+}
+
+fn print_all(ledger: &mut OpenLedger, context: &Context) -> Result<(), AppError> {
+    let budgets = all(&ledger.standing()?)?;
+    output::print(&table(&budgets, context.stdout.page()))
+}
+
+/// Everything that is limited now: the organisation, open windows, every project.
+fn all(standing: &Standing) -> Result<Vec<ShownBudget>, AppError> {
+    let mut found: Vec<InForce> = standing.in_force("", &[])?;
+    for project in standing.projects().into_iter().filter(|project| !project.is_empty()) {
+        let of_project = standing.in_force(&project, &[])?;
+        found.extend(of_project.into_iter().filter(|budget| budget.name.starts_with("project ")));
+    }
+    let shown = |budget: &InForce| ShownBudget::of(&budget.name, budget.paused, &budget.balance);
+    Ok(found.iter().map(shown).collect())
+}

@@ -1,0 +1,127 @@
+//! Keeps a run in the ledger, and holds it to the budgets there.
+//!
+//! A simulated run pays nothing, so it is written once it is over, in one transaction and under
+//! scopes of its own: no real budget is charged with it. It is held to what real spending has left
+//! of them all the same, so that it stops where the real run would.
+
+use jiff::Timestamp;
+
+use super::books::{self, OpenLedger};
+use super::context::Context;
+use super::error::AppError;
+use super::standing::Standing;
+use crate::budget::{Account, Changes, Destination, ScopeId, Wanted};
+use crate::cli::ledger::LedgerFlag;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::event::{RunReport, RunResult};
+use crate::ledger::RunRow;
+use crate::policy::BudgetLimit;
+use crate::run::WiderBudget;
+
+/// The ledger beside one run.
+pub(super) struct Keeper {
+    ledger: Option<OpenLedger>,
+    project: String,
+    began: Timestamp,
+    /// The run's id in the ledger, once its account is there.
+    kept: Option<String>,
+    /// Why it is not kept.
+    trouble: Option<String>,
+}
+
+impl Keeper {
+    /// For a run that pays nothing: a ledger that cannot be used is told of, and the run goes on.
+    pub(super) fn of_simulated(flag: &LedgerFlag, context: &Context) -> Self {
+        let opened = OpenLedger::create(flag, context);
+        let trouble = opened.as_ref().err().map(ToString::to_string);
+        Self {
+            ledger: opened.ok(),
+            project: books::project_here(context),
+            began: Timestamp::now(),
+            kept: None,
+            trouble,
+        }
+    }
+
+    /// The budgets that the run is held to besides its own.
+    pub(super) fn wider(&mut self, policy: &[BudgetLimit]) -> Result<Vec<WiderBudget>, AppError> {
+        let standing = match &mut self.ledger {
+            Some(ledger) => ledger.standing()?,
+            None => Standing::empty(self.began),
+        };
+        let in_force = standing.in_force(&self.project, policy)?.into_iter();
+        let wider = in_force.map(|budget| {
+            let mut limits = budget.balance.limits;
+            // Agents are counted by name, and those of other runs are not known here.
+            limits.agents = budget.balance.limits_left().agents;
+            let taken = budget.balance.settled + budget.balance.reserved;
+            WiderBudget { name: budget.name, limits, taken }
+        });
+        Ok(wider.collect())
+    }
+
+    /// Writes the account of a run that is over.
+    pub(super) fn keep(&mut self, plan_id: &str, account: &Account, scope: ScopeId) {
+        let Some(ledger) = &mut self.ledger else { return };
+        match transfer(ledger, plan_id, account, scope) {
+            Ok(id) => self.kept = Some(id),
+            Err(error) => self.trouble = Some(error.to_string()),
+        }
+    }
+
+    /// Writes what the run came to. Says where that failed.
+    pub(super) fn record(mut self, report: &RunReport) -> Option<Diagnostic> {
+        if let (Some(ledger), Some(id)) = (&mut self.ledger, self.kept.take()) {
+            let row = row(id, self.began, report);
+            let recorded = ledger.store(|store| store.record_run(&row));
+            self.trouble = recorded.err().map(|error| error.to_string());
+        }
+        let why = self.trouble?;
+        let message = format!("this run is not in the ledger: {why}");
+        let help = "it paid nothing; a run that pays is not started without a ledger";
+        Some(Diagnostic::new(Severity::Warning, "run::not-kept", message).with_help(help))
+    }
+}
+
+fn transfer(
+    ledger: &mut OpenLedger,
+    plan_id: &str,
+    account: &Account,
+    scope: ScopeId,
+) -> Result<String, AppError> {
+    let number = ledger.store(|store| store.runs_of_plan(plan_id))? + 1;
+    let id = format!("sim-{plan_id}-{number}");
+    let root = format!("simulated run {id}");
+    let mut failed = None;
+    ledger.store(|store| {
+        let mut work = |rows: crate::budget::Rows| {
+            let to = Destination { first_scope: rows.next_scope, root: &root, run: &id };
+            account.transferred(scope, to).unwrap_or_else(|error| {
+                failed = Some(error);
+                Changes::default()
+            })
+        };
+        crate::budget::Store::transact(store, &Wanted::default(), &mut work)
+    })?;
+    failed.map_or(Ok(id), |error| Err(AppError::bug(error)))
+}
+
+/// What is kept of a report: everything but what the script and its agents said.
+fn row(id: String, began: Timestamp, report: &RunReport) -> RunRow {
+    let mut kept = report.clone();
+    kept.logs.clear();
+    if let RunResult::Returned { value, .. } = &mut kept.result {
+        *value = None;
+    }
+    RunRow {
+        id,
+        workflow: report.workflow.clone(),
+        simulated: report.simulated,
+        started_at: began,
+        ended_at: Some(Timestamp::now()),
+        status: report.status.name().to_owned(),
+        hashes: serde_json::to_value(&report.hashes).unwrap_or_default(),
+        plan: None,
+        report: serde_json::to_value(&kept).ok(),
+    }
+}

@@ -1,0 +1,75 @@
+//! `flyball runs`.
+
+use serde::Serialize;
+
+use super::books::OpenLedger;
+use super::context::Context;
+use super::error::AppError;
+use super::exit::Exit;
+use super::output;
+use crate::cli::ledger::{RunsCommand, RunsList, RunsShow};
+use crate::cli::value::{Format, PlainFormat};
+use crate::event::RunReport;
+use crate::ledger::RunRow;
+use crate::report::runs::{ListedRun, table};
+use crate::report::{json, run as run_report};
+
+pub(super) fn run(command: RunsCommand, context: &Context) -> Result<Exit, AppError> {
+    match command {
+        RunsCommand::List(typed) => list(&typed, context),
+        RunsCommand::Show(typed) => show(&typed, context),
+    }?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    version: u32,
+    runs: &'a [ListedRun],
+}
+
+fn list(typed: &RunsList, context: &Context) -> Result<(), AppError> {
+    let rows = match OpenLedger::if_there(&typed.ledger, context)? {
+        Some(mut ledger) => ledger.store(|store| store.runs(typed.last))?,
+        None => Vec::new(),
+    };
+    let runs: Vec<ListedRun> = rows.iter().map(listed).collect();
+    output::print(&match typed.format {
+        PlainFormat::Table => table(&runs, context.stdout.page()),
+        PlainFormat::Json => json::pretty(&List { version: 1, runs: &runs }),
+    })
+}
+
+fn listed(row: &RunRow) -> ListedRun {
+    let report = report_of(row);
+    ListedRun {
+        id: row.id.clone(),
+        workflow: row.workflow.clone(),
+        simulated: row.simulated,
+        began: row.started_at.to_string(),
+        status: row.status.clone(),
+        spent_usd: report.as_ref().map(|report| report.cost_usd.spent),
+        limit_usd: report.as_ref().and_then(|report| report.cost_usd.limit),
+        agents_done: report.as_ref().map(|report| report.agents.done),
+    }
+}
+
+fn report_of(row: &RunRow) -> Option<RunReport> {
+    serde_json::from_value(row.report.clone()?).ok()
+}
+
+fn show(typed: &RunsShow, context: &Context) -> Result<(), AppError> {
+    let mut ledger = OpenLedger::existing(&typed.ledger, context)?;
+    let row = ledger.store(|store| store.run(&typed.run))?.ok_or_else(|| {
+        AppError::usage(format!("the ledger has no run `{}`", typed.run))
+            .with_hint("flyball runs list names those it has")
+    })?;
+    let report = report_of(&row).ok_or_else(|| {
+        AppError::bad_input(format!("the report of run `{}` cannot be read", row.id))
+    })?;
+    output::print(&match typed.format {
+        Format::Table => run_report::table(&report, context.stdout.page()),
+        Format::Json => json::pretty(&report),
+        Format::Markdown => run_report::markdown(&report),
+    })
+}

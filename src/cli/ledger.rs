@@ -1,0 +1,211 @@
+//! `flyball budget`, `flyball ledger`, `flyball runs`: standing budgets, and the books behind them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::value::{self, PlainFormat};
+use crate::amount::Amount;
+use crate::budget::Period;
+
+/// Which ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct LedgerFlag {
+    /// The ledger's file, instead of the one in the state folder
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+}
+
+/// What a standing budget applies to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BudgetName {
+    /// Everything in the ledger.
+    Org,
+    /// A project: by name, or the one of the working folder.
+    Project(Option<String>),
+    /// Every calendar day, week or month.
+    Every(Period),
+}
+
+/// `org`, `project`, `project:NAME`, `day`, `week`, `month`.
+pub fn budget_name(text: &str) -> Result<BudgetName, String> {
+    let period = Period::ALL.into_iter().find(|period| period.name() == text);
+    match (text, text.split_once(':')) {
+        ("org", _) => Ok(BudgetName::Org),
+        ("project", _) => Ok(BudgetName::Project(None)),
+        (_, Some(("project", name))) if !name.is_empty() => {
+            Ok(BudgetName::Project(Some(name.to_owned())))
+        }
+        _ => period.map(BudgetName::Every).ok_or_else(|| {
+            format!("`{text}` is none of org, day, week, month, project, project:NAME")
+        }),
+    }
+}
+
+const BUDGET_EXAMPLES: &str = "\
+Examples:
+  flyball budget set day 20usd --zone Europe/Berlin
+  flyball budget set project:shop 300usd 200agents
+  flyball budget raise day 5usd
+  flyball budget show";
+
+/// What to do with standing budgets.
+#[derive(Clone, Debug, Subcommand)]
+#[command(after_help = BUDGET_EXAMPLES)]
+pub enum BudgetCommand {
+    /// Set a standing budget; what it limited before gives way
+    Set(BudgetSet),
+    /// Show budgets with what is spent, reserved and left
+    Show(BudgetShow),
+    /// Raise a budget: of a day, week or month only the one that is open now
+    Raise(BudgetRaise),
+    /// Take a budget away, or undo raises of the day, week or month that is open now
+    Reset(BudgetReset),
+}
+
+/// `flyball budget set` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct BudgetSet {
+    /// org, day, week, month, project or project:NAME
+    #[arg(value_name = "SCOPE", value_parser = budget_name)]
+    pub scope: BudgetName,
+    /// The most it may take: $20, 20usd, 800ktok, 200kout, 40agents
+    #[arg(value_name = "AMOUNT", required = true, value_parser = value::budget,
+          allow_hyphen_values = true)]
+    pub amounts: Vec<Amount>,
+    /// The time zone of days, weeks and months
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub zone: String,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball budget show` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct BudgetShow {
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PlainFormat,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball budget raise` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct BudgetRaise {
+    /// org, day, week, month, project or project:NAME
+    #[arg(value_name = "SCOPE", value_parser = budget_name)]
+    pub scope: BudgetName,
+    /// By how much
+    #[arg(value_name = "AMOUNT", value_parser = value::budget, allow_hyphen_values = true)]
+    pub amount: Amount,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball budget reset` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct BudgetReset {
+    /// org, day, week, month, project or project:NAME
+    #[arg(value_name = "SCOPE", value_parser = budget_name)]
+    pub scope: BudgetName,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// What to do with the ledger.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Show the latest entries
+    Show(LedgerShow),
+    /// Write every entry as CSV or JSON lines
+    Export(LedgerExport),
+    /// Recompute every balance from the entries and compare
+    Verify(LedgerVerify),
+}
+
+/// `flyball ledger show` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct LedgerShow {
+    /// Only entries of this run
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub last: u32,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PlainFormat,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// How entries are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Comma-separated, with a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+/// `flyball ledger export` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct LedgerExport {
+    /// How to write them
+    #[arg(long, value_enum)]
+    pub format: ExportFormat,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball ledger verify` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct LedgerVerify {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// What to do with past runs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List runs, latest first
+    List(RunsList),
+    /// Show a run: forecast against outcome, by phase
+    Show(RunsShow),
+}
+
+/// `flyball runs list` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct RunsList {
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub last: u32,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PlainFormat,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball runs show` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct RunsShow {
+    /// Its id, as `flyball runs list` has it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: value::Format,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}

@@ -1,0 +1,242 @@
+//! Group commit: one thread writes for all callers of this process, a batch a transaction, so that
+//! the disk is waited for once per batch and not once per request.
+//!
+//! Callers block until their batch is kept, and whoever waits for balance until it is decided.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::budget::{
+    AccountError, Admission, Answer, Ask, Books, Charge, Denial, DenialKind, Effects, Grant,
+    Limits, Operation, ScopeId, Shortage, Store, StoreError,
+};
+use crate::id::AttemptId;
+
+/// The most operations in one transaction.
+const BATCH_MAX: usize = 512;
+/// How often balance that other processes set free is looked for while somebody waits.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why an operation was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BooksError {
+    /// It makes no sense, or the books do not balance.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The ledger could not keep it. What is not kept is denied.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The writer has ended.
+    #[error("the ledger's writer has ended")]
+    Closed,
+}
+
+/// How a request was decided, in the end.
+pub type Decided = Result<Grant, Denial>;
+
+struct Request {
+    operation: Operation,
+    /// Until when it may wait for balance; `None` for as long as it takes.
+    waits_until: Option<Instant>,
+    reply: SyncSender<Result<Answer, BooksError>>,
+}
+
+/// Somebody who waits for balance.
+struct Waiting {
+    until: Option<Instant>,
+    shortage: Shortage,
+    reply: SyncSender<Result<Answer, BooksError>>,
+}
+
+/// The account of this process, for any number of threads. The writer ends with its last caller.
+#[derive(Clone)]
+pub struct GroupCommit {
+    requests: Sender<Request>,
+}
+
+impl GroupCommit {
+    /// Starts the writer. `on_effects` is told of soft thresholds and overruns, on its thread.
+    pub fn start<S: Store + Send + 'static>(
+        books: Books<S>,
+        on_effects: impl FnMut(&Effects) + Send + 'static,
+    ) -> std::io::Result<(Self, JoinHandle<S>)> {
+        let (requests, inbox) = channel();
+        let writer = Writer { books, waiting: HashMap::new(), on_effects };
+        let thread = thread::Builder::new()
+            .name("ledger writer".to_owned())
+            .spawn(move || writer.run(&inbox))?;
+        Ok((Self { requests }, thread))
+    }
+
+    /// Asks for a reservation; blocks until it is decided, at most `hold` where it has to wait for
+    /// balance (`None`: as long as it takes). One that waited too long is refused as busy.
+    pub fn reserve(&self, ask: Ask, hold: Option<Duration>) -> Result<Decided, BooksError> {
+        let waits_until = hold.map(|hold| Instant::now() + hold);
+        match self.ask(Operation::Reserve(ask), waits_until)? {
+            Answer::Admission(Admission::Admitted(grant)) => Ok(Ok(grant)),
+            Answer::Admission(Admission::Refused(denial)) => Ok(Err(denial)),
+            _ => Err(BooksError::Closed),
+        }
+    }
+
+    /// Ends an attempt that took `used`; whether it had been closed before.
+    pub fn settle(&self, attempt: AttemptId, used: Charge) -> Result<bool, BooksError> {
+        self.done(Operation::Settle(attempt, used))
+    }
+
+    /// Ends an attempt that never left.
+    pub fn release(&self, attempt: AttemptId) -> Result<bool, BooksError> {
+        self.done(Operation::Release(attempt))
+    }
+
+    /// Ends an attempt whose cost is unknown: it takes its full reservation.
+    pub fn expire(&self, attempt: AttemptId) -> Result<bool, BooksError> {
+        self.done(Operation::Expire(attempt))
+    }
+
+    /// Lowers a reservation.
+    pub fn shrink(&self, attempt: AttemptId, to: Charge) -> Result<bool, BooksError> {
+        self.done(Operation::Shrink(attempt, to))
+    }
+
+    /// Raises a reservation, at once or not at all.
+    pub fn extend(&self, attempt: AttemptId, by: Charge) -> Result<Option<Denial>, BooksError> {
+        match self.ask(Operation::Extend(attempt, by), None)? {
+            Answer::Extended(denial) => Ok(denial),
+            _ => Err(BooksError::Closed),
+        }
+    }
+
+    /// The scope at `path`, outermost name first; opened with `limits` where it is missing.
+    pub fn open(&self, path: Vec<String>, limits: Limits) -> Result<ScopeId, BooksError> {
+        match self.ask(Operation::Open { path, limits }, None)? {
+            Answer::Scope(scope) => Ok(scope),
+            _ => Err(BooksError::Closed),
+        }
+    }
+
+    /// Sets the limits of a live scope; who waits for it is served at once.
+    pub fn set_limits(&self, scope: ScopeId, limits: Limits) -> Result<(), BooksError> {
+        self.ask(Operation::SetLimits(scope, limits), None).map(drop)
+    }
+
+    fn done(&self, operation: Operation) -> Result<bool, BooksError> {
+        match self.ask(operation, None)? {
+            Answer::Done { already_closed } => Ok(already_closed),
+            _ => Err(BooksError::Closed),
+        }
+    }
+
+    fn ask(
+        &self,
+        operation: Operation,
+        waits_until: Option<Instant>,
+    ) -> Result<Answer, BooksError> {
+        let (reply, answer) = sync_channel(1);
+        let request = Request { operation, waits_until, reply };
+        self.requests.send(request).map_err(|_| BooksError::Closed)?;
+        answer.recv().map_err(|_| BooksError::Closed)?
+    }
+}
+
+struct Writer<S, F> {
+    books: Books<S>,
+    waiting: HashMap<AttemptId, Waiting>,
+    on_effects: F,
+}
+
+impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
+    fn run(mut self, inbox: &Receiver<Request>) -> S {
+        loop {
+            let mut batch = Vec::new();
+            if self.waiting.is_empty() {
+                let Ok(first) = inbox.recv() else { return self.books.into_store() };
+                batch.push(first);
+            } else {
+                match inbox.recv_timeout(LOOK) {
+                    Ok(first) => batch.push(first),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // Nobody is left who could take an answer.
+                    Err(RecvTimeoutError::Disconnected) => return self.books.into_store(),
+                }
+            }
+            while batch.len() < BATCH_MAX
+                && let Ok(more) = inbox.try_recv()
+            {
+                batch.push(more);
+            }
+            self.write(batch);
+        }
+    }
+
+    fn write(&mut self, batch: Vec<Request>) {
+        let now = Instant::now();
+        let is_late = |waiting: &Waiting| waiting.until.is_some_and(|until| until <= now);
+        let late: Vec<AttemptId> = self
+            .waiting
+            .iter()
+            .filter_map(|(attempt, waiting)| is_late(waiting).then(|| attempt.clone()))
+            .collect();
+        let mut operations: Vec<Operation> =
+            batch.iter().map(|request| request.operation.clone()).collect();
+        operations.extend(late.iter().cloned().map(Operation::Withdraw));
+        match self.books.apply(&operations) {
+            Err(error) => self.fail(batch, &late, &error),
+            Ok(applied) => {
+                for (request, answer) in batch.into_iter().zip(applied.answers) {
+                    self.answer(request, answer);
+                }
+                for effects in &applied.effects {
+                    self.decide(effects);
+                    (self.on_effects)(effects);
+                }
+                for attempt in late {
+                    // Whoever was admitted in this very batch is not waiting any more.
+                    if let Some(Waiting { shortage, reply, .. }) = self.waiting.remove(&attempt) {
+                        let busy = Denial { kind: DenialKind::Busy, shortage };
+                        let _gone = reply.send(Ok(Answer::Admission(Admission::Refused(busy))));
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, request: Request, answer: Result<Answer, AccountError>) {
+        let Request { operation, waits_until, reply } = request;
+        if let (Ok(Answer::Admission(Admission::Waiting(shortage))), Operation::Reserve(ask)) =
+            (&answer, operation)
+        {
+            let waiting = Waiting { until: waits_until, shortage: shortage.clone(), reply };
+            self.waiting.insert(ask.attempt, waiting);
+            return;
+        }
+        // A caller that went away has nobody to tell.
+        let _gone = reply.send(answer.map_err(BooksError::Account));
+    }
+
+    fn decide(&mut self, effects: &Effects) {
+        for decision in &effects.decisions {
+            if let Some(waiting) = self.waiting.remove(&decision.attempt) {
+                let answer = Answer::Admission(decision.admission.clone());
+                let _gone = waiting.reply.send(Ok(answer));
+            }
+        }
+    }
+
+    /// What is not kept did not happen: every caller of the batch is told, and so is who has waited
+    /// for long enough. The others go on waiting for a ledger that answers.
+    fn fail(&mut self, batch: Vec<Request>, late: &[AttemptId], error: &StoreError) {
+        let failed = || Err(BooksError::Store(error.clone()));
+        for request in batch {
+            let _gone = request.reply.send(failed());
+        }
+        for attempt in late {
+            self.books.abandon(attempt);
+            if let Some(waiting) = self.waiting.remove(attempt) {
+                let _gone = waiting.reply.send(failed());
+            }
+        }
+    }
+}

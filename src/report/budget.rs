@@ -1,0 +1,92 @@
+//! Standing budgets: what each limits, what is spent and reserved of it, what is left.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::page::{Page, clean};
+use crate::budget::{Balance, Quantity, Unit};
+
+/// One budget with its balance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownBudget {
+    /// Its name: `org`, `project shop`, `day 2026-11-25 UTC`.
+    pub scope: String,
+    /// Whether it admits nothing new.
+    pub paused: bool,
+    /// What it limits, and dollars in any case.
+    pub units: Vec<ShownUnit>,
+}
+
+/// A budget in one unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownUnit {
+    /// What is counted.
+    pub unit: Unit,
+    /// The most it may take; null where that is not limited.
+    pub limit: Option<Quantity>,
+    /// Spent for good.
+    pub settled: Quantity,
+    /// What requests in flight may still take.
+    pub reserved: Quantity,
+    /// What is left to reserve; null without a limit.
+    pub left: Option<Quantity>,
+}
+
+impl ShownBudget {
+    /// The budget of a scope called `name`.
+    pub fn of(name: &str, paused: bool, balance: &Balance) -> Self {
+        let shown = |unit: &Unit| *unit == Unit::Usd || balance.limits.get(*unit).is_some();
+        let units = Unit::ALL.iter().filter(|unit| shown(unit)).map(|unit| {
+            let (settled, reserved) = balance.taken(*unit);
+            let limit = balance.limits.get(*unit);
+            let left = |limit: i128| limit.saturating_sub(settled).saturating_sub(reserved).max(0);
+            ShownUnit {
+                unit: *unit,
+                limit: limit.map(|limit| unit.quantity(limit)),
+                settled: unit.quantity(settled),
+                reserved: unit.quantity(reserved),
+                left: limit.map(|limit| unit.quantity(left(limit))),
+            }
+        });
+        Self { scope: name.to_owned(), paused, units: units.collect() }
+    }
+}
+
+/// The budgets as a table, one line a unit.
+pub fn table(budgets: &[ShownBudget], page: Page) -> String {
+    if budgets.is_empty() {
+        return "no budgets are set: flyball budget set day 20usd\n".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(page.width()).unwrap_or(80));
+    table.set_header(["budget", "limit", "spent", "reserved", "left"]);
+    for budget in budgets {
+        let name = clean(&budget.scope);
+        let mut name = if budget.paused { format!("{name} (paused)") } else { name };
+        for shown in &budget.units {
+            let say = |quantity| shown.unit.say(quantity);
+            let maybe = |quantity: Option<Quantity>| quantity.map_or_else(|| "-".to_owned(), say);
+            table.add_row([
+                std::mem::take(&mut name),
+                maybe(shown.limit),
+                say(shown.settled),
+                say(shown.reserved),
+                maybe(shown.left),
+            ]);
+        }
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "{}", line.trim_end());
+        text
+    })
+}
