@@ -32,6 +32,7 @@ pub mod plan;
 // L4: IO; siblings never import each other
 pub mod agents;
 pub mod config;
+pub mod ledger;
 pub mod script;
 
 // L5
