@@ -20,6 +20,7 @@ mod budget;
 mod cli;
 mod examples;
 mod fit;
+mod ledger;
 mod money;
 mod plan;
 mod policy;

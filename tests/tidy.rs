@@ -175,6 +175,7 @@ fn each_rule_bites() {
         ("glob of super", "src/id.rs", "mod inner { use super::*; }", 1),
         ("script engine", "src/run/mod.rs", "use rquickjs::Context;", 1),
         ("script parser", "src/script/mod.rs", "use oxc::parser::Parser;", 1),
+        ("sqlite", "src/run/mod.rs", "use rusqlite::Connection;", 1),
         ("unsafe", "src/plan/mod.rs", "// SAFETY: no.\nunsafe { f() }", 1),
         ("unsafe", "src/script/engine.rs", "// SAFETY: f.\nunsafe { f() }\nunsafe { g() }", 1),
         ("purity", "src/plan/mod.rs", "let now = std::time::SystemTime::now();", 1),

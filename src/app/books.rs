@@ -1,6 +1,8 @@
 //! The ledger as commands use it: found, opened, asked; what goes wrong with it in words.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -8,9 +10,9 @@ use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::standing::Standing;
-use crate::budget::{Answer, Books, Limits, Operation, StoreError};
+use crate::budget::{Answer, Books, Limits, Operation, ScopeId, StoreError};
 use crate::cli::ledger::LedgerFlag;
-use crate::ledger::SqliteLedger;
+use crate::ledger::{ReadLedger, SqliteLedger};
 
 /// An open ledger.
 pub(super) struct OpenLedger {
@@ -49,8 +51,8 @@ impl OpenLedger {
     }
 
     /// What is set and spent now.
-    pub(super) fn standing(&mut self) -> Result<Standing, AppError> {
-        let rows = self.store(SqliteLedger::scopes)?;
+    pub(super) fn standing(&self) -> Result<Standing, AppError> {
+        let rows = self.read(ReadLedger::scopes)?;
         Ok(Standing::new(rows, Timestamp::now()))
     }
 
@@ -68,6 +70,24 @@ impl OpenLedger {
     fn apply(&mut self, batch: &[Operation]) -> Result<Vec<Answer>, AppError> {
         let applied = self.books.apply(batch).map_err(explain)?;
         applied.answers.into_iter().collect::<Result<_, _>>().map_err(AppError::bug)
+    }
+
+    /// Reads.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&SqliteLedger) -> Result<T, StoreError>,
+    ) -> Result<T, AppError> {
+        read(self.books.reader()).map_err(explain)
+    }
+
+    /// The ledger, to be read.
+    pub(super) fn reader(&self) -> &SqliteLedger {
+        self.books.reader()
+    }
+
+    /// The path of every scope.
+    pub(super) fn paths(&self) -> Result<BTreeMap<ScopeId, Arc<str>>, AppError> {
+        Ok(self.read(ReadLedger::scopes)?.into_iter().map(|row| (row.id, row.path)).collect())
     }
 
     /// Asks the store itself.

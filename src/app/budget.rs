@@ -50,7 +50,7 @@ fn set(typed: &BudgetSet, context: &Context) -> Result<(), AppError> {
         (_, Some(path)) => ledger.limit(path, limits)?,
         (_, None) => {}
     }
-    print_all(&mut ledger, context)
+    print_all(&ledger, context)
 }
 
 fn raise(typed: &BudgetRaise, context: &Context) -> Result<(), AppError> {
@@ -81,7 +81,7 @@ fn raise(typed: &BudgetRaise, context: &Context) -> Result<(), AppError> {
             .with_hint("see what it limits with: flyball budget show")
     })?;
     ledger.limit(path, raised)?;
-    print_all(&mut ledger, context)
+    print_all(&ledger, context)
 }
 
 fn reset(typed: &BudgetReset, context: &Context) -> Result<(), AppError> {
@@ -102,7 +102,7 @@ fn reset(typed: &BudgetReset, context: &Context) -> Result<(), AppError> {
         (_, Some(path)) => ledger.limit(path, Limits::NONE)?,
         (_, None) => {}
     }
-    print_all(&mut ledger, context)
+    print_all(&ledger, context)
 }
 
 fn not_set(name: &BudgetName) -> AppError {
@@ -130,7 +130,7 @@ struct Shown<'a> {
 
 fn show(typed: &BudgetShow, context: &Context) -> Result<(), AppError> {
     let standing = match OpenLedger::if_there(&typed.ledger, context)? {
-        Some(mut ledger) => ledger.standing()?,
+        Some(ledger) => ledger.standing()?,
         None => Standing::empty(Timestamp::now()),
     };
     let budgets = all(&standing)?;
@@ -142,7 +142,7 @@ fn show(typed: &BudgetShow, context: &Context) -> Result<(), AppError> {
     })
 }
 
-fn print_all(ledger: &mut OpenLedger, context: &Context) -> Result<(), AppError> {
+fn print_all(ledger: &OpenLedger, context: &Context) -> Result<(), AppError> {
     let budgets = all(&ledger.standing()?)?;
     output::print(&table(&budgets, context.stdout.page()))
 }

@@ -72,6 +72,11 @@ impl AppError {
         self
     }
 
+    /// What went wrong, in one sentence.
+    pub fn sentence(&self) -> String {
+        self.source.to_string()
+    }
+
     /// How the process ends.
     pub const fn exit(&self) -> Exit {
         self.exit

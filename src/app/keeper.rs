@@ -10,11 +10,12 @@ use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::standing::Standing;
-use crate::budget::{Account, Changes, Destination, ScopeId, Wanted};
+use crate::budget::{Account, Changes, Destination, Rows, ScopeId, Store, Wanted};
 use crate::cli::ledger::LedgerFlag;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult};
-use crate::ledger::RunRow;
+use crate::id::RunId;
+use crate::ledger::{Ledger, ReadLedger, RunRow};
 use crate::policy::BudgetLimit;
 use crate::run::WiderBudget;
 
@@ -33,7 +34,7 @@ impl Keeper {
     /// For a run that pays nothing: a ledger that cannot be used is told of, and the run goes on.
     pub(super) fn of_simulated(flag: &LedgerFlag, context: &Context) -> Self {
         let opened = OpenLedger::create(flag, context);
-        let trouble = opened.as_ref().err().map(ToString::to_string);
+        let trouble = opened.as_ref().err().map(AppError::sentence);
         Self {
             ledger: opened.ok(),
             project: books::project_here(context),
@@ -44,8 +45,8 @@ impl Keeper {
     }
 
     /// The budgets that the run is held to besides its own.
-    pub(super) fn wider(&mut self, policy: &[BudgetLimit]) -> Result<Vec<WiderBudget>, AppError> {
-        let standing = match &mut self.ledger {
+    pub(super) fn wider(&self, policy: &[BudgetLimit]) -> Result<Vec<WiderBudget>, AppError> {
+        let standing = match &self.ledger {
             Some(ledger) => ledger.standing()?,
             None => Standing::empty(self.began),
         };
@@ -65,7 +66,7 @@ impl Keeper {
         let Some(ledger) = &mut self.ledger else { return };
         match transfer(ledger, plan_id, account, scope) {
             Ok(id) => self.kept = Some(id),
-            Err(error) => self.trouble = Some(error.to_string()),
+            Err(error) => self.trouble = Some(error.sentence()),
         }
     }
 
@@ -74,7 +75,7 @@ impl Keeper {
         if let (Some(ledger), Some(id)) = (&mut self.ledger, self.kept.take()) {
             let row = row(id, self.began, report);
             let recorded = ledger.store(|store| store.record_run(&row));
-            self.trouble = recorded.err().map(|error| error.to_string());
+            self.trouble = recorded.err().map(|error| error.sentence());
         }
         let why = self.trouble?;
         let message = format!("this run is not in the ledger: {why}");
@@ -89,32 +90,48 @@ fn transfer(
     account: &Account,
     scope: ScopeId,
 ) -> Result<String, AppError> {
-    let number = ledger.store(|store| store.runs_of_plan(plan_id))? + 1;
-    let id = format!("sim-{plan_id}-{number}");
+    let id = unused_id(ledger, plan_id)?;
     let root = format!("simulated run {id}");
     let mut failed = None;
     ledger.store(|store| {
-        let mut work = |rows: crate::budget::Rows| {
+        let mut work = |rows: Rows| {
             let to = Destination { first_scope: rows.next_scope, root: &root, run: &id };
             account.transferred(scope, to).unwrap_or_else(|error| {
                 failed = Some(error);
                 Changes::default()
             })
         };
-        crate::budget::Store::transact(store, &Wanted::default(), &mut work)
+        store.transact(&Wanted::default(), &mut work)
     })?;
     failed.map_or(Ok(id), |error| Err(AppError::bug(error)))
+}
+
+/// The first of `sim-PLAN-1`, `sim-PLAN-2`, … that no run has.
+fn unused_id(ledger: &OpenLedger, plan_id: &str) -> Result<String, AppError> {
+    let mut number = 1;
+    loop {
+        let id = format!("sim-{plan_id}-{number}");
+        if ledger.read(|ledger| ledger.run(&RunId(id.clone())))?.is_none() {
+            return Ok(id);
+        }
+        number += 1;
+    }
 }
 
 /// What is kept of a report: everything but what the script and its agents said.
 fn row(id: String, began: Timestamp, report: &RunReport) -> RunRow {
     let mut kept = report.clone();
     kept.logs.clear();
+    kept.lost.agents.clear();
+    for denial in &mut kept.denials {
+        // A label is the head of the prompt where the script gives none.
+        denial.agent.clear();
+    }
     if let RunResult::Returned { value, .. } = &mut kept.result {
         *value = None;
     }
     RunRow {
-        id,
+        id: RunId(id),
         workflow: report.workflow.clone(),
         simulated: report.simulated,
         started_at: began,

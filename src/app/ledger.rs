@@ -1,6 +1,6 @@
 //! `flyball ledger`.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, ErrorKind};
 
 use serde::Serialize;
 
@@ -11,14 +11,107 @@ use super::exit::Exit;
 use super::output;
 use crate::cli::ledger::{ExportFormat, LedgerCommand, LedgerExport, LedgerShow, LedgerVerify};
 use crate::cli::value::PlainFormat;
-use crate::ledger::{self, EntryFilter, EntryRow};
+use crate::ledger::{self, EntryFilter, EntryRow, ExportError, ReadLedger, VerifyError};
 use crate::report::entries::{ListedEntry, table};
 use crate::report::json;
+use crate::report::number::{count, plural};
 
 pub(super) fn run(command: LedgerCommand, context: &Context) -> Result<Exit, AppError> {
     match command {
         LedgerCommand::Show(typed) => show(&typed, context),
         LedgerCommand::Export(typed) => export(&typed, context),
         LedgerCommand::Verify(typed) => verify(&typed, context),
+    }?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    version: u32,
+    entries: &'a [ListedEntry],
+}
+
+fn show(typed: &LedgerShow, context: &Context) -> Result<(), AppError> {
+    let ledger = OpenLedger::existing(&typed.ledger, context)?;
+    let within = match &typed.run {
+        None => None,
+        Some(run) => {
+            let scopes = ledger.read(ReadLedger::scopes)?;
+            let last = |path: &str| path.rsplit(" / ").next().unwrap_or("").to_owned();
+            let of_run = |path: &str| {
+                last(path).split_once("run ").is_some_and(|(_, name)| name == run)
+            };
+            let found = scopes.iter().find(|scope| of_run(&scope.path));
+            Some(found.map(|scope| scope.id).ok_or_else(|| {
+                AppError::usage(format!("the ledger has no run `{run}`"))
+                    .with_hint("flyball runs list names those it has")
+            })?)
+        }
+    };
+    let filter = EntryFilter { within, ..EntryFilter::default() };
+    let rows = ledger.read(|ledger| ledger.entries(&filter, typed.last as usize))?;
+    let paths = ledger.paths()?;
+    let path = |row: &EntryRow| {
+        let path = row.scope.and_then(|id| paths.get(&id));
+        path.map_or_else(String::new, ToString::to_string)
+    };
+    let entries: Vec<ListedEntry> = rows.iter().map(|row| listed(row, path(row))).collect();
+    output::print(&match typed.format {
+        PlainFormat::Table => table(&entries, context.stdout.page()),
+        PlainFormat::Json => json::pretty(&Shown { version: 1, entries: &entries }),
+    })
+}
+
+fn listed(row: &EntryRow, path: String) -> ListedEntry {
+    let charge = row.kind.charge();
+    ListedEntry {
+        sequence: row.sequence,
+        at: row.at.to_string(),
+        entry: row.kind.name(),
+        about: row.kind.attempt().map_or(path, |attempt| attempt.0.clone()),
+        usd: charge.map(|charge| charge.usd),
+        billed_tokens: charge.map(|charge| charge.billed_tokens),
+        note: row.note.clone(),
     }
 }
+
+fn export(typed: &LedgerExport, context: &Context) -> Result<(), AppError> {
+    let open = OpenLedger::existing(&typed.ledger, context)?;
+    let format = match typed.format {
+        ExportFormat::Csv => ledger::ExportFormat::Csv,
+        ExportFormat::Jsonl => ledger::ExportFormat::JsonLines,
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    match ledger::export(open.reader(), format, &mut out) {
+        Ok(_) => Ok(()),
+        // A reader that has gone (`| head`) is no error.
+        Err(ExportError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(AppError::bad_input(error)),
+    }
+}
+
+fn verify(typed: &LedgerVerify, context: &Context) -> Result<(), AppError> {
+    let open = OpenLedger::existing(&typed.ledger, context)?;
+    let verified = ledger::verify(open.reader()).map_err(|error| {
+        let error_app = AppError::bad_input(error.to_string());
+        match error {
+            VerifyError::Different(all) => all
+                .iter()
+                .skip(1)
+                .take(DIFFERENCES_MAX)
+                .fold(error_app, |told, difference| told.with_hint(format!("also: {difference}"))),
+            VerifyError::Store(_) => error_app,
+        }
+    })?;
+    let scopes = verified.scopes as u64;
+    output::print(&format!(
+        "the ledger balances: {} {} and {} {}\n",
+        count(verified.entries),
+        plural(verified.entries, "entry", "entries"),
+        count(scopes),
+        plural(scopes, "scope", "scopes"),
+    ))
+}
+
+/// How many differences besides the first are told.
+const DIFFERENCES_MAX: usize = 4;

@@ -9,12 +9,16 @@ use clap::error::ErrorKind;
 use crate::cli::{Command, CommandLine};
 use crate::script::sandbox;
 
+mod books;
+mod budget;
 mod child;
 pub mod context;
 pub mod error;
 pub mod exit;
 pub mod inputs;
+mod keeper;
 pub mod knowledge;
+mod ledger;
 mod output;
 mod pace;
 mod panic;
@@ -23,8 +27,10 @@ mod planning;
 mod policy;
 pub mod pricing;
 pub mod run;
+mod runs;
 mod saved;
 mod simulation;
+mod standing;
 mod workflows;
 
 pub use context::Context;
@@ -66,6 +72,9 @@ fn dispatch(command_line: CommandLine) -> Exit {
         Command::Run(typed) => run::run(*typed, &context),
         Command::Policy(command) => policy::run(command, &context),
         Command::Pricing(arguments) => pricing::command(&arguments, &context),
+        Command::Budget(command) => budget::run(command, &context),
+        Command::Ledger(command) => ledger::run(command, &context),
+        Command::Runs(command) => runs::run(command, &context),
         Command::Workflows(command) => workflows::run(command, &context),
     });
     match outcome {

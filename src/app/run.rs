@@ -7,6 +7,7 @@ use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::inputs::{PlanInputs, json_file};
+use super::keeper::Keeper;
 use super::pace::Pace;
 use super::plan::{self, Planned};
 use super::simulation::{Done, Results, Simulation, Work};
@@ -15,14 +16,13 @@ use crate::agents::{Arms, SimulatedBackend};
 use crate::cli::plan::{ArgsOption, PlanOptions};
 use crate::cli::value::{self, ArgsSource, Format};
 use crate::cli::{RunOptions, RunTyped};
-use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult, RunStatus, StopCause};
 use crate::gate::Gate;
 use crate::id::RunId;
 use crate::plan::plan_id;
 use crate::plan::report::{PLAN_SCHEMA_VERSION, PlanReport};
 use crate::plan::setup::Setup;
-use crate::policy::{BudgetLimit, BudgetScope};
+use crate::policy::BudgetScope;
 use crate::pricing::CacheTtl;
 use crate::report::progress::{Lines, LiveLine, Progress};
 use crate::report::{json, plan as plan_report, run as run_report};
@@ -212,7 +212,9 @@ fn execute(
     let stop = interrupts()?;
     let mut progress = progress(context);
     let mut pacer = Pace::new(options.time_scale, &stop);
-    let run_setup = run_setup(plan, setup)?;
+    let mut keeper = Keeper::of_simulated(&options.ledger, context);
+    let mut run_setup = run_setup(plan, setup)?;
+    run_setup.wider = keeper.wider(setup.policy.budgets())?;
     let mut report = crate::run::run(
         &run_setup,
         RunPorts {
@@ -222,29 +224,12 @@ fn execute(
             replay: &mut Done(&simulation),
             pacer: &mut pacer,
             stop: &*stop,
-            keep: &mut |_, _| {},
+            keep: &mut |account, scope| keeper.keep(&plan.plan_id, account, scope),
             on_event: &mut |event| progress.show(event),
         },
     );
-    report.diagnostics.extend(not_held(setup.policy.budgets()));
+    report.diagnostics.extend(keeper.record(&report));
     Ok(report)
-}
-
-/// Budgets of the policy that span runs. One run keeps no balance of the runs before it, so it
-/// cannot hold them, and must not look as if it did.
-fn not_held(budgets: &[BudgetLimit]) -> Vec<Diagnostic> {
-    let spans_runs = |limit: &&BudgetLimit| {
-        !matches!(limit.scope, BudgetScope::Agent | BudgetScope::Phase(_) | BudgetScope::Run)
-    };
-    let warning = |limit: &BudgetLimit| {
-        let message = format!(
-            "the policy's budget of {} per {} is not held: this run keeps no balance of other runs",
-            limit.amount, limit.scope
-        );
-        Diagnostic::new(Severity::Warning, "run::budget-not-held", message)
-            .with_help("hold each run with --budget or `run` in the policy's [budget]")
-    };
-    budgets.iter().filter(spans_runs).map(warning).collect()
 }
 
 /// The run's limits, routes and prices, from its plan and policy.
@@ -262,7 +247,7 @@ fn run_setup(plan: &PlanReport, setup: &Setup) -> Result<RunSetup, AppError> {
         let into = match &limit.scope {
             BudgetScope::Agent => &mut run.agent_limits,
             BudgetScope::Phase(title) => run.phase_limits.entry(title.clone()).or_default(),
-            // The run's own limit is in force already; what spans runs is named by `not_held`.
+            // The run's own limit and wider budgets are in force already.
             _ => continue,
         };
         if let Some(limits) = into.and(limit.amount) {

@@ -10,7 +10,8 @@ use super::output;
 use crate::cli::ledger::{RunsCommand, RunsList, RunsShow};
 use crate::cli::value::{Format, PlainFormat};
 use crate::event::RunReport;
-use crate::ledger::RunRow;
+use crate::id::RunId;
+use crate::ledger::{ReadLedger, RunRow};
 use crate::report::runs::{ListedRun, table};
 use crate::report::{json, run as run_report};
 
@@ -30,7 +31,7 @@ struct List<'a> {
 
 fn list(typed: &RunsList, context: &Context) -> Result<(), AppError> {
     let rows = match OpenLedger::if_there(&typed.ledger, context)? {
-        Some(mut ledger) => ledger.store(|store| store.runs(typed.last))?,
+        Some(ledger) => ledger.read(|ledger| ledger.runs(typed.last as usize))?,
         None => Vec::new(),
     };
     let runs: Vec<ListedRun> = rows.iter().map(listed).collect();
@@ -43,7 +44,7 @@ fn list(typed: &RunsList, context: &Context) -> Result<(), AppError> {
 fn listed(row: &RunRow) -> ListedRun {
     let report = report_of(row);
     ListedRun {
-        id: row.id.clone(),
+        id: row.id.0.clone(),
         workflow: row.workflow.clone(),
         simulated: row.simulated,
         began: row.started_at.to_string(),
@@ -59,8 +60,9 @@ fn report_of(row: &RunRow) -> Option<RunReport> {
 }
 
 fn show(typed: &RunsShow, context: &Context) -> Result<(), AppError> {
-    let mut ledger = OpenLedger::existing(&typed.ledger, context)?;
-    let row = ledger.store(|store| store.run(&typed.run))?.ok_or_else(|| {
+    let ledger = OpenLedger::existing(&typed.ledger, context)?;
+    let id = RunId(typed.run.clone());
+    let row = ledger.read(|ledger| ledger.run(&id))?.ok_or_else(|| {
         AppError::usage(format!("the ledger has no run `{}`", typed.run))
             .with_hint("flyball runs list names those it has")
     })?;

@@ -128,6 +128,11 @@ impl<S: Store> Books<S> {
         self.account.waiting()
     }
 
+    /// The store, to be read.
+    pub const fn reader(&self) -> &S {
+        &self.store
+    }
+
     /// The store.
     pub fn store(&mut self) -> &mut S {
         &mut self.store

@@ -123,10 +123,72 @@ pub enum EntryKind {
     },
 }
 
+impl EntryKind {
+    /// Its name, as in the list.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::Limit { .. } => "limit",
+            Self::Pause { .. } => "pause",
+            Self::Reserve { .. } => "reserve",
+            Self::Extend { .. } => "extend",
+            Self::Shrink { .. } => "shrink",
+            Self::Settle { .. } => "settle",
+            Self::Overrun { .. } => "overrun",
+            Self::Release { .. } => "release",
+            Self::Expire { .. } => "expire",
+            Self::Correct { .. } => "correct",
+        }
+    }
+
+    /// The attempt that it is about.
+    pub const fn attempt(&self) -> Option<&AttemptId> {
+        match self {
+            Self::Open { .. } | Self::Limit { .. } | Self::Pause { .. } => None,
+            Self::Reserve { attempt, .. }
+            | Self::Extend { attempt, .. }
+            | Self::Shrink { attempt, .. }
+            | Self::Settle { attempt, .. }
+            | Self::Overrun { attempt, .. }
+            | Self::Release { attempt }
+            | Self::Expire { attempt, .. }
+            | Self::Correct { attempt, .. } => Some(attempt),
+        }
+    }
+
+    /// The scope that it names itself; the others are about their attempt's.
+    pub const fn scope(&self) -> Option<ScopeId> {
+        match self {
+            Self::Open { scope, .. }
+            | Self::Limit { scope, .. }
+            | Self::Pause { scope, .. }
+            | Self::Reserve { scope, .. }
+            | Self::Correct { scope, .. } => Some(*scope),
+            _ => None,
+        }
+    }
+
+    /// The charge that it carries.
+    pub const fn charge(&self) -> Option<Charge> {
+        match self {
+            Self::Reserve { charge, .. }
+            | Self::Extend { charge, .. }
+            | Self::Shrink { charge, .. }
+            | Self::Settle { charge, .. }
+            | Self::Overrun { charge, .. }
+            | Self::Expire { charge, .. }
+            | Self::Correct { charge, .. } => Some(*charge),
+            _ => None,
+        }
+    }
+}
+
 /// The balances that follow from `entries`, per scope.
 pub fn replay(entries: &[Entry]) -> BTreeMap<ScopeId, Balance> {
     let mut replay = Replay::default();
-    entries.iter().for_each(|entry| replay.take(&entry.kind));
+    for entry in entries {
+        replay.take(&entry.kind);
+    }
     replay.balances()
 }
 

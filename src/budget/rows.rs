@@ -120,6 +120,14 @@ pub struct Changes {
     pub entries: Vec<EntryKind>,
 }
 
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        let Self { scopes, attempts, counted, entries } = self;
+        scopes.is_empty() && attempts.is_empty() && counted.is_empty() && entries.is_empty()
+    }
+}
+
 /// Names of what changed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Touched {

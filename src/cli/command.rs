@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::ledger::{BudgetCommand, LedgerCommand, RunsCommand};
 use super::plan::{PlanTyped, PlanningFlags};
 use super::policy::PolicyCommand;
 use super::pricing::PricingArgs;
@@ -52,6 +53,15 @@ pub enum Command {
     Policy(PolicyCommand<PlanningFlags>),
     /// List, show, check and compare prices
     Pricing(PricingArgs),
+    /// Standing budgets: set, show, raise, reset
+    #[command(subcommand)]
+    Budget(BudgetCommand),
+    /// Every reservation and settlement: show, export, verify
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Past runs, and how they compare with their forecasts
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// The workflows that are in reach
     #[command(subcommand)]
     Workflows(WorkflowsCommand),

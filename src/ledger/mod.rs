@@ -1,3 +1,34 @@
-//! Keeping accounts for longer than a process.
+//! Keeping accounts for longer than a process. Owns the embedded ledger on SQLite, its twin in
+//! memory, and how a ledger is read, exported and verified; knows no rules of a budget.
+//!
+//! The rules decide in [`crate::budget::Books`], within one transaction of a ledger. What cannot be
+//! read or written is an error, and whoever asked is denied.
+
+mod access;
+mod check;
+mod clock;
+mod columns;
+mod entry_row;
+mod export;
+mod failure;
+mod gather;
 mod group_commit;
+mod memory;
+mod opening;
+mod runs;
+mod schema;
+mod select;
+mod sqlite;
+mod upsert;
+mod verify;
+
+pub use access::{Ledger, ReadLedger};
+pub use clock::Clock;
+pub use entry_row::{EntryFilter, EntryRow};
+pub use export::{ExportError, ExportFormat, export};
 pub use group_commit::{BooksError, Decided, GroupCommit};
+pub use memory::MemoryLedger;
+pub use runs::RunRow;
+pub use schema::SCHEMA_VERSION;
+pub use sqlite::{SqliteLedger, WAIT_MAX};
+pub use verify::{Difference, Verified, VerifyError, verify};

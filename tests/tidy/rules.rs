@@ -18,7 +18,7 @@ const VAGUE_NAMES: [&str; 8] =
 pub(super) type Rule = fn(&Source) -> Vec<String>;
 
 /// Every rule for files of `src`, with the name that its own test uses.
-pub(super) const RULES: [(&str, Rule); 16] = [
+pub(super) const RULES: [(&str, Rule); 17] = [
     ("layers", super::layers::complaints),
     ("file length", file_length),
     ("function length", function_length),
@@ -32,6 +32,7 @@ pub(super) const RULES: [(&str, Rule); 16] = [
     ("glob of super", glob_of_super),
     ("script engine", script_engine),
     ("script parser", script_parser),
+    ("sqlite", sqlite),
     ("unsafe", unsafe_code),
     ("purity", purity),
     ("planner spends nothing", planner_spends_nothing),
@@ -180,6 +181,13 @@ fn script_parser(source: &Source) -> Vec<String> {
     }
     let message = "only src/workflow parses JavaScript: ask it for the fact";
     each(source, &["oxc"], message)
+}
+
+fn sqlite(source: &Source) -> Vec<String> {
+    if source.within(&["src/ledger"]) {
+        return Vec::new();
+    }
+    each(source, &["rusqlite"], "only src/ledger speaks SQL: go through its traits")
 }
 
 fn unsafe_code(source: &Source) -> Vec<String> {

@@ -1,0 +1,49 @@
+//! How a ledger is used besides its transactions: reading without keeping anybody from writing,
+//! and runs.
+
+use std::ops::ControlFlow;
+
+use crate::budget::{AttemptRow, ScopeRow, Store, StoreError};
+use crate::id::{AttemptId, RunId};
+use crate::ledger::entry_row::{EntryFilter, EntryRow};
+use crate::ledger::runs::RunRow;
+
+/// Reads a ledger. Each call sees one moment of it and waits for nobody who writes.
+pub trait ReadLedger {
+    /// Every scope, in the order they were opened.
+    fn scopes(&self) -> Result<Vec<ScopeRow>, StoreError>;
+
+    /// The scope with this path in words, such as `project shop / run review-7`.
+    fn scope_by_path(&self, path: &str) -> Result<Option<ScopeRow>, StoreError>;
+
+    /// An attempt.
+    fn attempt(&self, id: &AttemptId) -> Result<Option<AttemptRow>, StoreError>;
+
+    /// Every attempt in flight, in the order they were admitted.
+    fn in_flight(&self) -> Result<Vec<AttemptRow>, StoreError>;
+
+    /// The last `limit` entries that `filter` lets through, oldest first.
+    fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
+
+    /// Hands every entry to `each`, oldest first, until it breaks. The scopes as they were at that
+    /// same moment.
+    fn stream(
+        &self,
+        each: &mut dyn FnMut(EntryRow) -> ControlFlow<()>,
+    ) -> Result<Vec<ScopeRow>, StoreError>;
+
+    /// The last `limit` runs, the latest first.
+    fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError>;
+
+    /// One run.
+    fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError>;
+}
+
+/// A ledger that can be written.
+pub trait Ledger: Store + ReadLedger {
+    /// Remembers a run, or what it has become.
+    fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError>;
+
+    /// What the entries of the transactions from now on have as their note.
+    fn set_note(&mut self, note: Option<String>);
+}

@@ -1,0 +1,219 @@
+//! A ledger in memory: what tests use, and runs that nobody has to remember. Gone with the process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::budget::{
+    AttemptEnd, AttemptRow, Changes, Rows, ScopeId, ScopeRow, Store, StoreError, Wanted,
+};
+use crate::id::{AttemptId, RunId};
+use crate::ledger::access::{Ledger, ReadLedger};
+use crate::ledger::check::writable;
+use crate::ledger::clock::Clock;
+use crate::ledger::entry_row::{EntryFilter, EntryRow};
+use crate::ledger::failure::Fault;
+use crate::ledger::gather::{Source, gather};
+use crate::ledger::runs::RunRow;
+
+/// A ledger in memory. Clones share it, as processes share a file.
+#[derive(Clone, Debug)]
+pub struct MemoryLedger {
+    kept: Arc<Mutex<Kept>>,
+    now: Clock,
+    note: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    scopes: BTreeMap<ScopeId, ScopeRow>,
+    attempts: BTreeMap<AttemptId, AttemptRow>,
+    /// In the order they were admitted.
+    admitted: Vec<AttemptId>,
+    counted: BTreeSet<(Arc<str>, ScopeId)>,
+    entries: Vec<EntryRow>,
+    runs: BTreeMap<String, RunRow>,
+}
+
+impl MemoryLedger {
+    /// An empty one. `now` dates its entries.
+    pub fn new(now: Clock) -> Self {
+        Self { kept: Arc::default(), now, note: None }
+    }
+
+    fn kept(&self) -> Result<MutexGuard<'_, Kept>, StoreError> {
+        let poisoned = "another thread died while it held the ledger in memory";
+        self.kept.lock().map_err(|_| StoreError::Unusable(poisoned.to_owned()))
+    }
+}
+
+impl Source for Kept {
+    fn scope(&self, id: ScopeId) -> Result<Option<ScopeRow>, Fault> {
+        Ok(self.scopes.get(&id).cloned())
+    }
+
+    fn scope_at(&self, path: &str) -> Result<Option<ScopeRow>, Fault> {
+        Ok(self.scopes.values().find(|row| *row.path == *path).cloned())
+    }
+
+    fn attempt(&self, id: &AttemptId) -> Result<Option<AttemptRow>, Fault> {
+        Ok(self.attempts.get(id).cloned())
+    }
+
+    fn in_flight(&self, agent: &str) -> Result<Vec<AttemptRow>, Fault> {
+        let its = |row: &&AttemptRow| {
+            row.end == AttemptEnd::Reserved && row.agent.as_deref() == Some(agent)
+        };
+        Ok(self.attempts.values().filter(its).cloned().collect())
+    }
+
+    fn counted(&self, agent: &str) -> Result<Vec<ScopeId>, Fault> {
+        let its = self.counted.iter().filter(|(counted, _)| **counted == *agent);
+        Ok(its.map(|(_, scope)| *scope).collect())
+    }
+
+    fn next_scope(&self) -> Result<u32, Fault> {
+        let full = || Fault::Unusable("it has as many scopes as it can number".to_owned());
+        let last = self.scopes.keys().next_back();
+        last.map_or(Ok(0), |id| id.0.checked_add(1).ok_or_else(full))
+    }
+}
+
+impl Kept {
+    fn write(&mut self, changes: Changes, now: Clock, note: Option<&str>) {
+        let at = to_milliseconds(now());
+        self.scopes.extend(changes.scopes.into_iter().map(|row| (row.id, row)));
+        for row in changes.attempts {
+            if !self.attempts.contains_key(&row.id) {
+                self.admitted.push(row.id.clone());
+            }
+            self.attempts.insert(row.id.clone(), row);
+        }
+        self.counted.extend(changes.counted.into_iter().map(|(scope, agent)| (agent, scope)));
+        for kind in changes.entries {
+            let attempt = kind.attempt().and_then(|id| self.attempts.get(id));
+            let row = EntryRow {
+                sequence: self.entries.len() as u64,
+                at,
+                scope: kind.scope().or_else(|| attempt.map(|row| row.scope)),
+                agent: attempt.and_then(|row| row.agent.clone()),
+                note: note.map(str::to_owned),
+                kind,
+            };
+            self.entries.push(row);
+        }
+    }
+
+    /// The scope and everything below it.
+    fn below(&self, top: ScopeId) -> BTreeSet<ScopeId> {
+        let mut below = BTreeSet::from([top]);
+        // Children have higher numbers than their parents.
+        for row in self.scopes.values() {
+            if row.parent.is_some_and(|parent| below.contains(&parent)) {
+                below.insert(row.id);
+            }
+        }
+        below
+    }
+}
+
+impl Store for MemoryLedger {
+    fn transact(
+        &mut self,
+        wanted: &Wanted,
+        work: &mut dyn FnMut(Rows) -> Changes,
+    ) -> Result<(), StoreError> {
+        let mut kept = self.kept()?;
+        let told = |fault: Fault| fault.told("memory".as_ref());
+        let changes = work(gather(&*kept, wanted).map_err(told)?);
+        if !changes.is_empty() {
+            writable(&changes).map_err(told)?;
+            kept.write(changes, self.now, self.note.as_deref());
+        }
+        Ok(())
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError> {
+        let row = RunRow {
+            started_at: to_milliseconds(run.started_at),
+            ended_at: run.ended_at.map(to_milliseconds),
+            ..run.clone()
+        };
+        self.kept()?.runs.insert(run.id.0.clone(), row);
+        Ok(())
+    }
+
+    fn set_note(&mut self, note: Option<String>) {
+        self.note = note;
+    }
+}
+
+impl ReadLedger for MemoryLedger {
+    fn scopes(&self) -> Result<Vec<ScopeRow>, StoreError> {
+        Ok(self.kept()?.scopes.values().cloned().collect())
+    }
+
+    fn scope_by_path(&self, path: &str) -> Result<Option<ScopeRow>, StoreError> {
+        Ok(self.kept()?.scopes.values().find(|row| *row.path == *path).cloned())
+    }
+
+    fn attempt(&self, id: &AttemptId) -> Result<Option<AttemptRow>, StoreError> {
+        Ok(self.kept()?.attempts.get(id).cloned())
+    }
+
+    fn in_flight(&self) -> Result<Vec<AttemptRow>, StoreError> {
+        let kept = self.kept()?;
+        let rows = kept.admitted.iter().filter_map(|id| kept.attempts.get(id));
+        Ok(rows.filter(|row| row.end == AttemptEnd::Reserved).cloned().collect())
+    }
+
+    fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
+        let kept = self.kept()?;
+        let below = filter.within.map(|top| kept.below(top));
+        let passes = |row: &&EntryRow| {
+            let of = |attempt: &AttemptId| row.kind.attempt() == Some(attempt);
+            below.as_ref().is_none_or(|below| row.scope.is_some_and(|id| below.contains(&id)))
+                && filter.attempt.as_ref().is_none_or(of)
+                && (filter.agent.is_none() || filter.agent == row.agent)
+                && filter.since.is_none_or(|since| to_milliseconds(since) <= row.at)
+        };
+        let mut entries: Vec<EntryRow> =
+            kept.entries.iter().rev().filter(passes).take(limit).cloned().collect();
+        entries.reverse();
+        Ok(entries)
+    }
+
+    fn stream(
+        &self,
+        each: &mut dyn FnMut(EntryRow) -> ControlFlow<()>,
+    ) -> Result<Vec<ScopeRow>, StoreError> {
+        let (entries, scopes) = {
+            let kept = self.kept()?;
+            (kept.entries.clone(), kept.scopes.values().cloned().collect())
+        };
+        for entry in entries {
+            if each(entry).is_break() {
+                break;
+            }
+        }
+        Ok(scopes)
+    }
+
+    fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError> {
+        let mut runs: Vec<RunRow> = self.kept()?.runs.values().cloned().collect();
+        runs.sort_by(|a, b| (b.started_at, &b.id).cmp(&(a.started_at, &a.id)));
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError> {
+        Ok(self.kept()?.runs.get(&id.0).cloned())
+    }
+}
+
+/// What a file keeps of an instant.
+fn to_milliseconds(at: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}

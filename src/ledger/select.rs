@@ -1,0 +1,252 @@
+//! Reading rows of the embedded ledger. Whatever a column holds that no ledger writes is damage.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use serde_json::Value;
+
+use crate::budget::{AttemptRow, ScopeId, ScopeRow};
+use crate::id::{AttemptId, RunId};
+use crate::ledger::columns::{
+    charge_at, count_of, end_of, limits_of, scope_id, scope_list_of, shared, warned_of,
+};
+use crate::ledger::entry_row::{Details, EntryFilter, EntryRow, Parts};
+use crate::ledger::failure::Fault;
+use crate::ledger::gather::Source;
+use crate::ledger::runs::RunRow;
+
+macro_rules! scopes_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, parent, path, limits, paused, settled_usd_pico, settled_billed_tokens, \
+             settled_output_tokens, settled_requests, reserved_usd_pico, reserved_billed_tokens, \
+             reserved_output_tokens, reserved_requests, agents_settled, agents_reserved, \
+             warned_per_mille FROM scopes ",
+            $rest
+        )
+    };
+}
+
+macro_rules! attempts_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, path, windows, agent, end, usd_pico, billed_tokens, output_tokens, \
+             requests FROM attempts ",
+            $rest
+        )
+    };
+}
+
+macro_rules! entries_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.sequence, e.at_milliseconds, e.kind, a.id, e.scope, e.agent, e.usd_pico, \
+             e.billed_tokens, e.output_tokens, e.requests, e.details, e.note \
+             FROM entries e LEFT JOIN attempts a ON a.number = e.attempt ",
+            $rest
+        )
+    };
+}
+
+macro_rules! runs_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, workflow, simulated, started_at_milliseconds, ended_at_milliseconds, \
+             status, hashes, plan, report FROM runs ",
+            $rest
+        )
+    };
+}
+
+/// Every entry in order.
+pub(super) const ALL_ENTRIES: &str = entries_where!("ORDER BY e.sequence");
+
+const LAST_ENTRIES: &str = entries_where!(
+    "WHERE (?1 IS NULL OR e.scope IN ( \
+         WITH RECURSIVE below (id) AS ( \
+             VALUES (?1) UNION SELECT s.id FROM scopes s JOIN below ON s.parent = below.id \
+         ) SELECT id FROM below)) \
+     AND (?2 IS NULL OR a.id = ?2) \
+     AND (?3 IS NULL OR e.agent = ?3) \
+     AND (?4 IS NULL OR e.at_milliseconds >= ?4) \
+     ORDER BY e.sequence DESC LIMIT ?5"
+);
+
+impl Source for Connection {
+    fn scope(&self, id: ScopeId) -> Result<Option<ScopeRow>, Fault> {
+        one(self, scopes_where!("WHERE id = ?1"), [id.0], scope_row)
+    }
+
+    fn scope_at(&self, path: &str) -> Result<Option<ScopeRow>, Fault> {
+        one(self, scopes_where!("WHERE path = ?1"), [path], scope_row)
+    }
+
+    fn attempt(&self, id: &AttemptId) -> Result<Option<AttemptRow>, Fault> {
+        one(self, attempts_where!("WHERE id = ?1"), [&id.0], attempt_row)
+    }
+
+    fn in_flight(&self, agent: &str) -> Result<Vec<AttemptRow>, Fault> {
+        all(self, attempts_where!("WHERE end = 0 AND agent = ?1"), [agent], attempt_row)
+    }
+
+    fn counted(&self, agent: &str) -> Result<Vec<ScopeId>, Fault> {
+        let sql = "SELECT scope FROM counted WHERE agent = ?1";
+        all(self, sql, [agent], |row| scope_id(row.get(0)?))
+    }
+
+    fn next_scope(&self) -> Result<u32, Fault> {
+        let last = one(self, "SELECT id FROM scopes ORDER BY id DESC LIMIT 1", [], |row| {
+            scope_id(row.get(0)?)
+        })?;
+        let full = || Fault::Unusable("it has as many scopes as it can number".to_owned());
+        last.map_or(Ok(0), |id| id.0.checked_add(1).ok_or_else(full))
+    }
+}
+
+pub(super) fn every_scope(connection: &Connection) -> Result<Vec<ScopeRow>, Fault> {
+    all(connection, scopes_where!("ORDER BY id"), [], scope_row)
+}
+
+pub(super) fn every_attempt_in_flight(connection: &Connection) -> Result<Vec<AttemptRow>, Fault> {
+    all(connection, attempts_where!("WHERE end = 0 ORDER BY number"), [], attempt_row)
+}
+
+/// The last `limit` entries that `filter` lets through, the last one first.
+pub(super) fn last_entries(
+    connection: &Connection,
+    filter: &EntryFilter,
+    limit: usize,
+) -> Result<Vec<EntryRow>, Fault> {
+    let EntryFilter { within, attempt, agent, since } = filter;
+    let parameters = params![
+        within.map(|id| id.0),
+        attempt.as_ref().map(|id| &id.0),
+        agent.as_deref(),
+        since.map(Timestamp::as_millisecond),
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    ];
+    all(connection, LAST_ENTRIES, parameters, entry_row)
+}
+
+pub(super) fn last_runs(connection: &Connection, limit: usize) -> Result<Vec<RunRow>, Fault> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    all(
+        connection,
+        runs_where!("ORDER BY started_at_milliseconds DESC, id DESC LIMIT ?1"),
+        [limit],
+        run_row,
+    )
+}
+
+pub(super) fn run(connection: &Connection, id: &RunId) -> Result<Option<RunRow>, Fault> {
+    one(connection, runs_where!("WHERE id = ?1"), [&id.0], run_row)
+}
+
+fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    decode: impl FnOnce(&Row<'_>) -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row(parameters, |row| Ok(decode(row))).optional()?;
+    found.transpose()
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    decode: impl Fn(&Row<'_>) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(decode(row)?);
+    }
+    Ok(found)
+}
+
+fn scope_row(row: &Row<'_>) -> Result<ScopeRow, Fault> {
+    Ok(ScopeRow {
+        id: scope_id(row.get(0)?)?,
+        parent: row.get::<_, Option<i64>>(1)?.map(scope_id).transpose()?,
+        path: shared(row.get(2)?),
+        limits: limits_of(&row.get::<_, String>(3)?)?,
+        paused: row.get(4)?,
+        settled: charge_at(row, 5)?,
+        reserved: charge_at(row, 9)?,
+        agents_settled: count_of(row.get(13)?)?,
+        agents_reserved: count_of(row.get(14)?)?,
+        warned_per_mille: warned_of(&row.get::<_, String>(15)?)?,
+    })
+}
+
+fn attempt_row(row: &Row<'_>) -> Result<AttemptRow, Fault> {
+    let id = AttemptId(row.get(0)?);
+    let path = scope_list_of(&row.get::<_, String>(1)?)?;
+    let Some(scope) = path.first().copied() else {
+        return Err(Fault::Damaged(format!("attempt `{id}` is charged to nothing")));
+    };
+    Ok(AttemptRow {
+        id,
+        scope,
+        windows: scope_list_of(&row.get::<_, String>(2)?)?,
+        path: path.into(),
+        agent: row.get::<_, Option<String>>(3)?.map(shared),
+        end: end_of(row.get(4)?)?,
+        charge: charge_at(row, 5)?,
+    })
+}
+
+pub(super) fn entry_row(row: &Row<'_>) -> Result<EntryRow, Fault> {
+    let sequence = count_of(row.get(0)?)?;
+    let wrong = |what: &str| Fault::Damaged(format!("entry {sequence} {what}"));
+    let details = match row.get::<_, Option<String>>(10)? {
+        None => Details::default(),
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|_| wrong("has details that cannot be read"))?
+        }
+    };
+    let charge = match row.get::<_, Option<String>>(6)? {
+        None => None,
+        Some(_) => Some(charge_at(row, 6)?),
+    };
+    let scope = row.get::<_, Option<i64>>(4)?.map(scope_id).transpose()?;
+    let agent: Option<Arc<str>> = row.get::<_, Option<String>>(5)?.map(shared);
+    let parts = Parts {
+        name: row.get(2)?,
+        attempt: row.get::<_, Option<String>>(3)?.map(AttemptId),
+        scope,
+        agent: agent.clone(),
+        charge,
+        details,
+    };
+    let kind = parts.kind().ok_or_else(|| wrong("lacks something, or is of an unknown kind"))?;
+    Ok(EntryRow { sequence, at: instant(row.get(1)?)?, kind, scope, agent, note: row.get(11)? })
+}
+
+fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
+    let json = |text: String| -> Result<Value, Fault> {
+        serde_json::from_str(&text)
+            .map_err(|error| Fault::Damaged(format!("a run's JSON cannot be read: {error}")))
+    };
+    Ok(RunRow {
+        id: RunId(row.get(0)?),
+        workflow: row.get(1)?,
+        simulated: row.get(2)?,
+        started_at: instant(row.get(3)?)?,
+        ended_at: row.get::<_, Option<i64>>(4)?.map(instant).transpose()?,
+        status: row.get(5)?,
+        hashes: json(row.get(6)?)?,
+        plan: row.get::<_, Option<String>>(7)?.map(json).transpose()?,
+        report: row.get::<_, Option<String>>(8)?.map(json).transpose()?,
+    })
+}
+
+fn instant(milliseconds: i64) -> Result<Timestamp, Fault> {
+    Timestamp::from_millisecond(milliseconds)
+        .map_err(|_| Fault::Damaged(format!("{milliseconds} is no instant in milliseconds")))
+}

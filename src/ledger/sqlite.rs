@@ -1,0 +1,228 @@
+//! The embedded ledger: one SQLite file that many processes write, each transaction on the disk
+//! before it is acknowledged.
+//!
+//! One transaction at a time: `BEGIN IMMEDIATE` takes the only right to write, so that what the
+//! rules read stays true until what they decided is written.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::budget::{AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Wanted};
+use crate::id::{AttemptId, RunId};
+use crate::ledger::access::{Ledger, ReadLedger};
+use crate::ledger::check::writable;
+use crate::ledger::clock::Clock;
+use crate::ledger::entry_row::{EntryFilter, EntryRow};
+use crate::ledger::failure::{Fault, is_busy};
+use crate::ledger::gather::{Source, gather};
+use crate::ledger::runs::RunRow;
+use crate::ledger::{opening, schema, select, upsert};
+
+/// How long one transaction waits for another process, where nothing else is said.
+pub const WAIT_MAX: Duration = Duration::from_secs(5);
+/// A ledger in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteLedger {
+    connection: Connection,
+    path: PathBuf,
+    now: Clock,
+    note: Option<String>,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger at `path`. It is made where it is missing, with the folders above it,
+    /// readable by this user only. `now` dates its entries.
+    ///
+    /// # Errors
+    /// It cannot be opened and written, is no ledger, or was written by a newer flyball.
+    pub fn open(path: &Path, now: Clock) -> Result<Self, StoreError> {
+        Self::of(opening::writable(path), path, now)
+    }
+
+    /// Opens the ledger at `path` for reading; whatever wants to write is refused.
+    ///
+    /// # Errors
+    /// It does not exist or cannot be read, is no ledger, or needs another version of flyball.
+    pub fn open_read_only(path: &Path, now: Clock) -> Result<Self, StoreError> {
+        Self::of(opening::read_only(path), path, now)
+    }
+
+    fn of(opened: Result<Connection, Fault>, path: &Path, now: Clock) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        match opened {
+            Ok(connection) => Ok(Self { connection, path, now, note: None }),
+            Err(fault) => Err(fault.told(&path)),
+        }
+    }
+
+    /// The same with another wait for processes that write.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn with_wait(self, wait: Duration) -> Result<Self, StoreError> {
+        let set = self.connection.busy_timeout(wait);
+        set.map_err(|error| Fault::from(error).told(&self.path))?;
+        Ok(self)
+    }
+
+    /// The same with a limit on the size of its file, as far as this connection makes it grow.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn with_size_max(self, bytes: u64) -> Result<Self, StoreError> {
+        let set = || {
+            let page: i64 = self.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+            let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+            let sql = format!("PRAGMA max_page_count = {}", pages.max(1));
+            self.connection.query_row(&sql, [], |_| Ok(()))
+        };
+        set().map_err(|error| Fault::from(error).told(&self.path))?;
+        Ok(self)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// One transaction, whose `work` says whether there is something to keep.
+    fn within(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        // Left open where an earlier one could not be undone.
+        self.roll_back()?;
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let worked = schema::still_known(&self.connection).and_then(|()| work(&self.connection));
+        match worked {
+            Ok(true) => self.commit(),
+            Ok(false) => Ok(self.roll_back()?),
+            Err(fault) => Err(match self.roll_back() {
+                Ok(()) => fault,
+                Err(second) => fault.with_failed_rollback(&second, &self.path),
+            }),
+        }
+    }
+
+    /// A commit that fails may have reached the disk and be found there after a crash.
+    fn commit(&mut self) -> Result<(), Fault> {
+        let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
+        let Err(error) = commit() else { return Ok(()) };
+        let undone = self.roll_back();
+        if is_busy(&error) && undone.is_ok() {
+            return Err(error.into());
+        }
+        let uncertain = StoreError::Uncertain(format!("{}: {error}", self.path.display()));
+        Err(match undone {
+            Ok(()) => Fault::Told(uncertain),
+            Err(second) => Fault::Told(uncertain).with_failed_rollback(&second, &self.path),
+        })
+    }
+
+    /// SQLite undoes some failed transactions by itself; then there is nothing to do.
+    fn roll_back(&self) -> rusqlite::Result<()> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.connection.prepare_cached("ROLLBACK")?.execute([])?;
+        Ok(())
+    }
+
+    /// Reads one moment.
+    fn reading<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let reading = || {
+            // Dropped at the end, which ends it; nothing was written.
+            let transaction = self.connection.unchecked_transaction()?;
+            schema::still_known(&transaction)?;
+            read(&transaction)
+        };
+        reading().map_err(|fault| fault.told(&self.path))
+    }
+}
+
+impl Store for SqliteLedger {
+    fn transact(
+        &mut self,
+        wanted: &Wanted,
+        work: &mut dyn FnMut(Rows) -> Changes,
+    ) -> Result<(), StoreError> {
+        let (now, note) = (self.now, self.note.take());
+        let done = self.within(|connection| {
+            let changes = work(gather(connection, wanted)?);
+            if changes.is_empty() {
+                return Ok(false);
+            }
+            writable(&changes)?;
+            upsert::write(connection, &changes, now(), note.as_deref())?;
+            Ok(true)
+        });
+        self.note = note;
+        done.map_err(|fault| fault.told(&self.path))
+    }
+}
+
+impl Ledger for SqliteLedger {
+    fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError> {
+        let done = self.within(|connection| upsert::write_run(connection, run).map(|()| true));
+        done.map_err(|fault| fault.told(&self.path))
+    }
+
+    fn set_note(&mut self, note: Option<String>) {
+        self.note = note;
+    }
+}
+
+impl ReadLedger for SqliteLedger {
+    fn scopes(&self) -> Result<Vec<ScopeRow>, StoreError> {
+        self.reading(select::every_scope)
+    }
+
+    fn scope_by_path(&self, path: &str) -> Result<Option<ScopeRow>, StoreError> {
+        self.reading(|connection| connection.scope_at(path))
+    }
+
+    fn attempt(&self, id: &AttemptId) -> Result<Option<AttemptRow>, StoreError> {
+        self.reading(|connection| Source::attempt(connection, id))
+    }
+
+    fn in_flight(&self) -> Result<Vec<AttemptRow>, StoreError> {
+        self.reading(select::every_attempt_in_flight)
+    }
+
+    fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
+        let mut entries =
+            self.reading(|connection| select::last_entries(connection, filter, limit))?;
+        entries.reverse();
+        Ok(entries)
+    }
+
+    fn stream(
+        &self,
+        each: &mut dyn FnMut(EntryRow) -> ControlFlow<()>,
+    ) -> Result<Vec<ScopeRow>, StoreError> {
+        self.reading(|connection| {
+            let mut statement = connection.prepare_cached(select::ALL_ENTRIES)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if each(select::entry_row(row)?).is_break() {
+                    break;
+                }
+            }
+            select::every_scope(connection)
+        })
+    }
+
+    fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError> {
+        self.reading(|connection| select::last_runs(connection, limit))
+    }
+
+    fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError> {
+        self.reading(|connection| select::run(connection, id))
+    }
+}

@@ -1,0 +1,165 @@
+//! Writing rows of the embedded ledger, within a transaction that the caller has begun.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::budget::{AttemptRow, Changes, EntryKind, ScopeRow};
+use crate::id::AttemptId;
+use crate::ledger::columns::{charge_columns, count, end, limits, scope_list, warned};
+use crate::ledger::entry_row::Details;
+use crate::ledger::failure::Fault;
+use crate::ledger::runs::RunRow;
+
+const SCOPE: &str = "
+INSERT INTO scopes (id, parent, path, limits, paused, settled_usd_pico, settled_billed_tokens,
+    settled_output_tokens, settled_requests, reserved_usd_pico, reserved_billed_tokens,
+    reserved_output_tokens, reserved_requests, agents_settled, agents_reserved, warned_per_mille)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+ON CONFLICT (id) DO UPDATE SET limits = ?4, paused = ?5, settled_usd_pico = ?6,
+    settled_billed_tokens = ?7, settled_output_tokens = ?8, settled_requests = ?9,
+    reserved_usd_pico = ?10, reserved_billed_tokens = ?11, reserved_output_tokens = ?12,
+    reserved_requests = ?13, agents_settled = ?14, agents_reserved = ?15, warned_per_mille = ?16";
+
+const ATTEMPT: &str = "
+INSERT INTO attempts (id, path, windows, agent, end, usd_pico, billed_tokens, output_tokens,
+    requests)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (id) DO UPDATE SET end = ?5, usd_pico = ?6, billed_tokens = ?7, output_tokens = ?8,
+    requests = ?9
+RETURNING number";
+
+const ENTRY: &str = "
+INSERT INTO entries (sequence, at_milliseconds, kind, attempt, scope, agent, usd_pico,
+    billed_tokens, output_tokens, requests, details, note)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
+const RUN: &str = "
+INSERT INTO runs (id, workflow, simulated, started_at_milliseconds, ended_at_milliseconds, status,
+    hashes, plan, report)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (id) DO UPDATE SET workflow = ?2, simulated = ?3, started_at_milliseconds = ?4,
+    ended_at_milliseconds = ?5, status = ?6, hashes = ?7, plan = ?8, report = ?9";
+
+/// What an entry says of its attempt besides the id.
+struct Written<'a> {
+    number: i64,
+    row: &'a AttemptRow,
+}
+
+/// Writes everything that `changes` holds; its entries come after those that are there.
+pub(super) fn write(
+    connection: &Connection,
+    changes: &Changes,
+    at: Timestamp,
+    note: Option<&str>,
+) -> Result<(), Fault> {
+    for row in &changes.scopes {
+        write_scope(connection, row)?;
+    }
+    let mut attempts: BTreeMap<&AttemptId, Written<'_>> = BTreeMap::new();
+    for row in &changes.attempts {
+        let number = write_attempt(connection, row)?;
+        attempts.insert(&row.id, Written { number, row });
+    }
+    for (scope, agent) in &changes.counted {
+        let sql = "INSERT OR IGNORE INTO counted (agent, scope) VALUES (?1, ?2)";
+        connection.prepare_cached(sql)?.execute(params![&**agent, scope.0])?;
+    }
+    let mut last = connection.prepare_cached("SELECT max(sequence) FROM entries")?;
+    let last: Option<i64> = last.query_row([], |row| row.get(0))?;
+    for (sequence, kind) in (last.map_or(0, |last| last.saturating_add(1))..).zip(&changes.entries)
+    {
+        write_entry(connection, (sequence, at), kind, &attempts, note)?;
+    }
+    Ok(())
+}
+
+fn write_scope(connection: &Connection, row: &ScopeRow) -> Result<(), Fault> {
+    let settled = charge_columns(&row.settled)?;
+    let reserved = charge_columns(&row.reserved)?;
+    connection.prepare_cached(SCOPE)?.execute(params![
+        row.id.0,
+        row.parent.map(|parent| parent.0),
+        &*row.path,
+        limits(&row.limits)?,
+        row.paused,
+        settled.0,
+        settled.1,
+        settled.2,
+        settled.3,
+        reserved.0,
+        reserved.1,
+        reserved.2,
+        reserved.3,
+        count(row.agents_settled)?,
+        count(row.agents_reserved)?,
+        warned(&row.warned_per_mille),
+    ])?;
+    Ok(())
+}
+
+fn write_attempt(connection: &Connection, row: &AttemptRow) -> Result<i64, Fault> {
+    let charge = charge_columns(&row.charge)?;
+    let parameters = params![
+        &row.id.0,
+        scope_list(&row.path),
+        scope_list(&row.windows),
+        row.agent.as_deref(),
+        end(row.end),
+        charge.0,
+        charge.1,
+        charge.2,
+        charge.3,
+    ];
+    let mut statement = connection.prepare_cached(ATTEMPT)?;
+    Ok(statement.query_row(parameters, |row| row.get(0))?)
+}
+
+fn write_entry(
+    connection: &Connection,
+    (sequence, at): (i64, Timestamp),
+    kind: &EntryKind,
+    attempts: &BTreeMap<&AttemptId, Written<'_>>,
+    note: Option<&str>,
+) -> Result<(), Fault> {
+    let attempt = match kind.attempt() {
+        None => None,
+        Some(id) => Some(attempts.get(id).ok_or_else(|| {
+            Fault::Unusable(format!("an entry is about attempt `{id}`, which is not written"))
+        })?),
+    };
+    let charge = kind.charge().map(|charge| charge_columns(&charge)).transpose()?;
+    let details = Details::of(kind).map(|details| serde_json::to_string(&details)).transpose();
+    connection.prepare_cached(ENTRY)?.execute(params![
+        sequence,
+        at.as_millisecond(),
+        kind.name(),
+        attempt.map(|attempt| attempt.number),
+        kind.scope().or_else(|| attempt.map(|attempt| attempt.row.scope)).map(|id| id.0),
+        attempt.and_then(|attempt| attempt.row.agent.as_deref()),
+        charge.as_ref().map(|charge| &charge.0),
+        charge.as_ref().map(|charge| charge.1),
+        charge.as_ref().map(|charge| charge.2),
+        charge.as_ref().map(|charge| charge.3),
+        details.map_err(|error| Fault::Unusable(error.to_string()))?,
+        note,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn write_run(connection: &Connection, run: &RunRow) -> Result<(), Fault> {
+    connection.prepare_cached(RUN)?.execute(params![
+        &run.id.0,
+        &run.workflow,
+        run.simulated,
+        run.started_at.as_millisecond(),
+        run.ended_at.map(Timestamp::as_millisecond),
+        &run.status,
+        run.hashes.to_string(),
+        run.plan.as_ref().map(ToString::to_string),
+        run.report.as_ref().map(ToString::to_string),
+    ])?;
+    Ok(())
+}
