@@ -9,12 +9,13 @@ use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::output;
+use crate::budget::EntryKind;
 use crate::cli::ledger::{ExportFormat, LedgerCommand, LedgerExport, LedgerShow, LedgerVerify};
 use crate::cli::value::PlainFormat;
 use crate::ledger::{self, EntryFilter, EntryRow, ExportError, ReadLedger, VerifyError};
 use crate::report::entries::{ListedEntry, table};
 use crate::report::json;
-use crate::report::number::{count, plural};
+use crate::report::number::plural;
 
 pub(super) fn run(command: LedgerCommand, context: &Context) -> Result<Exit, AppError> {
     match command {
@@ -68,7 +69,10 @@ fn listed(row: &EntryRow, path: String) -> ListedEntry {
         sequence: row.sequence,
         at: row.at.to_string(),
         entry: row.kind.name(),
-        about: row.kind.attempt().map_or(path, |attempt| attempt.0.clone()),
+        about: match &row.kind {
+            EntryKind::Limit { limits, .. } => format!("{path}: {limits}"),
+            kind => kind.attempt().map_or(path, |attempt| attempt.0.clone()),
+        },
         usd: charge.map(|charge| charge.usd),
         billed_tokens: charge.map(|charge| charge.billed_tokens),
         note: row.note.clone(),
@@ -105,10 +109,8 @@ fn verify(typed: &LedgerVerify, context: &Context) -> Result<(), AppError> {
     })?;
     let scopes = verified.scopes as u64;
     output::print(&format!(
-        "the ledger balances: {} {} and {} {}\n",
-        count(verified.entries),
+        "the ledger balances: {} and {}\n",
         plural(verified.entries, "entry", "entries"),
-        count(scopes),
         plural(scopes, "scope", "scopes"),
     ))
 }

@@ -2,6 +2,7 @@
 //! phase, an agent.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,15 @@ impl Limits {
             Unit::Requests => self.requests.map(i128::from),
             Unit::Agents => self.agents.map(i128::from),
         }
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let say = |unit: Unit| Some(unit.say(unit.quantity(self.get(unit)?)));
+        let limits: Vec<String> = Unit::ALL.into_iter().filter_map(say).collect();
+        f.pad(if limits.is_empty() { "no limit" } else { "" })?;
+        f.write_str(&limits.join(", "))
     }
 }
 

@@ -70,8 +70,7 @@ pub struct BudgetSet {
     #[arg(value_name = "SCOPE", value_parser = budget_name)]
     pub scope: BudgetName,
     /// The most it may take: $20, 20usd, 800ktok, 200kout, 40agents
-    #[arg(value_name = "AMOUNT", required = true, value_parser = value::budget,
-          allow_hyphen_values = true)]
+    #[arg(value_name = "AMOUNT", required = true, value_parser = value::budget)]
     pub amounts: Vec<Amount>,
     /// The time zone of days, weeks and months
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
@@ -99,7 +98,7 @@ pub struct BudgetRaise {
     #[arg(value_name = "SCOPE", value_parser = budget_name)]
     pub scope: BudgetName,
     /// By how much
-    #[arg(value_name = "AMOUNT", value_parser = value::budget, allow_hyphen_values = true)]
+    #[arg(value_name = "AMOUNT", value_parser = value::budget)]
     pub amount: Amount,
     /// Which ledger.
     #[command(flatten)]
