@@ -1,0 +1,9 @@
+//! Ledgers: one suite for every kind, and what only a file on a disk can suffer.
+
+mod contract;
+mod export;
+mod failures;
+mod kill;
+mod laws;
+mod model;
+mod stand;
