@@ -3,6 +3,7 @@
 mod bad_files;
 mod bad_scripts;
 mod inputs;
+mod ledger;
 mod lists;
 mod program;
 mod runs;

@@ -3,6 +3,7 @@
 mod contract;
 mod export;
 mod failures;
+mod group_commit;
 mod kill;
 mod laws;
 mod model;

@@ -59,7 +59,8 @@ fn raise(typed: &BudgetRaise, context: &Context) -> Result<(), AppError> {
     let standing = ledger.standing()?;
     let (path, limits) = match (&typed.scope, standing::fixed_path(&typed.scope, &here)) {
         (BudgetName::Every(period), _) => {
-            let zone = standing.zones(*period).into_iter().next().ok_or_else(|| not_set(&typed.scope))?;
+            let zone =
+                standing.zones(*period).into_iter().next().ok_or_else(|| not_set(&typed.scope))?;
             let path = standing::window_path(&standing.window(*period, &zone)?);
             let limits = standing.row(&path).map_or_else(
                 || standing.limits(&standing::template(*period, &zone)),

@@ -39,9 +39,8 @@ fn show(typed: &LedgerShow, context: &Context) -> Result<(), AppError> {
         Some(run) => {
             let scopes = ledger.read(ReadLedger::scopes)?;
             let last = |path: &str| path.rsplit(" / ").next().unwrap_or("").to_owned();
-            let of_run = |path: &str| {
-                last(path).split_once("run ").is_some_and(|(_, name)| name == run)
-            };
+            let of_run =
+                |path: &str| last(path).split_once("run ").is_some_and(|(_, name)| name == run);
             let found = scopes.iter().find(|scope| of_run(&scope.path));
             Some(found.map(|scope| scope.id).ok_or_else(|| {
                 AppError::usage(format!("the ledger has no run `{run}`"))
@@ -99,11 +98,11 @@ fn verify(typed: &LedgerVerify, context: &Context) -> Result<(), AppError> {
     let verified = ledger::verify(open.reader()).map_err(|error| {
         let error_app = AppError::bad_input(error.to_string());
         match error {
-            VerifyError::Different(all) => all
-                .iter()
-                .skip(1)
-                .take(DIFFERENCES_MAX)
-                .fold(error_app, |told, difference| told.with_hint(format!("also: {difference}"))),
+            VerifyError::Different(all) => {
+                all.iter().skip(1).take(DIFFERENCES_MAX).fold(error_app, |told, difference| {
+                    told.with_hint(format!("also: {difference}"))
+                })
+            }
             VerifyError::Store(_) => error_app,
         }
     })?;

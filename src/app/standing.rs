@@ -79,9 +79,12 @@ impl Standing {
         project: &str,
         policy: &[BudgetLimit],
     ) -> Result<Vec<InForce>, AppError> {
-        let mut found = vec![
-            self.at(ORG.to_owned(), &org(), self.limits(&org()), limits_of(policy, &BudgetScope::Org)),
-        ];
+        let mut found = vec![self.at(
+            ORG.to_owned(),
+            &org(),
+            self.limits(&org()),
+            limits_of(policy, &BudgetScope::Org),
+        )];
         for (period, scope) in [
             (Period::Month, BudgetScope::Month),
             (Period::Week, BudgetScope::Week),

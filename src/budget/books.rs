@@ -273,7 +273,9 @@ impl Account {
 
     /// Nothing, where the books do not balance: then what is written stays as it was.
     fn take_changes(&mut self) -> Changes {
-        let touched = self.touched.replace(Touched::default()).unwrap_or_default();
+        let Some(touched) = self.touched.replace(Touched::default()) else {
+            return Changes::default();
+        };
         if self.broken.is_some() {
             return Changes::default();
         }

@@ -109,7 +109,11 @@ impl Parts {
                 scope: scope?,
                 parent: *parent,
                 name: scope_name.clone()?,
-                carried: details.carried.unwrap_or_default(),
+                // Left out where it is nothing.
+                carried: match details.carried {
+                    Some(carried) => carried,
+                    None => Charge::ZERO,
+                },
             },
             "limit" => EntryKind::Limit { scope: scope?, limits: (*limits)? },
             "pause" => EntryKind::Pause { scope: scope?, paused: (*paused)? },

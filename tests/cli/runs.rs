@@ -157,39 +157,6 @@ fn a_done_agent_costs_nothing() {
     assert_eq!(dollars(&report, "/cost_usd/spent"), Picodollars::ZERO);
 }
 
-#[test]
-fn a_budget_that_spans_runs_is_said_not_to_be_held() {
-    let program = Program::new();
-    program.write(
-        "one.js",
-        "export const meta = { name: 'one', description: 'one agent' };\n\
-         return await agent('one', { label: 'first' });\n",
-    );
-    program.write("team.toml", "schema = 1\nname = 'team'\n[budget]\nday = '$100'\n");
-    let ended = program.run(&[
-        "run",
-        "one.js",
-        "--agents",
-        "simulated",
-        "--policy",
-        "./team.toml",
-        "--samples",
-        "5",
-        "--yes",
-        "--format",
-        "json",
-    ]);
-    assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
-    let codes: Vec<&str> = report["diagnostics"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|diagnostic| diagnostic["code"].as_str())
-        .collect();
-    assert!(codes.contains(&"run::budget-not-held"), "{codes:?}");
-}
-
 /// One agent whose token use is pinned, on a session model, with `options` of its own: its plan,
 /// and that plan's run.
 fn pinned_on(session: &str, options: &str) -> (Value, Value) {

@@ -331,6 +331,7 @@ impl<S: Stand> Model<S> {
         let (place, state) = ((order, number), State::Waiting(hand));
         self.attempts.push(Known { id: id.clone(), agent, scopes, bound, cap, place, state });
         let ask = Ask {
+            price: None,
             windows: self.windows.iter().map(|window| self.ids[*window]).collect(),
             attempt: id.clone(),
             scope: self.ids[3 + agent],

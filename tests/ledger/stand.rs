@@ -92,6 +92,7 @@ pub(super) fn charge(usd: i128) -> Charge {
 /// A request that costs `usd` whatever it answers.
 pub(super) fn ask(attempt: &str, scope: ScopeId, usd: i128) -> Ask {
     Ask {
+        price: None,
         windows: Vec::new(),
         attempt: id(attempt),
         scope,
