@@ -33,11 +33,12 @@ fn set(typed: &BudgetSet, context: &Context) -> Result<(), AppError> {
     for amount in &typed.amounts {
         limits = limits.and(*amount).ok_or_else(|| only_observed(*amount))?;
     }
+    // Before a ledger is made for it.
+    standing::time_zone(&typed.zone)?;
     let mut ledger = OpenLedger::create(&typed.ledger, context)?;
     let here = books::project_here(context);
     match (&typed.scope, standing::fixed_path(&typed.scope, &here)) {
         (BudgetName::Every(period), _) => {
-            standing::time_zone(&typed.zone)?;
             let standing = ledger.standing()?;
             // One zone at a time: with two, a day would be counted twice.
             for zone in standing.zones(*period).into_iter().filter(|zone| *zone != typed.zone) {
