@@ -36,15 +36,15 @@ fn render_one(diagnostic: &Diagnostic, name: &str, text: &str, page: Page) -> St
         Severity::Warning => miette::Severity::Warning,
         Severity::Error => miette::Severity::Error,
     };
-    let mut shown = MietteDiagnostic::new(clean(&diagnostic.message))
+    let mut shown = MietteDiagnostic::new(joined(&clean(&diagnostic.message)))
         .with_code(clean(&diagnostic.code))
         .with_severity(severity);
     if let Some(help) = &diagnostic.help {
-        shown = shown.with_help(clean(help));
+        shown = shown.with_help(joined(&clean(help)));
     }
     let report = match diagnostic.place {
         Some(place) if !text.is_empty() => {
-            let room = page.width().saturating_sub(FRAME_WIDTH);
+            let room = page.message_width().saturating_sub(FRAME_WIDTH);
             let excerpt = Excerpt::of(name, text, place, room);
             let span = excerpt.span;
             Report::from(shown.with_label(LabeledSpan::new_with_span(None, span)))
@@ -52,23 +52,33 @@ fn render_one(diagnostic: &Diagnostic, name: &str, text: &str, page: Page) -> St
         }
         // Without a picture of the place, the words must say whose it is.
         _ => {
-            shown.message = format!("{}: {}", clean(name), shown.message);
+            shown.message = format!("{}: {}", joined(&clean(name)), shown.message);
             Report::from(shown)
         }
     };
     let mut rendered = String::new();
     match handler(page).render_report(&mut rendered, report.as_ref()) {
-        Ok(()) => rendered.lines().map(|line| line.trim_end().to_owned() + "\n").collect(),
+        Ok(()) => {
+            rendered.lines().map(|line| line.trim_end().replace(JOINER, "-") + "\n").collect()
+        }
         // The plain words, should the picture not work out.
         Err(_) => format!("{name}: {}\n", clean(&diagnostic.message)),
     }
+}
+
+/// A hyphen that no line is broken at.
+const JOINER: char = '\u{2011}';
+
+/// `text` with hyphens that hold: flags and dates are for copying, and stay on one line.
+fn joined(text: &str) -> String {
+    text.replace('-', &JOINER.to_string())
 }
 
 fn handler(page: Page) -> GraphicalReportHandler {
     let styles = if page.colour() { ThemeStyles::ansi() } else { ThemeStyles::none() };
     let theme = GraphicalTheme { characters: ThemeCharacters::unicode(), styles };
     GraphicalReportHandler::new_themed(theme)
-        .with_width(page.width())
+        .with_width(page.message_width())
         .with_links(false)
         .with_context_lines(1)
         .tab_width(2)

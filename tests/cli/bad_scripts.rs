@@ -72,8 +72,30 @@ fn what_is_no_workflow_is_refused_with_its_place() {
         "bad.js:1:47",
     );
     refused("return await agent('x')\n", "must be the FIRST statement", "bad.js:1:1");
+    refused(
+        &format!("{META}const n: number = 3\nreturn n as number\n"),
+        "this is TypeScript; workflow scripts are plain JavaScript",
+        "bad.js:2:7",
+    );
+    refused(
+        &format!("{META}export default async function main({{ agent }}) {{ return agent('x') }}\n"),
+        "`export default` belongs to another workflow dialect, this runtime has none",
+        "bad.js:2:1",
+    );
     // There is no place in a file without text, but there is a file.
     refused("", "bad.js: `export const meta = {...}`", "export const meta");
+}
+
+/// Looks like the other dialect, and is only words and a global that is not there.
+#[test]
+fn what_only_looks_like_another_dialect_is_run() {
+    let words = "// export default main\nconst s = 'export default main'\n";
+    let ended = plan_of(&format!("{words}return agent(s, {{ label: 'look' }})\n"));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    failed(
+        &format!("{words}module.exports = async () => agent(s)\n"),
+        "it threw ReferenceError: module is not defined",
+    );
 }
 
 #[test]

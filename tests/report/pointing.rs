@@ -1,5 +1,7 @@
 //! Messages that point into a text.
 
+use flyball::app::AppError;
+use flyball::app::context::Terminal;
 use flyball::diagnostic::{Diagnostic, Place, Severity};
 use flyball::report::page::width_of;
 use flyball::report::{Page, diagnostics};
@@ -53,4 +55,41 @@ fn many_messages_are_counted() {
     let text = diagnostics::render(&found, "a.js", "", Page::plain());
     assert!(text.contains("message 19") && !text.contains("message 20"), "{text}");
     assert!(text.ends_with("… and 10 more\n"), "{text}");
+}
+
+#[test]
+fn messages_follow_a_narrow_terminal() {
+    let found = [Diagnostic::new(
+        Severity::Error,
+        "script::x",
+        "the prices of 2026-11-22 do not know what the script asks for on that line",
+    )
+    .with_help("give it: --args-string TEXT, or --args @FILE where it is more than a few words")
+    .with_place(at(SCRIPT, "parallel"))];
+    for width in [40, 60, 80, 140] {
+        let text = diagnostics::render(&found, "review.js", SCRIPT, Page::new(width, false));
+        assert!(text.lines().all(|line| width_of(line) <= width), "{width}:\n{text}");
+        for whole in ["2026-11-22", "--args-string"] {
+            assert!(text.contains(whole), "{width}: {whole} is broken:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_message_is_broken_for_who_looks_and_whole_for_who_searches() {
+    let error = AppError::bad_input(
+        "there is no file and no saved workflow `review` (looked in \
+                                     /somewhere/far/.claude/workflows)\u{1b}[2J",
+    )
+    .with_hint("name a script: flyball plan path/to/workflow.js");
+    let terminal = |live| Terminal { live, width: 40, colour: false };
+    let looked_at = error.render(terminal(true));
+    assert!(looked_at.lines().all(|line| width_of(line) <= 40), "{looked_at}");
+    assert!(
+        looked_at.starts_with("error: there is no file and no saved\n  workflow"),
+        "{looked_at}"
+    );
+    let piped = error.render(terminal(false));
+    assert_eq!(piped.lines().count(), 2, "{piped}");
+    assert!(!looked_at.contains('\u{1b}') && !piped.contains('\u{1b}'), "{piped}");
 }
