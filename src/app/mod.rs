@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::cli::command::ColourChoice;
 use crate::cli::{Command, CommandLine};
 use crate::script::sandbox;
 
@@ -24,6 +25,7 @@ mod policy;
 pub mod pricing;
 pub mod run;
 mod saved;
+mod shell;
 mod simulation;
 mod workflows;
 
@@ -61,15 +63,21 @@ fn refuse(error: &clap::Error) -> Exit {
 
 fn dispatch(command_line: CommandLine) -> Exit {
     let colour = command_line.color;
-    let outcome = Context::of_process(colour).and_then(|context| match command_line.command {
-        Command::Plan(typed) => plan::run(*typed, &context),
-        Command::Run(typed) => run::run(*typed, &context),
-        Command::Policy(command) => policy::run(command, &context),
-        Command::Pricing(arguments) => pricing::command(&arguments, &context),
-        Command::Workflows(command) => workflows::run(command, &context),
-    });
-    match outcome {
+    match execute(command_line.command, colour) {
         Ok(exit) => exit,
         Err(error) => error.report(colour),
+    }
+}
+
+fn execute(command: Command, colour: ColourChoice) -> Result<Exit, AppError> {
+    let context = || Context::of_process(colour);
+    match command {
+        Command::Plan(typed) => plan::run(*typed, &context()?),
+        Command::Run(typed) => run::run(*typed, &context()?),
+        Command::Policy(command) => policy::run(command, &context()?),
+        Command::Pricing(arguments) => pricing::command(&arguments, &context()?),
+        Command::Workflows(command) => workflows::run(command, &context()?),
+        Command::Completions(typed) => shell::completions(typed),
+        Command::Man(typed) => shell::man(&typed),
     }
 }
