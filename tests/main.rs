@@ -20,6 +20,7 @@ mod budget;
 mod cli;
 mod examples;
 mod fit;
+mod guides;
 mod money;
 mod plan;
 mod policy;
