@@ -12,7 +12,7 @@ use crate::plan::job::PlanJob;
 use crate::plan::planner;
 use crate::plan::report::PlanReport;
 use crate::plan::setup::Setup;
-use crate::plan::trial::{self, Trial, TrialSpec};
+use crate::plan::trial::{self, Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
 use crate::policy::Routing;
 use crate::ports::script::EngineError;
@@ -61,7 +61,9 @@ pub(super) fn answer(context: &JobContext, request: Request) -> Answer {
         scope.spawn(|| {
             counter.get_or_init(TokenCounter::load);
         });
-        let mut workers = Threads { program: &program, context, counter: &counter };
+        let silent = OnceLock::new();
+        let mut workers =
+            Threads { program: &program, context, counter: &counter, silent: &silent };
         match planner::plan(request.job, &facts, &mut workers) {
             Ok((report, routings)) => Answer::Planned(Box::new((report, routings, facts.clone()))),
             Err(error) => Answer::Failed(error),
@@ -83,6 +85,24 @@ struct Threads<'a> {
     program: &'a Program,
     context: &'a JobContext,
     counter: &'a OnceLock<TokenCounter>,
+    /// A sample that called no agent: nothing was drawn for it, so all samples are like it. A
+    /// script that fills its memory before its first agent does so once, not 200 times.
+    silent: &'a OnceLock<Trial>,
+}
+
+impl Threads<'_> {
+    fn trial(&self, setup: &Setup, spec: &TrialSpec) -> Result<Trial, EngineError> {
+        let natural = matches!(spec.mode, TrialMode::Natural);
+        if let Some(silent) = self.silent.get().filter(|_| natural) {
+            return Ok(Trial { sample: spec.sample, ..silent.clone() });
+        }
+        let trial = trial::run(setup, self.program, spec)?;
+        if natural && trial.calls.is_empty() {
+            // Whichever thread is first: they are alike.
+            let _ = self.silent.set(trial.clone());
+        }
+        Ok(trial)
+    }
 }
 
 impl Workers for Threads<'_> {
@@ -93,7 +113,7 @@ impl Workers for Threads<'_> {
             part.iter()
                 .map(|spec| {
                     self.context.progress();
-                    trial::run(setup, self.program, spec)
+                    self.trial(setup, spec)
                 })
                 .collect()
         };

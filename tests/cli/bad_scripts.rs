@@ -13,7 +13,8 @@ fn plan_of(body: &str) -> Ended {
 fn planned(script: &str, flags: &[&str]) -> Ended {
     let program = Program::new();
     program.write("bad.js", script);
-    program.run(&[&["plan", "bad.js", "--samples", "3"], flags].concat())
+    let samples: &[&str] = if flags.contains(&"--samples") { &[] } else { &["--samples", "3"] };
+    program.run(&[&["plan", "bad.js"], samples, flags].concat())
 }
 
 /// The script is refused: code 6, the place, and what to do.
@@ -125,6 +126,15 @@ fn limits_and_waits_without_end_are_named() {
     failed(&format!("const f = {}1\nreturn f\n", "() => ".repeat(5_000)), "limit of stack");
     failed("const a = []\nwhile (true) a.push('x'.repeat(8e6) + a.length)\n", "limit of memory");
     failed("await new Promise(() => {})\n", "waits for something that never settles");
+}
+
+/// Before its first agent a script does the same in every sample, so one shows what it does.
+#[test]
+fn a_bomb_before_the_first_agent_goes_off_once_and_not_in_every_sample() {
+    let bomb = format!("{META}const a = []\nwhile (true) a.push('x'.repeat(8e6) + a.length)\n");
+    let ended = planned(&bomb, &["--samples", "2000", "--time-limit", "40s"]);
+    assert_eq!(ended.code, 5, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(unwrapped(&ended.stderr).contains("limit of memory"), "{}", ended.stderr);
 }
 
 #[test]
