@@ -47,6 +47,23 @@ fn a_source_cannot_act_on_the_terminal() {
     assert!(!text.contains('\u{202e}'), "{text:?}");
 }
 
+/// Found by fuzzing: what is shown wider than it is cut the place away, and the picture failed.
+#[test]
+fn a_place_behind_what_is_shown_wider_stays_in_sight() {
+    for odd in ["\u{e000}", "\u{fffd}", "\u{1b}", "漢", "\t", "\u{202e}"] {
+        for count in [5, 30, 70, 300] {
+            let text = format!("a = 1\nname = \"{}OOPS", odd.repeat(count));
+            let past_the_end = Place::at(&text, text.len(), 0);
+            for place in [at(&text, "OOPS"), past_the_end] {
+                let found =
+                    [Diagnostic::new(Severity::Error, "policy::x", "no end").with_place(place)];
+                let shown = diagnostics::render(&found, "a.toml", &text, Page::plain());
+                assert!(shown.contains("OOPS"), "{odd:?} {count}:\n{shown}");
+            }
+        }
+    }
+}
+
 #[test]
 fn many_messages_are_counted() {
     let found: Vec<_> = (0..30)
