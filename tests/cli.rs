@@ -9,4 +9,5 @@ mod program;
 mod runs;
 mod scope;
 mod settings;
+mod shell;
 mod usage;

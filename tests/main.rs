@@ -20,6 +20,7 @@ mod budget;
 mod cli;
 mod examples;
 mod fit;
+mod guides;
 mod ledger;
 mod money;
 mod plan;

@@ -2,14 +2,23 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::{fs, iter};
 
 use super::context::{Terminal, stderr_terminal};
 use super::exit::Exit;
 use super::output;
 use crate::cli::command::ColourChoice;
+use crate::config::settings::closest;
 use crate::config::{ReadError, SettingsError};
 use crate::diagnostic::Diagnostic;
 use crate::report::diagnostics;
+use crate::report::page::{clean, wrapped};
+
+/// Who is to blame, and what helps.
+const BUG_HINT: &str = "this is a bug in flyball; please report it with the command you ran";
+/// Entries of a folder that are looked at for a name like the one that is missing.
+const ENTRIES_MAX: usize = 2_000;
 
 /// An error on its way to the user.
 #[derive(Debug)]
@@ -91,25 +100,30 @@ impl AppError {
                 &diagnostics::render(&findings.diagnostics, &findings.name, &findings.text, page);
         }
         if self.findings.is_empty() {
-            let label = if self.exit == Exit::Bug { "bug" } else { "error" };
-            let _ = write!(text, "{}: {}", page.red(label), self.source);
-            let mut cause = self.source.source();
-            while let Some(error) = cause {
-                // Many errors repeat their cause in their own text.
-                if !text.contains(&error.to_string()) {
-                    let _ = write!(text, ": {error}");
-                }
-                cause = error.source();
-            }
-            text.push('\n');
+            text += &self.message(terminal);
         }
         if self.exit == Exit::Bug {
-            text += "  this is a bug in flyball; please report it with the command you ran\n";
+            text += &laid_out(BUG_HINT, "  ", terminal);
         }
         for hint in &self.hints {
-            let _ = writeln!(text, "  hint: {hint}");
+            text += &laid_out(&format!("hint: {hint}"), "  ", terminal);
         }
         text
+    }
+
+    /// What happened and why, without a picture.
+    fn message(&self, terminal: Terminal) -> String {
+        let label = if self.exit == Exit::Bug { "bug" } else { "error" };
+        let mut text = format!("{label}: {}", self.source);
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            // Many errors repeat their cause in their own text.
+            if !text.contains(&error.to_string()) {
+                let _ = write!(text, ": {error}");
+            }
+            cause = error.source();
+        }
+        laid_out(&text, "", terminal).replacen(label, &terminal.page().red(label), 1)
     }
 
     /// Prints it on stderr.
@@ -119,10 +133,45 @@ impl AppError {
     }
 }
 
+/// `text` behind `indent`: broken for who looks at a terminal, on one line for who searches or
+/// copies it. What would act on the terminal, such as escapes in a file's name, does not.
+fn laid_out(text: &str, indent: &str, terminal: Terminal) -> String {
+    if !terminal.live {
+        return format!("{indent}{}\n", clean(text));
+    }
+    let inner = format!("{indent}  ");
+    let lines = wrapped(text, terminal.page().message_width() - inner.len());
+    let indents = iter::once(indent).chain(iter::repeat(&*inner));
+    indents.zip(lines).map(|(indent, line)| [indent, &line, "\n"].concat()).collect()
+}
+
 impl From<ReadError> for AppError {
     fn from(error: ReadError) -> Self {
-        Self::bad_input(error)
+        let near = match &error {
+            ReadError::Missing { path } => neighbour(Path::new(path)),
+            _ => None,
+        };
+        let error = Self::bad_input(error);
+        match near {
+            Some(name) => error.with_hint(format!("did you mean `{name}`?")),
+            None => error,
+        }
     }
+}
+
+/// The file beside the missing `path` whose name is most like it.
+fn neighbour(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .take(ENTRIES_MAX)
+        .collect();
+    // Folders are listed in no order; of two names that are as near, the first wins.
+    names.sort();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let near = closest(path.file_name()?.to_str()?, &names)?;
+    Some(folder.map_or(near.to_owned(), |folder| folder.join(near).display().to_string()))
 }
 
 impl From<SettingsError> for AppError {
@@ -132,7 +181,7 @@ impl From<SettingsError> for AppError {
                 "the settings cannot be used",
             )
             .with_findings(name, text, diagnostics),
-            SettingsError::Read(error) => Self::bad_input(error),
+            SettingsError::Read(error) => error.into(),
         }
     }
 }

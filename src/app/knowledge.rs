@@ -29,17 +29,19 @@ fn price_file(source: SourceFile) -> PriceFile {
 pub fn price_table(sources: &[SourceFile]) -> Result<PriceTable, AppError> {
     let mut files = shipped_files();
     files.extend(sources.iter().cloned().map(price_file));
-    PriceTable::parse(&files).map_err(|error| bad_prices(&error, &files))
+    PriceTable::parse(&files).map_err(|error| bad_prices(&error))
 }
 
-/// `error`, pointing into the one of `files` that it is about.
-pub fn bad_prices(error: &PricingError, files: &[PriceFile]) -> AppError {
-    let text = files.iter().rev().find(|file| file.name == error.file()).map(|file| &file.text);
+/// `error`, pointing into the file that it is about.
+pub fn bad_prices(error: &PricingError) -> AppError {
     // The picture names the file.
     let message = error.problem.clone();
     let diagnostic = Diagnostic { message, ..error.to_diagnostic() };
-    let text = text.cloned().unwrap_or_default();
-    AppError::bad_input(error.to_string()).with_findings(error.file(), text, vec![diagnostic])
+    AppError::bad_input(error.to_string()).with_findings(
+        error.file(),
+        error.text(),
+        vec![diagnostic],
+    )
 }
 
 /// A policy with the text it is from.

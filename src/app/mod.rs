@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::cli::command::ColourChoice;
 use crate::cli::{Command, CommandLine};
 use crate::script::sandbox;
 
@@ -29,6 +30,7 @@ pub mod pricing;
 pub mod run;
 mod runs;
 mod saved;
+mod shell;
 mod simulation;
 mod standing;
 mod workflows;
@@ -67,18 +69,24 @@ fn refuse(error: &clap::Error) -> Exit {
 
 fn dispatch(command_line: CommandLine) -> Exit {
     let colour = command_line.color;
-    let outcome = Context::of_process(colour).and_then(|context| match command_line.command {
-        Command::Plan(typed) => plan::run(*typed, &context),
-        Command::Run(typed) => run::run(*typed, &context),
-        Command::Policy(command) => policy::run(command, &context),
-        Command::Pricing(arguments) => pricing::command(&arguments, &context),
-        Command::Budget(command) => budget::run(command, &context),
-        Command::Ledger(command) => ledger::run(command, &context),
-        Command::Runs(command) => runs::run(command, &context),
-        Command::Workflows(command) => workflows::run(command, &context),
-    });
-    match outcome {
+    match execute(command_line.command, colour) {
         Ok(exit) => exit,
         Err(error) => error.report(colour),
+    }
+}
+
+fn execute(command: Command, colour: ColourChoice) -> Result<Exit, AppError> {
+    let context = || Context::of_process(colour);
+    match command {
+        Command::Plan(typed) => plan::run(*typed, &context()?),
+        Command::Run(typed) => run::run(*typed, &context()?),
+        Command::Policy(command) => policy::run(command, &context()?),
+        Command::Pricing(arguments) => pricing::command(&arguments, &context()?),
+        Command::Budget(command) => budget::run(command, &context()?),
+        Command::Ledger(command) => ledger::run(command, &context()?),
+        Command::Runs(command) => runs::run(command, &context()?),
+        Command::Workflows(command) => workflows::run(command, &context()?),
+        Command::Completions(typed) => shell::completions(typed),
+        Command::Man(typed) => shell::man(&typed),
     }
 }

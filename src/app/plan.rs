@@ -123,6 +123,8 @@ pub(super) fn explain(error: PlanError, inputs: &PlanInputs) -> AppError {
                 error.with_findings(name, text, diagnostics)
             }
         }
+        // Messages about pins quote the one flag of the several that is wrong.
+        PlanError::Flag { message, .. } if message.starts_with("--") => AppError::usage(message),
         PlanError::Flag { flag, message } => AppError::usage(format!("{flag}: {message}")),
     }
 }

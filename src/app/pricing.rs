@@ -15,6 +15,7 @@ use crate::cli::pricing::{
     PricingArgs, PricingCheck, PricingCommand, PricingImport, PricingList, PricingShow,
 };
 use crate::cli::value::PlainFormat;
+use crate::config::{ReadError, SourceFile};
 use crate::diagnostic::Severity;
 use crate::pricing::import::{self, ImportError, WriteError};
 use crate::pricing::{PriceFile, PriceTable, PricingError, UnknownModel, check};
@@ -73,9 +74,12 @@ pub enum PricingFailure {
         /// The ones there are.
         known: String,
     },
-    /// A file cannot be read or written. Exit code 6.
-    #[error("`{}`: {error}", path.display())]
-    File {
+    /// A file cannot be read. Exit code 6.
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
+    /// A file cannot be written. Exit code 6.
+    #[error("cannot write `{}`: {error}", path.display())]
+    Unwritable {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -102,7 +106,10 @@ impl PricingFailure {
             | Self::UnknownVendor { .. }
             | Self::UnknownProvider { .. }
             | Self::Write(_) => 2,
-            Self::BadFile(_) | Self::File { .. } | Self::Import { .. } => 6,
+            Self::BadFile(_)
+            | Self::Unreadable(_)
+            | Self::Unwritable { .. }
+            | Self::Import { .. } => 6,
         }
     }
 }
@@ -117,7 +124,8 @@ pub(super) fn command(arguments: &PricingArgs, context: &Context) -> Result<Exit
         page: context.stdout.page(),
     };
     let outcome = run(arguments, &scene).map_err(|failure| match failure {
-        PricingFailure::BadFile(error) => knowledge::bad_prices(&error, &files),
+        PricingFailure::BadFile(error) => knowledge::bad_prices(&error),
+        PricingFailure::Unreadable(error) => error.into(),
         other if other.exit_code() == Exit::Usage.code() => AppError::usage(other),
         other => AppError::bad_input(other),
     })?;
@@ -225,14 +233,9 @@ fn pretty(value: &Value) -> String {
 }
 
 fn read(scene: &PricingScene, path: &Path) -> Result<String, PricingFailure> {
-    let failed = |error| PricingFailure::File { path: path.to_owned(), error };
-    let full = scene.working_folder.join(path);
-    let length = fs::metadata(&full).map_err(failed)?.len();
-    if length > IMPORT_BYTES_MAX {
-        let message = format!("larger than {IMPORT_BYTES_MAX} bytes");
-        return Err(failed(io::Error::other(message)));
-    }
-    fs::read_to_string(&full).map_err(failed)
+    let name = path.display().to_string();
+    let source = SourceFile::read_as(name, &scene.working_folder.join(path), IMPORT_BYTES_MAX)?;
+    Ok(source.text)
 }
 
 /// Never replaces a file: prices that somebody wrote are not ours to drop.
@@ -240,5 +243,5 @@ fn write_new(scene: &PricingScene, path: &Path, text: &str) -> Result<(), Pricin
     let full = scene.working_folder.join(path);
     let written = fs::File::create_new(full)
         .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
-    written.map_err(|error| PricingFailure::File { path: path.to_owned(), error })
+    written.map_err(|error| PricingFailure::Unwritable { path: path.to_owned(), error })
 }

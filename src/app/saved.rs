@@ -104,7 +104,12 @@ pub(super) fn script(
             let hint = suggestion(&name, &names, "the examples are");
             AppError::bad_input(format!("there is no example `{name}`")).with_hint(hint)
         }),
-        WorkflowReference::Name(name) => named(&name, registry),
+        WorkflowReference::Name(name) => {
+            let is_folder = context.working_folder.join(&name).is_dir();
+            named(&name, registry).map_err(|error| {
+                if is_folder { ReadError::Folder { path: name }.into() } else { error }
+            })
+        }
     }
 }
 
@@ -144,7 +149,10 @@ fn unknown(name: &str, registry: &Registry, metas: &SavedMetas) -> AppError {
         "there is no file and no saved workflow `{name}` (looked in {})",
         looked.collect::<Vec<_>>().join(", ")
     ));
-    if names.is_empty() {
+    let shipped: Vec<&str> = EXAMPLES.iter().map(|example| example.name).collect();
+    if let (None, Some(near)) = (closest(name, &names), closest(name, &shipped)) {
+        error.with_hint(format!("one that comes with flyball is called example:{near}"))
+    } else if names.is_empty() {
         error.with_hint("name a script: flyball plan path/to/workflow.js")
     } else {
         error.with_hint(suggestion(name, &names, "flyball workflows list shows all of"))

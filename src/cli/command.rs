@@ -7,6 +7,7 @@ use super::plan::{PlanTyped, PlanningFlags};
 use super::policy::PolicyCommand;
 use super::pricing::PricingArgs;
 use super::run::RunTyped;
+use super::shell::{CompletionsTyped, ManTyped};
 use super::workflows::WorkflowsCommand;
 
 const EXAMPLES: &str = "\
@@ -65,6 +66,10 @@ pub enum Command {
     /// The workflows that are in reach
     #[command(subcommand)]
     Workflows(WorkflowsCommand),
+    /// Print a script that completes commands and flags in a shell
+    Completions(CompletionsTyped),
+    /// Print a manual page
+    Man(ManTyped),
 }
 
 /// When to use colours.

@@ -7,6 +7,7 @@ pub mod plan;
 pub mod policy;
 pub mod pricing;
 pub mod run;
+pub mod shell;
 pub mod value;
 pub mod workflows;
 

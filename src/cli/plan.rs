@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use jiff::civil::Date;
 
 use super::value::{self, ArgsSource, Assume, Format, KnownResult};
@@ -41,7 +41,8 @@ tokens), 40agents. Exit code 3 says that the plan is over it, or too likely to b
 #[command(after_help = EXAMPLES)]
 pub struct PlanTyped {
     /// A script's path, a saved workflow's name, or example:NAME
-    #[arg(value_name = "WORKFLOW", value_parser = value::not_empty)]
+    #[arg(value_name = "WORKFLOW", value_parser = value::not_empty,
+          value_hint = ValueHint::FilePath)]
     pub workflow: String,
 
     /// What the plan is about.
@@ -81,7 +82,8 @@ pub struct PlanningFlags {
     pub effort: Option<Effort>,
 
     /// A policy file, or a shipped policy: as-written, haiku-fanout, frugal, …
-    #[arg(long, value_name = "FILE|NAME", value_parser = value::not_empty, help_heading = "Routing")]
+    #[arg(long, value_name = "FILE|NAME", value_parser = value::not_empty, help_heading = "Routing",
+          value_hint = ValueHint::FilePath)]
     pub policy: Option<String>,
 
     /// Look for the routing that keeps the most capability within this many dollars
@@ -126,7 +128,7 @@ pub struct PlanningFlags {
     pub done: Vec<String>,
 
     /// Count the files under this folder and use the counts for lists of files
-    #[arg(long, value_name = "PATH", help_heading = "Assumptions")]
+    #[arg(long, value_name = "PATH", help_heading = "Assumptions", value_hint = ValueHint::DirPath)]
     pub scope: Option<PathBuf>,
 
     /// A usage model in place of the shipped one

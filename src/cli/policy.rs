@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 
-use super::value::PlainFormat;
+use super::value::{self, PlainFormat};
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -34,7 +34,8 @@ pub enum PolicyCommand<F: Args> {
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct PolicyCheck {
     /// A policy file, or a shipped policy's name
-    #[arg(value_name = "FILE|NAME")]
+    #[arg(value_name = "FILE|NAME", value_parser = value::not_empty,
+          value_hint = ValueHint::FilePath)]
     pub policy: String,
 
     /// Price files that override the shipped prices: they say which models are known
@@ -55,7 +56,8 @@ pub struct PolicyCheck {
 #[command(after_help = EXPLAIN_EXAMPLES)]
 pub struct PolicyExplain<F: Args> {
     /// A script's path, a saved workflow's name, or example:NAME
-    #[arg(value_name = "WORKFLOW")]
+    #[arg(value_name = "WORKFLOW", value_parser = value::not_empty,
+          value_hint = ValueHint::FilePath)]
     pub workflow: String,
 
     /// Only stages of this name, as a plan shows it; `*` stands for any text

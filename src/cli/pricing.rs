@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
-use super::value::PlainFormat;
+use super::value::{self, PlainFormat};
 
 /// `flyball pricing` as typed.
 #[derive(Clone, Debug, Args)]
@@ -38,7 +38,7 @@ pub struct PricingList {
     #[arg(long)]
     pub all: bool,
     /// The prices of this day instead of today's
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = value::date)]
     pub at: Option<Date>,
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
@@ -49,12 +49,13 @@ pub struct PricingList {
 #[derive(Clone, Debug, Args)]
 pub struct PricingShow {
     /// An id or alias, with or without [1m], region prefix or date
+    #[arg(value_parser = value::not_empty)]
     pub model: String,
     /// Where it is called: anthropic, bedrock, vertex, foundry, gateway
     #[arg(long, default_value = "anthropic", value_name = "PROVIDER")]
     pub provider: String,
     /// As of this day instead of today
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = value::date)]
     pub at: Option<Date>,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
@@ -71,7 +72,7 @@ pub struct PricingCheck {
     #[arg(long)]
     pub strict: bool,
     /// As of this day instead of today
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = value::date)]
     pub at: Option<Date>,
     /// How to print the findings
     #[arg(long, value_enum, default_value_t)]
@@ -91,7 +92,7 @@ pub struct PricingImport {
     #[arg(long, value_name = "ID", requires = "write")]
     pub model: Vec<String>,
     /// Compare the prices of this day instead of today's
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = value::date)]
     pub at: Option<Date>,
     /// How to print the comparison
     #[arg(long, value_enum, default_value_t)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::ledger::LedgerFlag;
 use super::plan::{PlanOptions, PlanningFlags};
@@ -24,7 +24,8 @@ routes, the budget, the order of events. Exit code 4 says that the budget stoppe
 #[command(group = ArgGroup::new("what").required(true).args(["workflow", "plan"]))]
 pub struct RunTyped {
     /// A script's path, a saved workflow's name, or example:NAME
-    #[arg(value_name = "WORKFLOW", value_parser = value::not_empty)]
+    #[arg(value_name = "WORKFLOW", value_parser = value::not_empty,
+          value_hint = ValueHint::FilePath)]
     pub workflow: Option<String>,
 
     /// Execute this plan, and nothing but this plan

@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::environment::Environment;
 use super::registry::project_folders;
 use super::source::{ReadError, SourceFile, TEXT_BYTES_MAX};
-use crate::amount::Amount;
+use crate::amount::{Amount, AmountError};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::effort::Effort;
 use crate::pricing::CacheTtl;
@@ -290,7 +290,15 @@ pub fn cache_ttl(text: &str) -> Result<CacheTtl, String> {
 
 /// An amount that a run can be held under.
 pub fn limit(text: &str) -> Result<Amount, String> {
-    match text.parse::<Amount>().map_err(|error| error.to_string())? {
+    let refused = |error: AmountError| match error {
+        // The units that can be held, in place of all there are.
+        AmountError::NoUnit(text) => format!(
+            "`{text}` has no unit: write {text}usd, {text}ktok (billed tokens), {text}kout (output \
+             tokens) or {text}agents"
+        ),
+        other => other.to_string(),
+    };
+    match text.parse::<Amount>().map_err(refused)? {
         Amount::PlanWindow { .. } => Err(format!(
             "`{text}` is a share of a subscription's allowance, which others also use: it cannot \
              be held. Write dollars (5usd), tokens (800ktok, 200kout) or agents (40agents)"

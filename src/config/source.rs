@@ -82,7 +82,11 @@ fn binary_hint(binary: bool) -> &'static str {
 impl SourceFile {
     /// Reads the text file at `path`, at most `limit` bytes.
     pub fn read(path: &Path, limit: u64) -> Result<Self, ReadError> {
-        let name = path.display().to_string();
+        Self::read_as(path.display().to_string(), path, limit)
+    }
+
+    /// The same for a file that people know as `name`.
+    pub fn read_as(name: String, path: &Path, limit: u64) -> Result<Self, ReadError> {
         if path.as_os_str().len() > PATH_BYTES_MAX {
             return Err(ReadError::Missing { path: shortened(&name) });
         }

@@ -49,6 +49,11 @@ impl PricingError {
         self.source_text.name()
     }
 
+    /// The file's text.
+    pub fn text(&self) -> &str {
+        self.source_text.inner()
+    }
+
     /// As one message about an input, for reports.
     pub fn to_diagnostic(&self) -> diagnostic::Diagnostic {
         let message = format!("{}: {}", self.file(), self.problem);

@@ -7,11 +7,13 @@ use miette::{
     MietteSpanContents, Report, SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 
-use super::page::{Page, clean};
+use super::page::{Page, clean, width_of};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 
 /// Messages shown in full; the rest is counted.
 pub const SHOWN_MAX: usize = 20;
+/// Columns of a tab.
+const TAB_WIDTH: usize = 2;
 /// Columns left of a source line: its number, the frame.
 const FRAME_WIDTH: usize = 10;
 
@@ -36,15 +38,15 @@ fn render_one(diagnostic: &Diagnostic, name: &str, text: &str, page: Page) -> St
         Severity::Warning => miette::Severity::Warning,
         Severity::Error => miette::Severity::Error,
     };
-    let mut shown = MietteDiagnostic::new(clean(&diagnostic.message))
+    let mut shown = MietteDiagnostic::new(joined(&clean(&diagnostic.message)))
         .with_code(clean(&diagnostic.code))
         .with_severity(severity);
     if let Some(help) = &diagnostic.help {
-        shown = shown.with_help(clean(help));
+        shown = shown.with_help(joined(&clean(help)));
     }
     let report = match &diagnostic.place {
         Some(place) if !text.is_empty() => {
-            let room = page.width().saturating_sub(FRAME_WIDTH);
+            let room = page.message_width().saturating_sub(FRAME_WIDTH);
             let excerpt = Excerpt::of(name, text, place, room);
             let span = excerpt.span;
             Report::from(shown.with_label(LabeledSpan::new_with_span(None, span)))
@@ -52,26 +54,36 @@ fn render_one(diagnostic: &Diagnostic, name: &str, text: &str, page: Page) -> St
         }
         // Without a picture of the place, the words must say whose it is.
         _ => {
-            shown.message = format!("{}: {}", clean(name), shown.message);
+            shown.message = format!("{}: {}", joined(&clean(name)), shown.message);
             Report::from(shown)
         }
     };
     let mut rendered = String::new();
     match handler(page).render_report(&mut rendered, report.as_ref()) {
-        Ok(()) => rendered.lines().map(|line| line.trim_end().to_owned() + "\n").collect(),
+        Ok(()) => {
+            rendered.lines().map(|line| line.trim_end().replace(JOINER, "-") + "\n").collect()
+        }
         // The plain words, should the picture not work out.
         Err(_) => format!("{name}: {}\n", clean(&diagnostic.message)),
     }
+}
+
+/// A hyphen that no line is broken at.
+const JOINER: char = '\u{2011}';
+
+/// `text` with hyphens that hold: flags and dates are for copying, and stay on one line.
+fn joined(text: &str) -> String {
+    text.replace('-', &JOINER.to_string())
 }
 
 fn handler(page: Page) -> GraphicalReportHandler {
     let styles = if page.colour() { ThemeStyles::ansi() } else { ThemeStyles::none() };
     let theme = GraphicalTheme { characters: ThemeCharacters::unicode(), styles };
     GraphicalReportHandler::new_themed(theme)
-        .with_width(page.width())
+        .with_width(page.message_width())
         .with_links(false)
         .with_context_lines(1)
-        .tab_width(2)
+        .tab_width(TAB_WIDTH)
 }
 
 /// The lines around a place, cut to fit, so that a script on one line of 100 KiB prints as 80
@@ -98,8 +110,8 @@ impl Excerpt {
 
         // As much of what comes before as fits in half the room; the place is then in sight.
         let head = before.get(line_start..).unwrap_or("");
-        let kept = head.chars().rev().take(room / 2).map(char::len_utf8).sum::<usize>();
-        let cut = if line.chars().count() > room { at.saturating_sub(kept) } else { 0 };
+        let columns: usize = line.chars().map(|c| printed(c).1).sum();
+        let cut = if columns > room { at.saturating_sub(tail_length(head, room / 2)) } else { 0 };
         let shown = clipped(line.get(cut..).unwrap_or(""), room);
         let previous = text.get(..line_start.saturating_sub(1)).unwrap_or("");
         let previous = if line_start == 0 {
@@ -111,8 +123,10 @@ impl Excerpt {
         let next = next.map_or(String::new(), |rest| {
             format!("\n{}", clipped(rest.split('\n').next().unwrap_or(""), room))
         });
-        let start = previous.len() + (at - cut);
-        let longest = (previous.len() + shown.len()).saturating_sub(start);
+        // A place at the end of a line may lie in what was cut from it.
+        let end = previous.len() + shown.len();
+        let start = (previous.len() + (at - cut)).min(end);
+        let longest = end - start;
         let length = usize::try_from(place.length).unwrap_or(usize::MAX).min(longest);
         Self {
             name: clean(name),
@@ -159,18 +173,35 @@ fn clipped(line: &str, room: usize) -> String {
     let line = line.strip_suffix('\r').unwrap_or(line);
     let mut columns = 0;
     let mut shown = String::new();
-    for c in line.chars() {
-        let printed = if c == '\t' { c.to_string() } else { clean(&c.to_string()) };
-        columns += if c == '\t' { 2 } else { super::page::width_of(&printed) };
+    for (text, width) in line.chars().map(printed) {
+        columns += width;
         if columns > room {
             break;
         }
-        if printed.len() == c.len_utf8() && printed != "\u{fffd}" {
-            shown += &printed;
-        } else {
-            shown += &"?".repeat(c.len_utf8());
-            columns += c.len_utf8();
-        }
+        shown += &text;
     }
     shown
+}
+
+/// How a character of a source line is shown, and its columns.
+fn printed(c: char) -> (String, usize) {
+    if c == '\t' {
+        return (c.to_string(), TAB_WIDTH);
+    }
+    let cleaned = clean(&c.to_string());
+    if cleaned.len() == c.len_utf8() && cleaned != "\u{fffd}" {
+        let width = width_of(&cleaned);
+        return (cleaned, width);
+    }
+    ("?".repeat(c.len_utf8()), c.len_utf8())
+}
+
+/// The bytes of the longest tail of `text` within `width` columns.
+fn tail_length(text: &str, width: usize) -> usize {
+    let mut columns = 0;
+    let fits = |c: &char| {
+        columns += printed(*c).1;
+        columns <= width
+    };
+    text.chars().rev().take_while(fits).map(char::len_utf8).sum()
 }

@@ -4,28 +4,38 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The narrowest page: tables do not get below it.
 pub const WIDTH_MIN: usize = 76;
+/// Where messages stop following a terminal that gets narrower.
+pub const MESSAGE_WIDTH_MIN: usize = 40;
 
 /// A width, and whether colours are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     width: usize,
+    message_width: usize,
     colour: bool,
 }
 
 impl Page {
-    /// A page of `width` columns, at least [`WIDTH_MIN`].
+    /// A page of `width` columns, at least [`WIDTH_MIN`] for tables and [`MESSAGE_WIDTH_MIN`] for
+    /// messages.
     pub fn new(width: usize, colour: bool) -> Self {
-        Self { width: width.max(WIDTH_MIN), colour }
+        let message_width = width.max(MESSAGE_WIDTH_MIN);
+        Self { width: width.max(WIDTH_MIN), message_width, colour }
     }
 
     /// What reports are laid out on where nobody knows the width: 80 columns, no colours.
     pub const fn plain() -> Self {
-        Self { width: 80, colour: false }
+        Self { width: 80, message_width: 80, colour: false }
     }
 
     /// Columns.
     pub const fn width(self) -> usize {
         self.width
+    }
+
+    /// Columns of messages, which can break anywhere.
+    pub const fn message_width(self) -> usize {
+        self.message_width
     }
 
     /// Whether colours are allowed.

@@ -19,6 +19,8 @@ pub const POLICY_REPORT_VERSION: u32 = 1;
 
 /// Columns of the labels at the left.
 const LABEL_WIDTH: usize = 12;
+/// Columns by which later lines of a numbered rule are further in.
+const HANG: usize = 2;
 
 /// `policy check` for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -81,7 +83,7 @@ impl PolicyCheckReport {
     }
 }
 
-/// What `policy` does, and what is doubtful about it,. `file` is what people know it as.
+/// What `policy` does, and what is doubtful about it. `file` is what people know it as.
 pub fn check(policy: &Policy, diagnostics: &[Diagnostic], file: &str, page: Page) -> String {
     let mut lines = Lines::new(page);
     lines.pair(policy.name(), policy.description());
@@ -127,7 +129,7 @@ fn rules(policy: &Policy, lines: &mut Lines) {
         let conditions = rule.conditions();
         let when =
             if conditions.is_empty() { "all stages".to_owned() } else { conditions.join(", ") };
-        lines.pair(label, &format!("{} {}: {}", index + 1, rule.name(), rule.action()));
+        lines.hanging(label, &format!("{} {}: {}", index + 1, rule.name(), rule.action()));
         let own = rule.pinned().filter(|own| *own != policy.pinned());
         let pinned = own.map_or_else(String::new, |own| format!("; {}", pinned_words(own)));
         lines.indented(4, &format!("{when}{pinned}"));
@@ -231,7 +233,7 @@ fn explain_stage(stage: &ExplainedStage, lines: &mut Lines) {
         lines.pair("  effort", effort.name());
     }
     if let Some(cap) = routing.output_cap_tokens {
-        lines.pair("  output cap", &format!("{cap} tokens per request"));
+        lines.pair("  output", &format!("at most {cap} tokens per request"));
     }
     if let Some(costs) = routing.costs {
         let text = format!("{} expected, {} as written", costs.routed_usd, costs.as_written_usd);
@@ -250,7 +252,7 @@ fn explain_stage(stage: &ExplainedStage, lines: &mut Lines) {
     }
     for (index, rule) in routing.trace.iter().enumerate() {
         let label = if index == 0 { "  rules" } else { "" };
-        lines.pair(label, &trace_words(index + 1, rule));
+        lines.hanging(label, &trace_words(index + 1, rule));
     }
 }
 
@@ -286,29 +288,46 @@ impl Lines {
 
     /// A label and its text; a label that is too long gets a line of its own.
     fn pair(&mut self, label: &str, text: &str) {
+        self.labelled(label, text, 0);
+    }
+
+    /// The same for an entry of a numbered list: its later lines stand under its words.
+    fn hanging(&mut self, label: &str, text: &str) {
+        self.labelled(label, text, HANG);
+    }
+
+    fn labelled(&mut self, label: &str, text: &str, hang: usize) {
         let label = clean(label);
         let fits = width_of(&label) < LABEL_WIDTH;
         if !fits {
             self.flush_left(&label);
         }
         let mut head = if fits { label } else { String::new() };
-        for line in wrapped(text, self.page.width() - LABEL_WIDTH) {
-            let gap = " ".repeat(LABEL_WIDTH - width_of(&head));
+        let mut margin = LABEL_WIDTH;
+        let room = self.page.message_width() - LABEL_WIDTH;
+        // What fits on its first line needs no room for others.
+        let lines = match wrapped(text, room) {
+            one if one.len() == 1 => one,
+            _ => wrapped(text, room - hang),
+        };
+        for line in lines {
+            let gap = " ".repeat(margin - width_of(&head));
             self.push(&format!("{head}{gap}{line}"));
             head.clear();
+            margin = LABEL_WIDTH + hang;
         }
     }
 
     /// Text under the text of a pair, `by` columns further in.
     fn indented(&mut self, by: usize, text: &str) {
         let margin = " ".repeat(LABEL_WIDTH + by);
-        for line in wrapped(text, self.page.width() - LABEL_WIDTH - by) {
+        for line in wrapped(text, self.page.message_width() - LABEL_WIDTH - by) {
             self.push(&format!("{margin}{line}"));
         }
     }
 
     fn flush_left(&mut self, text: &str) {
-        for line in wrapped(text, self.page.width()) {
+        for line in wrapped(text, self.page.message_width()) {
             self.push(&line);
         }
     }

@@ -70,8 +70,12 @@ impl Moment {
                 self.at_milliseconds = *at_milliseconds;
                 self.spent_usd = *spent_usd;
             }
-            RunEvent::Denied { at_milliseconds, .. }
-            | RunEvent::Threshold { at_milliseconds, .. }
+            RunEvent::Denied { at_milliseconds, .. } => {
+                self.at_milliseconds = *at_milliseconds;
+                // Who was refused waits no longer.
+                self.waiting = false;
+            }
+            RunEvent::Threshold { at_milliseconds, .. }
             | RunEvent::Log { at_milliseconds, .. }
             | RunEvent::Diagnostic { at_milliseconds, .. }
             | RunEvent::RunEnded { at_milliseconds, .. } => {
@@ -90,7 +94,7 @@ impl Moment {
         let at_work = self.started.saturating_sub(self.ended);
         let lost = if self.lost == 0 { String::new() } else { format!(", {} lost", self.lost) };
         let limit = self.limit_usd.map_or(String::new(), |limit| format!(" of {}", dollars(limit)));
-        let waiting = if self.waiting { ", waiting for balance" } else { "" };
+        let waiting = if self.waiting { ", waiting" } else { "" };
         format!(
             "{phase}{} of {} agents, {at_work} at work{lost}, {}{limit}{waiting}, {}",
             digits(u64::from(self.ended)),
@@ -129,7 +133,7 @@ fn remark(event: &RunEvent) -> Option<String> {
 
 /// A remark on a few lines, those after the first indented.
 fn remark_lines(remark: &str, page: Page) -> Vec<String> {
-    let lines = wrapped(remark, page.width() - REMARK_INDENT.len());
+    let lines = wrapped(remark, page.message_width() - REMARK_INDENT.len());
     let indented = |(index, line)| match index {
         0 => line,
         _ => format!("{REMARK_INDENT}{line}"),
@@ -203,7 +207,7 @@ impl<W: Write> Lines<W> {
 
     fn say(&mut self, line: &str) {
         // Progress that nobody can read is no reason to end a run.
-        let _ = writeln!(self.out, "{}", fitted(line, self.page.width()));
+        let _ = writeln!(self.out, "{}", fitted(line, self.page.message_width()));
     }
 }
 
@@ -219,7 +223,9 @@ impl<W: Write> Progress for Lines<W> {
             .said_at_milliseconds
             .is_none_or(|said| at.saturating_sub(said) >= QUIET_MILLISECONDS.max(said / 4));
         let worth = match event {
-            RunEvent::PhaseStarted { .. } | RunEvent::RunEnded { .. } => true,
+            // A run that begins has nothing to say but that it does.
+            RunEvent::PhaseStarted { .. } => self.moment.queued > 0,
+            RunEvent::RunEnded { .. } => true,
             RunEvent::AgentFinished { .. } => due,
             _ => false,
         };
@@ -255,7 +261,7 @@ impl LiveLine {
 impl Progress for LiveLine {
     fn show(&mut self, event: &RunEvent) {
         self.moment.observe(event);
-        let room = self.page.width().saturating_sub(3);
+        let room = self.page.message_width().saturating_sub(3);
         let page = self.page;
         for line in self.remarks.on(event).iter().flat_map(|remark| remark_lines(remark, page)) {
             self.bar.println(line);

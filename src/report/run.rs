@@ -39,7 +39,7 @@ pub fn table(report: &RunReport, page: Page) -> String {
     sheet.text(&result(&report.result), 2);
     requests(&mut sheet, report);
     notes(&mut sheet, report);
-    for line in wrapped(&footer(report), page.width()) {
+    for line in wrapped(&footer(report), page.message_width()) {
         sheet.line(&line);
     }
     sheet.finish()
@@ -54,7 +54,7 @@ fn headline(sheet: &mut Sheet, report: &RunReport) {
     let fixed = |text: &str| text.replace(' ', &FIXED_SPACE.to_string());
     let gap = fixed("  ");
     let text = format!("{}{gap}{}: {}", fixed(&name), fixed(word), spent(report));
-    for (index, line) in wrapped(&text, page.width() - indent).iter().enumerate() {
+    for (index, line) in wrapped(&text, page.message_width() - indent).iter().enumerate() {
         let lead = if index == 0 { String::new() } else { " ".repeat(indent) };
         let painted = match report.status {
             RunStatus::Complete => page.green(&fixed(word)),
@@ -65,8 +65,10 @@ fn headline(sheet: &mut Sheet, report: &RunReport) {
     }
     let text = format!("{}, {}", agents(&report.agents), duration(report.wall_seconds));
     let simulated = report.simulated.then(|| "simulated: nothing was paid".to_owned());
-    for line in
-        [text].into_iter().chain(simulated).flat_map(|text| wrapped(&text, page.width() - indent))
+    for line in [text]
+        .into_iter()
+        .chain(simulated)
+        .flat_map(|text| wrapped(&text, page.message_width() - indent))
     {
         sheet.line(&format!("{}{line}", " ".repeat(indent)));
     }

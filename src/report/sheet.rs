@@ -4,6 +4,10 @@ use std::fmt::Write as _;
 
 use super::page::{FIXED_SPACE, Page, width_of, wrapped};
 
+/// What stands at the right margin stands at most here, so that on a wide page the eye finds the
+/// way back to its text.
+const MARGIN_MAX: usize = 100;
+
 /// Where the text of a section starts.
 pub const LABEL_WIDTH: usize = 9;
 
@@ -44,22 +48,23 @@ impl Sheet {
     /// Text with something at the right margin, where there is room for it on the text's last
     /// line; else below, at the margin too.
     pub fn pair(&mut self, left: &str, right: &str, hang: usize) {
-        let room = self.page.width() - LABEL_WIDTH;
+        let room = self.page.message_width() - LABEL_WIDTH;
         // The first line is as wide as the others so that texts break alike.
         let mut lines = wrapped(left, room - hang);
         for line in lines.iter_mut().skip(1) {
             line.insert_str(0, &" ".repeat(hang));
         }
         let right_lines = if right.is_empty() { Vec::new() } else { wrapped(right, room - hang) };
+        let margin = room.min(MARGIN_MAX - LABEL_WIDTH);
         for (index, line) in right_lines.iter().enumerate() {
             let last = lines.last_mut().filter(|_| index == 0);
             match last {
                 Some(last) if width_of(last) + 2 + width_of(line) <= room => {
-                    let gap = room - width_of(last) - width_of(line);
+                    let gap = margin.saturating_sub(width_of(last) + width_of(line)).max(2);
                     let _ = write!(last, "{}{line}", " ".repeat(gap));
                 }
                 _ => {
-                    let gap = room - width_of(line);
+                    let gap = margin.saturating_sub(width_of(line));
                     lines.push(format!("{}{line}", " ".repeat(gap)));
                 }
             }

@@ -13,7 +13,8 @@ fn plan_of(body: &str) -> Ended {
 fn planned(script: &str, flags: &[&str]) -> Ended {
     let program = Program::new();
     program.write("bad.js", script);
-    program.run(&[&["plan", "bad.js", "--samples", "3"], flags].concat())
+    let samples: &[&str] = if flags.contains(&"--samples") { &[] } else { &["--samples", "3"] };
+    program.run(&[&["plan", "bad.js"], samples, flags].concat())
 }
 
 /// The script is refused: code 6, the place, and what to do.
@@ -72,8 +73,30 @@ fn what_is_no_workflow_is_refused_with_its_place() {
         "bad.js:1:47",
     );
     refused("return await agent('x')\n", "must be the FIRST statement", "bad.js:1:1");
+    refused(
+        &format!("{META}const n: number = 3\nreturn n as number\n"),
+        "this is TypeScript; workflow scripts are plain JavaScript",
+        "bad.js:2:7",
+    );
+    refused(
+        &format!("{META}export default async function main({{ agent }}) {{ return agent('x') }}\n"),
+        "`export default` belongs to another workflow dialect, this runtime has none",
+        "bad.js:2:1",
+    );
     // There is no place in a file without text, but there is a file.
     refused("", "bad.js: `export const meta = {...}`", "export const meta");
+}
+
+/// Looks like the other dialect, and is only words and a global that is not there.
+#[test]
+fn what_only_looks_like_another_dialect_is_run() {
+    let words = "// export default main\nconst s = 'export default main'\n";
+    let ended = plan_of(&format!("{words}return agent(s, {{ label: 'look' }})\n"));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    failed(
+        &format!("{words}module.exports = async () => agent(s)\n"),
+        "it threw ReferenceError: module is not defined",
+    );
 }
 
 #[test]
@@ -145,6 +168,15 @@ fn limits_and_waits_without_end_are_named() {
         "limit of memory, as every run would be: 2 of 3 samples were made",
     );
     failed("await new Promise(() => {})\n", "waits for something that never settles");
+}
+
+/// Before its first agent a script does the same in every sample, so one shows what it does.
+#[test]
+fn a_bomb_before_the_first_agent_goes_off_once_and_not_in_every_sample() {
+    let bomb = format!("{META}const a = []\nwhile (true) a.push('x'.repeat(8e6) + a.length)\n");
+    let ended = planned(&bomb, &["--samples", "2000", "--time-limit", "40s"]);
+    assert_eq!(ended.code, 5, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(unwrapped(&ended.stderr).contains("limit of memory"), "{}", ended.stderr);
 }
 
 #[test]

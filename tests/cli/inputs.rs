@@ -13,19 +13,31 @@ fn files_that_cannot_be_used_end_with_6() {
     let program = Program::new();
     program
         .write("binary.js", b"\x7fELF\0\0")
+        .write("noise.js", noise(300_000))
         .write("latin.js", b"// caf\xe9")
         .write("huge.js", "x".repeat((512 << 10) + 1))
         .write("folder.js/inside", "")
+        .write("scripts/inside", "")
         .write("ok.js", "return 1")
         .write("args.json", "{nope")
         .write("plan.json", "{\"version\":1}");
     let cases: &[(&[&str], &str)] = &[
         (&["plan", "missing.js"], "there is no file `missing.js`"),
         (&["plan", "binary.js"], "it looks like a binary"),
+        (&["plan", "noise.js"], "it looks like a binary"),
         (&["plan", "latin.js"], "is not UTF-8 text (byte 6); save it as UTF-8"),
         (&["plan", "huge.js"], "has 524289 bytes; at most 524288 are read"),
         (&["plan", "folder.js"], "is a folder; name a file in it"),
         (&["plan", "."], "is a folder"),
+        (&["plan", "scripts"], "`scripts` is a folder; name a file in it"),
+        (&["plan", "okk.js"], "did you mean `ok.js`?"),
+        (&["plan", "folder.js/insid"], "did you mean `folder.js/inside`?"),
+        (&["plan", "review-diff"], "comes with flyball is called example:review-diff"),
+        (&["pricing", "check", "none.toml"], "there is no file `none.toml`"),
+        (&["pricing", "check", "folder.js"], "is a folder; name a file in it"),
+        (&["pricing", "check", "plan.json"], "plan.json:1:1"),
+        (&["pricing", "import", "--from", "binary.js"], "it looks like a binary"),
+        (&["pricing", "import", "--from", "plan.json"], "not a price table that is known here"),
         (&["plan", "ok.js/below.js"], "there is no file"),
         (&["plan", "example:nope"], "there is no example `nope`"),
         (&["plan", "example:review-dif"], "did you mean `review-diff`?"),
@@ -50,6 +62,23 @@ fn files_that_cannot_be_used_end_with_6() {
         );
         assert!(!ended.stderr.contains('\x1b'), "colours without a terminal: {:?}", ended.stderr);
     }
+}
+
+/// Bytes that are no text anywhere near their beginning.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn a_name_that_is_missing_cannot_act_on_the_terminal() {
+    let ended = Program::new().run(&["plan", "a\u{1b}[2Jb\nc.js"]);
+    assert_eq!(ended.code, 6);
+    assert_eq!(ended.stderr, "error: there is no file `a\u{fffd}[2Jb c.js`\n");
 }
 
 #[test]

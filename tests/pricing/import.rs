@@ -1,5 +1,7 @@
 //! Other people's price tables.
 
+use std::time::{Duration, Instant};
+
 use super::{STANDARD, TODAY, price, shipped, usage, usd};
 use flyball::pricing::import::{Comparison, ImportError, WriteError, compare, price_file, read};
 use flyball::pricing::{PriceTable, TokenClass, check, shipped_files};
@@ -181,4 +183,19 @@ proptest! {
         let imported = read(&text).expect("known format");
         prop_assert_eq!(imported.models[0].periods[0].rates.input, rate, "{}", number);
     }
+}
+
+/// Looking each name up among all others took minutes.
+#[test]
+fn a_table_of_many_models_is_read_in_passing() {
+    let entry = |n: u32| {
+        format!(
+            r#""claude-x-{n}":{{"litellm_provider":"anthropic","mode":"chat","input_cost_per_token":1e-6,"output_cost_per_token":5e-6}}"#
+        )
+    };
+    let entries: Vec<String> = (0..150_000).map(entry).collect();
+    let begun = Instant::now();
+    let imported = read(&format!("{{{}}}", entries.join(","))).expect("known format");
+    assert_eq!(imported.models.len(), 150_000);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

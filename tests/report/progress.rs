@@ -5,7 +5,7 @@ use flyball::event::{AgentEnding, RunEvent};
 use flyball::id::{CallId, ModelId, RunId};
 use flyball::report::Page;
 use flyball::report::page::width_of;
-use flyball::report::progress::{Lines, Progress};
+use flyball::report::progress::{Lines, Moment, Progress};
 use flyball::tokens::TokenUsage;
 
 use super::fixtures::usd;
@@ -74,4 +74,13 @@ fn plain_lines_say_what_matters_and_no_more() {
     assert!(text.lines().all(|line| width_of(line) <= 80), "{text}");
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn who_was_refused_waits_no_longer() {
+    let mut moment = Moment::default();
+    moment.observe(&RunEvent::RequestHeldBack { at_milliseconds: 1, agent: CallId(1) });
+    assert!(moment.line().contains(", waiting, "), "{}", moment.line());
+    moment.observe(&RunEvent::Denied { at_milliseconds: 2, agent: CallId(1), denial: denial() });
+    assert!(!moment.line().contains("waiting"), "{}", moment.line());
 }

@@ -11,6 +11,8 @@ mod model_prices;
 mod number;
 mod price_file;
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use serde_json::Value;
 
@@ -54,11 +56,12 @@ pub struct Imported {
 
 impl Imported {
     /// A second entry of one name that says something else is not understood; nobody here knows
-    /// which of the two is right.
-    fn add(&mut self, model: ImportedModel) {
-        let same =
-            |other: &&ImportedModel| (&other.provider, &other.id) == (&model.provider, &model.id);
-        match self.models.iter().find(same) {
+    /// which of the two is right. `places` remembers where a name's model is: a table may have
+    /// hundreds of thousands.
+    fn add(&mut self, model: ImportedModel, places: &mut BTreeMap<(String, String), usize>) {
+        let place =
+            places.entry((model.provider.clone(), model.id.clone())).or_insert(self.models.len());
+        match self.models.get(*place) {
             None => self.models.push(model),
             Some(other) if other.periods == model.periods => {}
             Some(_) => self.not_understood.push(NotUnderstood {
@@ -143,9 +146,10 @@ pub fn read(text: &str) -> Result<Imported, ImportError> {
         _ => return Err(ImportError::UnknownFormat),
     };
     let mut imported = Imported { format, models: Vec::new(), not_understood: Vec::new() };
+    let mut places = BTreeMap::new();
     for entry in entries {
         match entry {
-            Ok(model) => imported.add(model),
+            Ok(model) => imported.add(model, &mut places),
             Err(left_out) => imported.not_understood.push(left_out),
         }
     }

@@ -38,7 +38,7 @@ pub fn table(report: &PlanReport, page: Page) -> String {
         report.assumptions.iter().map(|one| (&one.text, one.pin.as_deref().unwrap_or(""))),
     );
     messages(&mut sheet, &report.diagnostics);
-    for line in wrapped(&words::footer(report), page.width()) {
+    for line in wrapped(&words::footer(report), page.message_width()) {
         sheet.line(&line);
     }
     sheet.finish()
@@ -63,7 +63,7 @@ fn verdict(sheet: &mut Sheet, report: &PlanReport) {
         words::spread(report).filter(|_| report.verdict.outcome != VerdictOutcome::NoAgents);
     let reasons = report.verdict.reasons.iter().map(|reason| clean(reason));
     for text in spread.into_iter().chain(others).chain(reasons) {
-        for line in wrapped(&text, page.width() - indent) {
+        for line in wrapped(&text, page.message_width() - indent) {
             sheet.line(&format!("{}{line}", " ".repeat(indent)));
         }
     }
@@ -76,10 +76,10 @@ fn headline(report: &PlanReport, name: &str, indent: usize, page: Page) -> Vec<S
     let said = if claim.is_empty() { word.clone() } else { format!("{word}: {claim}") };
     let gap = FIXED_SPACE.to_string().repeat(2);
     let name = name.replace(' ', &FIXED_SPACE.to_string());
-    let room = page.width() - indent;
+    let room = page.message_width() - indent;
     // The first line starts at the margin: what is in front of the indent is room it has more.
     let lead = FIXED_SPACE.to_string().repeat(indent);
-    let all = wrapped(&format!("{name}{gap}{said}"), page.width());
+    let all = wrapped(&format!("{name}{gap}{said}"), page.message_width());
     let mut lines: Vec<String> = all.first().cloned().into_iter().collect();
     let rest = all.iter().skip(1).cloned().collect::<Vec<_>>().join(" ");
     if !rest.is_empty() {
@@ -90,13 +90,13 @@ fn headline(report: &PlanReport, name: &str, indent: usize, page: Page) -> Vec<S
         gated => words::gate(gated),
     };
     if let Some(last) = lines.last_mut().filter(|_| !gate.is_empty()) {
-        let space = page.width().saturating_sub(width_of(last) + gate.len());
+        let space = page.message_width().saturating_sub(width_of(last) + gate.len());
         let right_aligned =
             |space: usize| " ".repeat(space) + &painted(page, report.verdict.gate, gate);
         if space >= 2 {
             *last += &right_aligned(space);
         } else {
-            lines.push(right_aligned(page.width() - gate.len()));
+            lines.push(right_aligned(page.message_width() - gate.len()));
         }
     }
     if let Some(first) = lines.first_mut() {
@@ -156,7 +156,7 @@ fn drivers(sheet: &mut Sheet, report: &PlanReport) {
         let text = format!("{}. {}", index + 1, words::driver(driver));
         sheet.pair(&text, &format!("{share}{of}"), 3);
         if let Some(response) = words::response(driver) {
-            for line in wrapped(&response, sheet.page().width() - LABEL_WIDTH - 3) {
+            for line in wrapped(&response, sheet.page().message_width() - LABEL_WIDTH - 3) {
                 sheet.line(&format!("{}{line}", " ".repeat(LABEL_WIDTH + 3)));
             }
         }

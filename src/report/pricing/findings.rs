@@ -8,6 +8,7 @@ use super::wrapped;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pricing::PriceTable;
 use crate::report::Page;
+use crate::report::number::plural;
 
 const fn label(severity: Severity) -> &'static str {
     match severity {
@@ -29,12 +30,13 @@ pub fn findings(prices: &PriceTable, findings: &[Diagnostic], page: Page) -> Str
             text += &wrapped("  ", &format!("{help} [{}]", finding.code), 2, page);
         }
     }
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let of = |severity| findings.iter().filter(move |finding| finding.severity == severity);
+    let count = |severity| of(severity).count() as u64;
     let models = prices.models().count();
     let periods: usize = prices.models().map(|model| model.periods.len()).sum();
-    let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
-    let _ =
-        writeln!(text, "{models} models, {periods} periods: {warnings} warnings, {notes} notes");
+    let warnings = plural(count(Severity::Warning), "warning", "warnings");
+    let notes = plural(count(Severity::Note), "note", "notes");
+    let _ = writeln!(text, "{models} models, {periods} periods: {warnings}, {notes}");
     text
 }
 

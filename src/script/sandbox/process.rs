@@ -110,7 +110,7 @@ impl Process {
         let error = if total {
             killed(
                 format!("wall time of {} passed", seconds(self.limits.wall)),
-                "take fewer samples, or allow more time",
+                "take fewer samples (--samples 50), or allow more time (--time-limit 5m)",
             )
         } else {
             killed(
