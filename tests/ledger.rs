@@ -6,5 +6,6 @@ mod failures;
 mod kill;
 mod laws;
 mod model;
+mod operations;
 mod stand;
 mod uncertain;
