@@ -7,4 +7,6 @@ mod group_commit;
 mod kill;
 mod laws;
 mod model;
+mod operations;
 mod stand;
+mod uncertain;

@@ -55,6 +55,16 @@ pub struct Grant {
     pub clamped: bool,
 }
 
+impl Grant {
+    /// The terms on which `ask` was admitted, from what was `reserved` for it.
+    pub(crate) fn found(ask: &Ask, reserved: Charge) -> Self {
+        let output_cap_tokens =
+            reserved.output_tokens.saturating_sub(ask.bound.fixed.output_tokens);
+        let clamped = output_cap_tokens < ask.cap.standing_tokens;
+        Self { output_cap_tokens, reserved, clamped }
+    }
+}
+
 /// What the balances say to an ask.
 #[derive(Debug)]
 pub(crate) enum Judgement {

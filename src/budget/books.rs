@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use crate::budget::account::{Account, AccountError, Attempt, AttemptState};
-use crate::budget::admission::{Admission, Ask};
+use crate::budget::admission::{Admission, Ask, Grant};
 use crate::budget::charge::Charge;
-use crate::budget::denial::Denial;
-use crate::budget::effects::Effects;
+use crate::budget::denial::{Denial, DenialKind};
+use crate::budget::effects::{Decision, Effects};
 use crate::budget::rows::{
     AttemptEnd, AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Touched, Wanted,
 };
@@ -98,6 +98,7 @@ impl<S: Store> Books<S> {
         let (mut answers, mut effects) = (Vec::with_capacity(batch.len()), Vec::new());
         let kept = self.store.transact(&wanted, &mut |rows| {
             account.absorb(rows);
+            effects.extend(account.recognise());
             for operation in batch {
                 answers.push(perform(account, operation, &mut effects));
             }
@@ -265,6 +266,32 @@ impl Account {
         }
     }
 
+    /// Decides those who wait though the store knows them: a commit admitted them of which nobody
+    /// could say whether it was kept. Admitting them again would reserve twice.
+    fn recognise(&mut self) -> Option<Effects> {
+        let known = |ask: &Ask| self.attempts.get(&ask.attempt).map(|attempt| attempt.state);
+        let waiters = self.waiters.iter();
+        let found: Vec<Decision> = waiters
+            .filter_map(|waiter| {
+                let admission = match known(&waiter.ask)? {
+                    AttemptState::Reserved(reserved) => {
+                        Admission::Admitted(Grant::found(&waiter.ask, reserved))
+                    }
+                    // Somebody ended it meanwhile; another attempt can be made.
+                    AttemptState::Closed(_) | AttemptState::Released => {
+                        let shortage = waiter.shortage.clone();
+                        Admission::Refused(Denial { kind: DenialKind::Busy, shortage })
+                    }
+                };
+                Some(Decision { attempt: waiter.ask.attempt.clone(), admission })
+            })
+            .collect();
+        for decision in &found {
+            self.waiters.remove(&decision.attempt);
+        }
+        (!found.is_empty()).then(|| Effects { decisions: found, ..Effects::default() })
+    }
+
     fn agent(&mut self, id: ScopeId, agent: &Arc<str>, change: impl FnOnce(&mut AgentCount)) {
         if let Some(scope) = self.scopes.get_mut(&id) {
             change(scope.agents.entry(Arc::clone(agent)).or_default());
@@ -273,12 +300,8 @@ impl Account {
 
     /// Nothing, where the books do not balance: then what is written stays as it was.
     fn take_changes(&mut self) -> Changes {
-        let Some(touched) = self.touched.replace(Touched::default()) else {
-            return Changes::default();
-        };
-        if self.broken.is_some() {
-            return Changes::default();
-        }
+        let touched = self.touched.replace(Touched::default());
+        let (Some(touched), None) = (touched, &self.broken) else { return Changes::default() };
         let scope = |id: &ScopeId| Some(self.scopes.get(id)?.row(*id));
         let attempt = |id: &AttemptId| Some(self.attempts.get(id)?.row(id.clone()));
         Changes {

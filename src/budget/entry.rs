@@ -259,6 +259,12 @@ impl Replay {
         }
     }
 
+    /// The attempts in flight, with what they have reserved.
+    pub fn in_flight(&self) -> BTreeMap<AttemptId, Charge> {
+        let open = self.attempts.iter().filter(|(_, known)| known.open);
+        open.map(|(attempt, known)| (attempt.clone(), known.reserved)).collect()
+    }
+
     /// The balances that follow from what was taken, per scope.
     pub fn balances(mut self) -> BTreeMap<ScopeId, Balance> {
         for ((scope, _), (open, settled)) in &self.agents {

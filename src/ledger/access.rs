@@ -8,6 +8,15 @@ use crate::id::{AttemptId, RunId};
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::runs::RunRow;
 
+/// Balances and attempts of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Every scope, in the order they were opened.
+    pub scopes: Vec<ScopeRow>,
+    /// Every attempt in flight, in the order they were admitted.
+    pub in_flight: Vec<AttemptRow>,
+}
+
 /// Reads a ledger. Each call sees one moment of it and waits for nobody who writes.
 pub trait ReadLedger {
     /// Every scope, in the order they were opened.
@@ -25,12 +34,12 @@ pub trait ReadLedger {
     /// The last `limit` entries that `filter` lets through, oldest first.
     fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
 
-    /// Hands every entry to `each`, oldest first, until it breaks. The scopes as they were at that
+    /// Hands every entry to `each`, oldest first, until it breaks. What they led to, as of the
     /// same moment.
     fn stream(
         &self,
         each: &mut dyn FnMut(EntryRow) -> ControlFlow<()>,
-    ) -> Result<Vec<ScopeRow>, StoreError>;
+    ) -> Result<Moment, StoreError>;
 
     /// The last `limit` runs, the latest first.
     fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError>;

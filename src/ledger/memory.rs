@@ -8,7 +8,7 @@ use crate::budget::{
     AttemptEnd, AttemptRow, Changes, Rows, ScopeId, ScopeRow, Store, StoreError, Wanted,
 };
 use crate::id::{AttemptId, RunId};
-use crate::ledger::access::{Ledger, ReadLedger};
+use crate::ledger::access::{Ledger, Moment, ReadLedger};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
@@ -104,6 +104,11 @@ impl Kept {
         }
     }
 
+    fn in_flight(&self) -> Vec<AttemptRow> {
+        let rows = self.admitted.iter().filter_map(|id| self.attempts.get(id));
+        rows.filter(|row| row.end == AttemptEnd::Reserved).cloned().collect()
+    }
+
     /// The scope and everything below it.
     fn below(&self, top: ScopeId) -> BTreeSet<ScopeId> {
         let mut below = BTreeSet::from([top]);
@@ -164,9 +169,7 @@ impl ReadLedger for MemoryLedger {
     }
 
     fn in_flight(&self) -> Result<Vec<AttemptRow>, StoreError> {
-        let kept = self.kept()?;
-        let rows = kept.admitted.iter().filter_map(|id| kept.attempts.get(id));
-        Ok(rows.filter(|row| row.end == AttemptEnd::Reserved).cloned().collect())
+        Ok(self.kept()?.in_flight())
     }
 
     fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
@@ -188,17 +191,18 @@ impl ReadLedger for MemoryLedger {
     fn stream(
         &self,
         each: &mut dyn FnMut(EntryRow) -> ControlFlow<()>,
-    ) -> Result<Vec<ScopeRow>, StoreError> {
-        let (entries, scopes) = {
+    ) -> Result<Moment, StoreError> {
+        let (entries, moment) = {
             let kept = self.kept()?;
-            (kept.entries.clone(), kept.scopes.values().cloned().collect())
+            let scopes = kept.scopes.values().cloned().collect();
+            (kept.entries.clone(), Moment { scopes, in_flight: kept.in_flight() })
         };
         for entry in entries {
             if each(entry).is_break() {
                 break;
             }
         }
-        Ok(scopes)
+        Ok(moment)
     }
 
     fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError> {

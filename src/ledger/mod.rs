@@ -22,7 +22,7 @@ mod sqlite;
 mod upsert;
 mod verify;
 
-pub use access::{Ledger, ReadLedger};
+pub use access::{Ledger, Moment, ReadLedger};
 pub use clock::Clock;
 pub use entry_row::{EntryFilter, EntryRow};
 pub use export::{ExportError, ExportFormat, export};

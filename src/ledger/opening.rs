@@ -21,6 +21,7 @@ PRAGMA synchronous = FULL;
 PRAGMA fullfsync = ON;
 PRAGMA foreign_keys = OFF;
 PRAGMA trusted_schema = OFF;
+PRAGMA journal_size_limit = 67108864;
 PRAGMA cell_size_check = ON;
 ";
 

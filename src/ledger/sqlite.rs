@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::budget::{AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Wanted};
 use crate::id::{AttemptId, RunId};
-use crate::ledger::access::{Ledger, ReadLedger};
+use crate::ledger::access::{Ledger, Moment, ReadLedger};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
@@ -205,7 +205,7 @@ impl ReadLedger for SqliteLedger {
     fn stream(
         &self,
         each: &mut dyn FnMut(EntryRow) -> ControlFlow<()>,
-    ) -> Result<Vec<ScopeRow>, StoreError> {
+    ) -> Result<Moment, StoreError> {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(select::ALL_ENTRIES)?;
             let mut rows = statement.query([])?;
@@ -214,7 +214,10 @@ impl ReadLedger for SqliteLedger {
                     break;
                 }
             }
-            select::every_scope(connection)
+            Ok(Moment {
+                scopes: select::every_scope(connection)?,
+                in_flight: select::every_attempt_in_flight(connection)?,
+            })
         })
     }
 

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use crate::budget::{Balance, EntryKind, Quantity, Replay, ScopeId, ScopeRow, StoreError, Unit};
-use crate::ledger::access::ReadLedger;
+use crate::budget::{
+    AttemptRow, Balance, Charge, EntryKind, Quantity, Replay, ScopeId, ScopeRow, StoreError, Unit,
+};
+use crate::id::AttemptId;
+use crate::ledger::access::{Moment, ReadLedger};
+use crate::money::Picodollars;
 
 /// A ledger that balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,15 @@ pub enum Difference {
         scope: String,
         /// What is kept.
         kept: bool,
+    },
+    /// What an attempt has reserved does not follow from the entries.
+    InFlight {
+        /// The attempt.
+        attempt: AttemptId,
+        /// What is kept; `None` where it is not in flight.
+        kept: Option<Picodollars>,
+        /// What the entries say.
+        recomputed: Option<Picodollars>,
     },
     /// The entries name a scope that is not kept.
     MissingScope(u32),
@@ -95,6 +108,14 @@ impl fmt::Display for Difference {
             Self::Paused { scope, kept: false } => {
                 write!(f, "{scope} is not paused, and an entry says that it is")
             }
+            Self::InFlight { attempt, kept, recomputed } => {
+                let say = |held: &Option<Picodollars>| match held {
+                    None => "is not in flight".to_owned(),
+                    Some(usd) => format!("holds ${}", usd.to_decimal()),
+                };
+                let (kept, recomputed) = (say(kept), say(recomputed));
+                write!(f, "attempt `{attempt}` {kept}, its entries say that it {recomputed}")
+            }
             Self::NoEntries(scope) => write!(f, "{scope} is kept, and no entry opened it"),
             Self::MissingScope(id) => write!(f, "scope {id} has entries and is missing"),
         }
@@ -110,7 +131,7 @@ pub fn verify(ledger: &dyn ReadLedger) -> Result<Verified, VerifyError> {
     let mut paused: BTreeMap<ScopeId, bool> = BTreeMap::new();
     let mut differences = Vec::new();
     let (mut entries, mut next) = (0_u64, 0_u64);
-    let scopes = ledger.stream(&mut |entry| {
+    let Moment { scopes, in_flight } = ledger.stream(&mut |entry| {
         if entry.sequence != next {
             differences.push(Difference::Gap { expected: next, found: entry.sequence });
         }
@@ -122,6 +143,7 @@ pub fn verify(ledger: &dyn ReadLedger) -> Result<Verified, VerifyError> {
         replay.take(&entry.kind);
         ControlFlow::Continue(())
     })?;
+    let flying = replay.in_flight();
     let mut recomputed = replay.balances();
     for row in &scopes {
         match recomputed.remove(&row.id) {
@@ -134,10 +156,33 @@ pub fn verify(ledger: &dyn ReadLedger) -> Result<Verified, VerifyError> {
         }
     }
     differences.extend(recomputed.keys().map(|id| Difference::MissingScope(id.0)));
+    compare_in_flight(&in_flight, flying, &mut differences);
     if differences.is_empty() {
         return Ok(Verified { entries, scopes: scopes.len() });
     }
     Err(VerifyError::Different(differences))
+}
+
+fn compare_in_flight(
+    kept: &[AttemptRow],
+    mut recomputed: BTreeMap<AttemptId, Charge>,
+    differences: &mut Vec<Difference>,
+) {
+    for row in kept {
+        let again = recomputed.remove(&row.id);
+        if again != Some(row.charge) {
+            differences.push(Difference::InFlight {
+                attempt: row.id.clone(),
+                kept: Some(row.charge.usd),
+                recomputed: again.map(|charge| charge.usd),
+            });
+        }
+    }
+    differences.extend(recomputed.into_iter().map(|(attempt, charge)| Difference::InFlight {
+        attempt,
+        kept: None,
+        recomputed: Some(charge.usd),
+    }));
 }
 
 fn compare(row: &ScopeRow, balance: &Balance, differences: &mut Vec<Difference>) {

@@ -230,8 +230,25 @@ fn verifying_names_what_differs() {
         ("DELETE FROM entries WHERE sequence = 1", "entry 1 is missing; 2 comes next"),
         ("DELETE FROM entries", "run 1 is kept, and no entry opened it"),
         (
-            "UPDATE entries SET usd_pico = '90' WHERE kind = 'reserve'",
-            "run 1 keeps $0.0000000001 as reserved, its entries add up to $0.00000000009",
+            "UPDATE scopes SET reserved_usd_pico = '101'",
+            "run 1 keeps $0.000000000101 as reserved, its entries add up to $0.0000000001",
+        ),
+        (
+            "UPDATE attempts SET usd_pico = '90'",
+            "attempt `a` holds $0.00000000009, its entries say that it holds $0.0000000001",
+        ),
+        (
+            "UPDATE attempts SET end = 1",
+            "attempt `a` is not in flight, its entries say that it holds $0.0000000001",
+        ),
+        (
+            "INSERT INTO attempts SELECT 9, 'z', path, windows, agent, end, usd_pico, \
+             billed_tokens, output_tokens, requests FROM attempts",
+            "attempt `z` holds $0.0000000001, its entries say that it is not in flight",
+        ),
+        (
+            "UPDATE entries SET kind = 'release' WHERE kind = 'reserve'",
+            "run 1 keeps $0.0000000001 as reserved, its entries add up to $0",
         ),
     ];
     for (sql, first) in cases {

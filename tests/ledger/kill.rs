@@ -44,7 +44,7 @@ fn round_of(stand: &OnDisk, round: u64, children: u64) {
         let started: Vec<_> = lives
             .iter()
             .map(|(child, life)| {
-                let process = start(&stand.path(), round, *child);
+                let process = start_itself(&stand.path(), round, *child);
                 scope.spawn(move || live_and_die(process, *life))
             })
             .collect();
@@ -65,8 +65,42 @@ fn round_of(stand: &OnDisk, round: u64, children: u64) {
     verify(books.store()).unwrap();
 }
 
-fn start(path: &Path, round: u64, child: u64) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A disk that refuses to take more is not a crash, and not a refusal either: what was being
+/// committed may be found there, or not.
+#[test]
+#[cfg(unix)]
+fn a_commit_that_the_disk_refuses_is_uncertain_and_loses_nothing() {
+    let stand = OnDisk::new();
+    // No file of this process grows beyond some hundred kilobytes; it is told so instead of killed.
+    let mut small = Command::new("sh");
+    small.args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\""]);
+    small.arg(std::env::current_exe().unwrap());
+    let mut process = start(small, &stand.path(), 0, 0);
+    let said = BufReader::new(process.stdout.take().unwrap());
+    let (mut acknowledged, mut failed) = (Vec::new(), Vec::new());
+    for line in said.lines().map(Result::unwrap) {
+        if let Some(done) = line.strip_prefix("did ") {
+            acknowledged.push(done.to_owned());
+        } else if let Some(error) = line.strip_prefix("failed ") {
+            failed.push(error.to_owned());
+        }
+    }
+    assert!(process.wait().unwrap().success());
+    assert!(!acknowledged.is_empty());
+    assert_eq!(failed.len(), 3, "{failed:?}");
+    let uncertain = "nobody knows whether the ledger kept the last change";
+    assert!(failed.iter().all(|error| error.starts_with(uncertain)), "{failed:?}");
+    let mut books = stand.books();
+    verify(books.store()).unwrap();
+    check_entries(books.store(), 0, &[acknowledged]);
+}
+
+fn start_itself(path: &Path, round: u64, child: u64) -> Child {
+    start(Command::new(std::env::current_exe().unwrap()), path, round, child)
+}
+
+fn start(mut command: Command, path: &Path, round: u64, child: u64) -> Child {
+    command
         .args(["ledger::kill::child", "--exact", "--nocapture"])
         .env(TASK, format!("{round} {child} {}", path.display()))
         .stdin(Stdio::null())
@@ -76,16 +110,17 @@ fn start(path: &Path, round: u64, child: u64) -> Child {
         .unwrap()
 }
 
-/// Kills a child once it has acknowledged `life` operations; everything it acknowledged.
-fn live_and_die(mut process: Child, life: u64) -> Vec<String> {
-    let mut lines = BufReader::new(process.stdout.take().unwrap());
+/// Kills a child once it has acknowledged so many operations; everything it acknowledged.
+fn live_and_die(mut process: Child, acknowledgements: u64) -> Vec<String> {
+    let mut said = BufReader::new(process.stdout.take().unwrap());
     let mut acknowledged = Vec::new();
     let mut line = String::new();
-    while lines.read_line(&mut line).unwrap() > 0 {
+    while said.read_line(&mut line).unwrap() > 0 {
+        assert!(!line.starts_with("failed"), "{line}");
         // A line that was cut by death acknowledges nothing.
         if let Some(done) = line.strip_prefix("did ").and_then(|rest| rest.strip_suffix('\n')) {
             acknowledged.push(done.to_owned());
-            if acknowledged.len() as u64 == life {
+            if acknowledged.len() as u64 == acknowledgements {
                 process.kill().unwrap();
             }
         }
@@ -153,12 +188,23 @@ fn work(mut books: Books<SqliteLedger>, round: u64, child: u64) {
     let mut luck = Luck(round * 101 + child);
     let mut flying: BTreeMap<AttemptId, i128> = BTreeMap::new();
     let mut out = std::io::stdout();
+    let mut failures = 0;
     // The harness may have begun a line.
     out.write_all(b"\n").unwrap();
     for number in 0..OPERATIONS_MAX {
         let name = format!("{round}-{child}-{number}");
         let batch = batch(&mut luck, run, &name, &flying);
-        let answers = books.apply(&batch).unwrap().answers;
+        let answers = match books.apply(&batch) {
+            Ok(applied) => applied.answers,
+            Err(error) => {
+                out.write_all(format!("failed {error}\n").as_bytes()).unwrap();
+                failures += 1;
+                if failures == 3 {
+                    return;
+                }
+                continue;
+            }
+        };
         let mut done = Vec::new();
         for (operation, answer) in batch.iter().zip(answers) {
             done.extend(acknowledge(operation, &answer.unwrap(), &mut flying));

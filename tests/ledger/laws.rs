@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::model::{AGENTS, HANDS, Model, Op, SCOPES};
+use super::model::Model;
+use super::operations::{AGENTS, HANDS, Op, SCOPES};
 use super::stand::{InMemory, OnDisk, Stand};
 
 fn op() -> impl Strategy<Value = Op> {
