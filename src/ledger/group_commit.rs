@@ -34,7 +34,7 @@ pub enum BooksError {
 }
 
 /// How a request was decided, in the end.
-pub type Decided = Result<Grant, Denial>;
+pub type Decided = Result<Grant, Box<Denial>>;
 
 struct Request {
     operation: Operation,
@@ -76,7 +76,7 @@ impl GroupCommit {
         let waits_until = hold.map(|hold| Instant::now() + hold);
         match self.ask(Operation::Reserve(ask), waits_until)? {
             Answer::Admission(Admission::Admitted(grant)) => Ok(Ok(grant)),
-            Answer::Admission(Admission::Refused(denial)) => Ok(Err(denial)),
+            Answer::Admission(Admission::Refused(denial)) => Ok(Err(Box::new(denial))),
             _ => Err(BooksError::Closed),
         }
     }
@@ -177,7 +177,8 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
         let late: Vec<AttemptId> = self
             .waiting
             .iter()
-            .filter_map(|(attempt, waiting)| is_late(waiting).then(|| attempt.clone()))
+            .filter(|(_, waiting)| is_late(waiting))
+            .map(|(attempt, _)| attempt.clone())
             .collect();
         let mut operations: Vec<Operation> =
             batch.iter().map(|request| request.operation.clone()).collect();
