@@ -125,7 +125,7 @@ fn row(id: String, began: Timestamp, report: &RunReport) -> RunRow {
     kept.lost.agents.clear();
     for denial in &mut kept.denials {
         // A label is the head of the prompt where the script gives none.
-        denial.agent.clear();
+        "an agent".clone_into(&mut denial.agent);
     }
     if let RunResult::Returned { value, .. } = &mut kept.result {
         *value = None;
