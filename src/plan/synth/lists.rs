@@ -74,24 +74,19 @@ impl Writer<'_> {
         length: usize,
         seed: Seed,
     ) -> usize {
+        let outer = self.set_aside();
+        // A word of an enum is nobody's item: lists of them are drawn afresh.
+        let may_repeat = !outer.in_item
+            && sources.is_empty()
+            && self.scene.extremes.is_none()
+            && !self.is_choice(list.item);
         let path_is_item = list.id.as_deref().is_none_or(|id| matches!(id, "file" | "path"));
-        let outer = Outer {
-            marker: self.marker,
-            subject: self.subject,
-            position: self.position,
-            in_item: self.in_item,
-            echo: self.echo.take(),
-            siblings: std::mem::take(&mut self.siblings),
-            path_is_item: self.path_is_item,
-            group: self.group,
-        };
-        let may_repeat = !outer.in_item && sources.is_empty() && self.scene.extremes.is_none();
         self.path_is_item = path_is_item && list.rule.kind != ListKind::Problem;
         self.group = length;
         let mut sources = sources.into_iter();
         let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(length);
         for index in 0..length {
-            let before = self.out.len();
+            let (before, items_before) = (self.out.len(), self.items.len());
             if !ranges.is_empty() {
                 self.out.push(',');
             }
@@ -102,8 +97,9 @@ impl Writer<'_> {
             let required = ranges.len() + (length - index) <= list.min;
             let item_seed = seed.child(ITEM).child(index as u64);
             let repeated = may_repeat && self.repeat(node, list, item_seed, length);
+            let taken = list.unique && self.has_twin(start, &ranges);
             let fine = match repeated {
-                true if self.out.len() > start => true,
+                true if self.out.len() > start && !taken => true,
                 true if !required => false,
                 _ => self.distinct_item(node, list, item_seed, (index, start), &ranges, required),
             };
@@ -112,8 +108,28 @@ impl Writer<'_> {
                 self.note_sibling(list, start);
             } else {
                 self.out.truncate(before);
+                // Others will stand where it stood.
+                self.forget_items(items_before);
             }
         }
+        self.bring_back(outer);
+        ranges.len()
+    }
+
+    fn set_aside(&mut self) -> Outer {
+        Outer {
+            marker: self.marker,
+            subject: self.subject,
+            position: self.position,
+            in_item: self.in_item,
+            echo: self.echo.take(),
+            siblings: std::mem::take(&mut self.siblings),
+            path_is_item: self.path_is_item,
+            group: self.group,
+        }
+    }
+
+    fn bring_back(&mut self, outer: Outer) {
         let names = std::mem::replace(&mut self.siblings, outer.siblings);
         if !outer.in_item && !names.is_empty() {
             // Later lists of the same result may refer to these.
@@ -126,7 +142,6 @@ impl Writer<'_> {
         self.echo = outer.echo;
         self.path_is_item = outer.path_is_item;
         self.group = outer.group;
-        ranges.len()
     }
 
     /// Writes a new item, again where it equals a sibling and must not.
@@ -148,13 +163,17 @@ impl Writer<'_> {
             self.forget_items(items_before);
             let seed = if attempt == 0 { seed } else { seed.child(attempt) };
             self.new_item(node, id, seed, index);
-            let written = self.out.get(start..).unwrap_or("");
-            let twin = |range: &(usize, usize)| self.out.get(range.0..range.1) == Some(written);
-            if tries == 1 || !ranges.iter().any(twin) {
+            if tries == 1 || !self.has_twin(start, ranges) {
                 return true;
             }
         }
         required
+    }
+
+    /// Whether what stands since `start` equals one of the items at `ranges`.
+    fn has_twin(&self, start: usize, ranges: &[(usize, usize)]) -> bool {
+        let written = self.out.get(start..).unwrap_or("");
+        ranges.iter().any(|range| self.out.get(range.0..range.1) == Some(written))
     }
 
     fn is_choice(&self, id: NodeId) -> bool {
