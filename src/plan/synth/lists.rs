@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::form::{Kind, ListForm, Node, NodeId, NumberRole};
+use super::form::{Judging, Kind, ListForm, Node, NodeId, NumberRole};
 use super::scalars::fits_text;
 use super::word_tables::{ListKind, words_of};
 use super::writer::{NewItem, Writer};
@@ -212,7 +212,8 @@ impl Writer<'_> {
         };
         let round = i32::try_from(scene.asked.round).unwrap_or(i32::MAX);
         let fresh = match (list.rule.kind, round) {
-            (ListKind::Refs | ListKind::Indices | ListKind::Judged, _) => return false,
+            (ListKind::Refs | ListKind::Indices, _) => return false,
+            (ListKind::Judged, _) if list.found.is_none() => return false,
             (ListKind::Gate | ListKind::Plain, 0) => 1.0,
             (_, 0) => 1.0 - novelty.overlap,
             _ => {
@@ -261,6 +262,9 @@ impl Writer<'_> {
             return Vec::new();
         }
         let keep = match (list.rule.kind, scene.form.keep) {
+            (ListKind::Judged, None) if !self.judges_what_is_shown(node, list) => {
+                return Vec::new();
+            }
             (ListKind::Judged, None) => 1.0,
             (ListKind::Refs | ListKind::Indices | ListKind::Gate, _) | (_, None) => {
                 return Vec::new();
@@ -294,6 +298,23 @@ impl Writer<'_> {
         ranked.truncate(kept);
         ranked.sort_by_key(|(_, at, _)| *at);
         ranked.into_iter().map(|(_, _, value)| value.clone()).collect()
+    }
+
+    /// Whether a list that may be judgements has one for each item shown, rather than what the
+    /// agent was sent to find.
+    fn judges_what_is_shown(&self, node: &Node, list: &ListForm) -> bool {
+        let shown = self.scene.shown.objects();
+        if let Some(place) = &list.found {
+            // Handed on with a grade, unless the prompt names no such places.
+            return shown.len() > 1 && shown.iter().all(|item| item.get(&**place).is_some());
+        }
+        match list.judging {
+            Judging::Verdicts => true,
+            // Who asks for "the top 5" does not ask for one per item.
+            _ if self.cap(node, list).is_some() => false,
+            Judging::Names => true,
+            Judging::No => shown.len() > 1,
+        }
     }
 
     /// The values that a list of references may hold; `None` where it is not one, or nothing is
