@@ -7,6 +7,7 @@ use flyball::id::StageKey;
 use flyball::plan::synth::{Booleans, Extremes, Probe, SampleState, SynthCall};
 use flyball::ports::script::Outcome;
 use flyball::seed::Seed;
+use flyball::usage::{StageKind, TokenCounter, UsageModel, shipped_text};
 use serde_json::{Value, json};
 
 use super::{Ask, Plan, Setup, ask, list};
@@ -76,6 +77,40 @@ fn a_word_asked_for_stands_at_both_ends() {
         seen.insert(word);
     }
     assert_eq!(seen.len(), 2);
+}
+
+#[test]
+fn invented_words_are_tokens_and_say_nothing_of_success() {
+    let counter = TokenCounter::load();
+    let (plan, usage) = (Plan::shipped(), UsageModel::parse(shipped_text()).unwrap());
+    let schema = json!({
+        "type": "object", "required": ["code", "summary", "url", "path", "name"],
+        "properties": {
+            "code": { "type": "string" }, "summary": { "type": "string" },
+            "url": { "type": "string" }, "path": { "type": "string" }, "name": { "type": "string" }
+        }
+    });
+    for number in 0..20 {
+        let Value::String(text) = plan.sample(number).one(&text("check", "Look at it.")) else {
+            panic!("no text");
+        };
+        let words = text.split(' ').count() as u64;
+        // The marker is a handful.
+        assert!((words..words + 12).contains(&counter.count(&text)), "{text}");
+        let object = plan.sample(number).one(&ask("check", "check", "Look at it.", &schema));
+        let strings = object.as_object().unwrap().values().map(|text| text.as_str().unwrap());
+        for text in strings.chain([text.as_str()]) {
+            for word in [
+                "error", "fail", "wrong", "lost", "test", "bug", "issue", "empty", "not", "pass",
+                "done", "warn", "block", "reject", "approv", "ok", "miss", "null", "invalid",
+                "low",
+            ] {
+                let said = text.split(|c: char| !c.is_alphabetic()).any(|said| said.contains(word));
+                assert!(!said, "{word}: {text}");
+            }
+            assert_eq!(usage.kind_of("", "", text, false), StageKind::General, "{text}");
+        }
+    }
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl Writer<'_> {
             TextForm::Name => self.lead_with("part-", marker, ""),
             TextForm::Branch => self.lead_with("work/", marker, ""),
             TextForm::Code => {
-                self.lead_with("check_", marker, "(input); ");
+                self.lead_with("call_", marker, "(input); ");
                 write_words(&mut self.out, words, offset);
             }
             TextForm::Path => self.path(marker, pick, &node.name),
