@@ -114,6 +114,26 @@ fn invented_words_are_tokens_and_say_nothing_of_success() {
 }
 
 #[test]
+fn addresses_have_several_hosts_and_each_its_own_page() {
+    let schema = json!({
+        "type": "object", "required": ["links"],
+        "properties": { "links": { "type": "array", "minItems": 60, "maxItems": 60, "items": {
+            "type": "object", "required": ["url"], "properties": { "url": { "type": "string" } }
+        } } }
+    });
+    let answer = Plan::shipped().sample(3).one(&ask("find", "find", "Find links.", &schema));
+    let urls: Vec<&str> =
+        list(&answer, "links").iter().map(|link| link["url"].as_str().unwrap()).collect();
+    let host = |url: &&str| url.split('/').nth(2).unwrap().to_owned();
+    let hosts: BTreeSet<String> = urls.iter().map(host).collect();
+    assert!((15..=36).contains(&hosts.len()), "{hosts:?}");
+    assert!(hosts.iter().all(|host| {
+        [".example.com", ".example.net", ".example.org"].iter().any(|zone| host.ends_with(zone))
+    }));
+    assert_eq!(urls.iter().collect::<BTreeSet<_>>().len(), 60);
+}
+
+#[test]
 fn a_repair_loop_on_a_word_ends() {
     let plan = Plan::shipped();
     let rounds = |number| {

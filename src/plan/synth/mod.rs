@@ -14,6 +14,7 @@ mod compile_objects;
 mod compile_scalars;
 mod filler;
 mod form;
+mod hosts;
 mod lengths;
 mod lists;
 mod pattern;
