@@ -80,6 +80,35 @@ fn a_word_asked_for_stands_at_both_ends() {
 }
 
 #[test]
+fn a_text_given_word_by_word_is_the_answer() {
+    for (prompt, text) in [
+        ("Ping the service. Reply with exactly: PONG", "PONG"),
+        ("Write the file, then respond with only \"file written\".", "file written"),
+        ("Do the step. When in doubt ask. Answer with ONLY the word DONE.", "DONE"),
+        ("Store it. Return exactly this line:\nSTATE: stored\nand stop.", "STATE: stored"),
+    ] {
+        assert!(answers(prompt).iter().all(|answer| answer == text), "{prompt}");
+    }
+}
+
+#[test]
+fn a_text_that_is_described_is_not_given() {
+    for prompt in [
+        "Count the files. Respond with only the number.",
+        "Reply with exactly one sentence.",
+        "Reply with exactly ONE sentence.",
+        "Return only: the names of the modules",
+        "Reply with exactly: <the title>",
+        "If nothing changed, reply with exactly: SAME. Else say what did.",
+        "Reply with exactly DONE if it worked.",
+        "Name exactly: three of them",
+    ] {
+        let all = answers(prompt);
+        assert!(all.iter().all(|answer| answer.starts_with("zq")), "{prompt}: {}", all[0]);
+    }
+}
+
+#[test]
 fn invented_words_are_tokens_and_say_nothing_of_success() {
     let counter = TokenCounter::load();
     let (plan, usage) = (Plan::shipped(), UsageModel::parse(shipped_text()).unwrap());

@@ -12,6 +12,7 @@ mod compile;
 mod compile_kinds;
 mod compile_objects;
 mod compile_scalars;
+mod exact_text;
 mod filler;
 mod form;
 mod hosts;
