@@ -58,6 +58,17 @@ pub fn without_filler(text: &str) -> (Cow<'_, str>, u64) {
     (Cow::Owned(rest), sentences * WORDS_FROM_START as u64)
 }
 
+/// Whether words with one space between stand in this order in our texts, which go round.
+pub(super) fn is_filler(words: &str) -> bool {
+    let words = format!("{words} ");
+    let length = words.len();
+    let after_space = |text: &str, at: usize| at == 0 || text.as_bytes().get(at - 1) == Some(&b' ');
+    let stands_in = |text: &str| text.match_indices(&words).any(|(at, _)| after_space(text, at));
+    let end = SENTENCE.get(SENTENCE.len().saturating_sub(length)..).unwrap_or("");
+    let start = SENTENCE.get(..length).unwrap_or("");
+    stands_in(SENTENCE) || stands_in(&format!("{end}{start}"))
+}
+
 /// Words of [`SENTENCE`].
 const WORDS_FROM_START: usize = words_in(SENTENCE);
 
