@@ -102,7 +102,12 @@ impl Workload for UsageWorkload {
         let text = |text: &Option<Arc<str>>| text.clone().unwrap_or_default();
         let traits = AgentTraits {
             role: job.role,
-            kind: self.usage.kind_of(&text(&call.label), &text(&call.phase), &call.prompt),
+            kind: self.usage.kind_of(
+                &text(&call.label),
+                &text(&call.phase),
+                &call.prompt,
+                call.worktree,
+            ),
             tokenizer: model.tokenizer,
             context_tokens: model.context_tokens,
             max_output_tokens: model.max_output_tokens,

@@ -255,7 +255,12 @@ impl Setup {
         let effort = self.effort_on(model, identity.effort.as_deref());
         StageTraits {
             role: self.guess.roles.get(&identity.key.0).copied().unwrap_or(Role::Single),
-            kind: self.usage.kind_of(&identity.skeleton, &identity.phase, prompt),
+            kind: self.usage.kind_of(
+                &identity.skeleton,
+                &identity.phase,
+                prompt,
+                identity.worktree,
+            ),
             model: ModelFacts::of(model),
             effort,
             worktree: identity.worktree,

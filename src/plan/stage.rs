@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::StageKey;
+use crate::plan::synth::{invented_start, without_invented};
 use crate::ports::script::AgentCall;
 use crate::seed::{key_of, key_of_parts};
 
@@ -15,7 +16,7 @@ pub struct StageIdentity {
     pub key: StageKey,
     /// What people type in `--assume`: the fixed part of the label, else the phase, else `agent`.
     pub name: Arc<str>,
-    /// The phase; empty for none.
+    /// The phase; empty for none. Invented text in it is `*`, as in the agent type.
     pub phase: Arc<str>,
     /// The label with its varying part as `*`; empty where agents have no label.
     pub skeleton: Arc<str>,
@@ -87,16 +88,17 @@ impl StageIndex {
             (_, Some(label)) => label_skeleton(label),
         };
         let text = |part: &Option<Arc<str>>| part.as_deref().map_or(0, key_of);
+        let (phase, agent_type) = (fixed(call.phase.as_ref()), fixed(call.agent_type.as_ref()));
         let parts = [
-            text(&call.phase),
-            text(&call.agent_type),
+            text(&phase),
+            text(&agent_type),
             text(&call.schema),
             text(&call.model),
             key_of(&skeleton),
         ];
         let stage = match self.by_parts.get(&parts) {
             Some(&stage) => stage,
-            None => self.open(parts, call, &skeleton),
+            None => self.open(parts, call, &skeleton, (phase, agent_type)),
         };
         let key = self.stages.get(stage).map_or(0, |identity| identity.key.0);
         let label = text(&call.label);
@@ -111,14 +113,20 @@ impl StageIndex {
         Placement { stage, identity, ordinal }
     }
 
-    fn open(&mut self, parts: [u64; 5], call: &AgentCall, skeleton: &str) -> usize {
-        let phase = call.phase.clone().unwrap_or_else(|| "".into());
+    fn open(
+        &mut self,
+        parts: [u64; 5],
+        call: &AgentCall,
+        skeleton: &str,
+        (phase, agent_type): (Option<Arc<str>>, Option<Arc<str>>),
+    ) -> usize {
+        let phase = phase.unwrap_or_else(|| "".into());
         self.stages.push(StageIdentity {
             key: StageKey(key_of_parts(&parts)),
             name: stage_name(skeleton, &phase).into(),
             phase,
             skeleton: skeleton.into(),
-            agent_type: call.agent_type.clone(),
+            agent_type,
             schema: call.schema.clone(),
             model: call.model.clone(),
             effort: call.effort.clone(),
@@ -132,6 +140,11 @@ impl StageIndex {
     }
 }
 
+/// A name without what was invented: results differ from sample to sample, stages must not.
+fn fixed(name: Option<&Arc<str>>) -> Option<Arc<str>> {
+    name.map(|name| without_invented(name).map_or_else(|| Arc::clone(name), Into::into))
+}
+
 /// Whether `label` can come from `template`, which says more than that anything may stand there.
 fn fits(template: &str, label: &str) -> bool {
     let fixed = template.split('*').next().unwrap_or("");
@@ -139,11 +152,12 @@ fn fits(template: &str, label: &str) -> bool {
     letters >= 2 && label.starts_with(fixed)
 }
 
-/// A label with its varying part as `*`: what follows the first separator, and digits elsewhere.
+/// A label with its varying part as `*`: what follows the first separator or is invented, and digits
+/// elsewhere.
 /// `verify:src/a.rs` and `verify:src/b.rs` share `verify:*`; `round 2` becomes `round *`.
 pub fn label_skeleton(label: &str) -> String {
     let label = label.trim();
-    let cut = separator(label);
+    let cut = [separator(label), invented_start(label)].into_iter().flatten().min();
     let (fixed, varies) = match cut {
         Some(end) => (label.get(..end).unwrap_or(label), true),
         None => (label, false),
@@ -167,12 +181,10 @@ pub fn label_skeleton(label: &str) -> String {
     skeleton
 }
 
-/// The byte just behind the first separator that has at least two letters before it and something
-/// behind it.
+/// The byte just behind the first separator that has at least two letters before it, or one with a
+/// number, and something behind it.
 fn separator(label: &str) -> Option<usize> {
-    let letters_before = |at: usize| {
-        label.get(..at).is_some_and(|head| head.chars().filter(|c| c.is_alphabetic()).count() >= 2)
-    };
+    let letters_before = |at: usize| label.get(..at).is_some_and(says_something);
     let candidates = label.char_indices().filter_map(|(at, letter)| {
         let end = at + letter.len_utf8();
         let splits = matches!(letter, ':' | '#' | '[' | '(' | '/' | '=' | '@' | '|' | '—' | '–')
@@ -182,7 +194,18 @@ fn separator(label: &str) -> Option<usize> {
     candidates.min()
 }
 
-/// The fixed part of a skeleton as people would say it, else the phase, else `agent`.
+/// Two letters, or one with a number: `verify`, `v0`.
+fn says_something(head: &str) -> bool {
+    let letters = head.chars().filter(|c| c.is_alphabetic()).count();
+    let numbered = |head: &str| {
+        let rest = head.trim_start_matches(char::is_alphabetic);
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*')
+    };
+    letters >= 2 || (letters == 1 && numbered(head.trim()))
+}
+
+/// The fixed part of a skeleton as people would say it, else the phase, else `agent`. A letter that
+/// stands before a number says less than the phase.
 fn stage_name(skeleton: &str, phase: &str) -> String {
     let fixed: String = skeleton.replace('*', " ");
     let fixed = fixed
@@ -190,7 +213,9 @@ fn stage_name(skeleton: &str, phase: &str) -> String {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ");
-    if fixed.chars().any(char::is_alphabetic) {
+    let letters = fixed.chars().filter(|c| c.is_alphabetic()).count();
+    let bare = letters == 1 && skeleton.contains('*') && !phase.is_empty();
+    if letters > 0 && !bare {
         fixed
     } else if phase.is_empty() {
         "agent".to_owned()

@@ -81,9 +81,10 @@ impl UsageModel {
     }
 
     /// The kind of work that the words of a stage tell: the earliest known word of the label, else
-    /// of the phase, else of the prompt's beginning.
-    pub fn kind_of(&self, label: &str, phase: &str, prompt: &str) -> StageKind {
-        self.words.kind_of(label, phase, prompt)
+    /// of the phase, else of the prompt's beginning, JSON left out. `worktree` says that the agent
+    /// gets a working tree of its own; then it is not [`StageKind::Trivial`].
+    pub fn kind_of(&self, label: &str, phase: &str, prompt: &str, worktree: bool) -> StageKind {
+        self.words.kind_of(label, phase, prompt, worktree)
     }
 
     /// How many tokens of `tokenizer` a text has that has `o200k` tokens of o200k. An estimate for

@@ -47,9 +47,55 @@ fn a_label_keeps_what_does_not_vary() {
         ("a:b", "a:b"),
         ("verify:", "verify:"),
         ("7", "*"),
+        ("v0:the tide is high", "v*:*"),
+        ("v12 [a]", "v* [*"),
         ("", ""),
     ] {
         assert_eq!(label_skeleton(label), skeleton, "{label:?}");
+    }
+}
+
+#[test]
+fn invented_text_is_no_part_of_a_skeleton() {
+    for (label, skeleton) in [
+        ("judge zq4f7k2m9a", "judge *"),
+        ("judge ZQ4F7K2M9A: the river", "judge *"),
+        ("judge zq4f7", "judge *"),
+        ("judge-part-zq4f7k2m9a", "judge-*"),
+        ("src/part/zq4f7k2m9a.rs", "*"),
+        ("zq4f7k2m9a by hand", "*"),
+        ("load https://docs.example.org/zq4f7k2m9a/page", "load *"),
+        ("load news.example.net", "load *"),
+        ("judge light-of-the-sun", "judge *"),
+        ("v0 zq4f7k2m9a", "v* *"),
+        // Words that people would write.
+        ("walk the garden", "walk the garden"),
+        ("quiz", "quiz"),
+    ] {
+        assert_eq!(label_skeleton(label), skeleton, "{label:?}");
+    }
+}
+
+#[test]
+fn invented_results_make_no_stages() {
+    let schema = "{ type: 'object', required: ['claims'], properties: { claims: { type: 'array',
+  minItems: 6, items: { type: 'object', required: ['claim', 'kind'],
+  properties: { claim: { type: 'string' }, kind: { type: 'string' } } } } } }";
+    for options in [
+        "{ phase: 'Vote', label: 'v' + n % 3 + ':' + c.claim.slice(0, 40) }",
+        "{ phase: 'Vote', label: [c.claim.toUpperCase().slice(0, 6), 'vote'].join(' ') }",
+        "{ phase: 'Vote', label: ['vote', c.claim.split(': ')[1]].join('-') }",
+        "{ phase: 'Vote', label: 'vote', agentType: c.kind }",
+        "{ phase: 'Vote ' + c.kind, label: 'vote' }",
+    ] {
+        let script = format!(
+            "{HEAD}const found = await agent('Find claims.', {{ label: 'find', schema: {schema} }});
+await parallel(found.claims.map((c, n) => () => agent('Vote on ' + c.claim, {options})));"
+        );
+        let report = Stand::script(&script).plan();
+        let names: Vec<&str> = report.stages.iter().map(|stage| stage.name.as_str()).collect();
+        assert_eq!(names.len(), 2, "{options}: {names:?}");
+        assert_eq!(report.stages[1].role, Role::FanOut, "{options}");
     }
 }
 
@@ -60,6 +106,9 @@ fn a_stage_is_called_by_its_label_else_its_phase() {
         (Some("round 2"), None, "round"),
         (Some("scan[3]"), None, "scan"),
         (Some("7"), Some("Vote"), "Vote"),
+        (Some("v0:a"), Some("Vote"), "Vote"),
+        (Some("v0:a"), None, "v"),
+        (Some("a"), Some("Vote"), "a"),
         (None, Some("Find"), "Find"),
         (None, None, "agent"),
         (Some("42"), None, "agent"),

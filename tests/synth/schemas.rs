@@ -147,6 +147,46 @@ fn an_enum_leans_to_the_likely_words() {
     assert!((720..860).contains(&done), "{done}");
 }
 
+/// A stage that is asked the same again and again: all it says is valid, and so is what is
+/// remembered of it.
+fn asked_again(schema: &Value, number: u64, rounds: usize) {
+    let plan = Plan::shipped();
+    let validator = jsonschema::validator_for(schema).unwrap();
+    let mut sample = plan.sample(number);
+    for round in 0..rounds {
+        let mut result =
+            sample.all_full(&[ask("stage", "label", format!("Do it, {round}."), schema)]);
+        let Outcome::Json(text) = result.remove(0).outcome else { panic!("{schema}") };
+        let parsed = serde_json::from_str::<Value>(&text);
+        let parsed = parsed.unwrap_or_else(|error| panic!("{schema}\n{text}\n{error}"));
+        assert!(validator.is_valid(&parsed), "{schema}\n{text}");
+    }
+    for item in sample.state.items() {
+        assert!(serde_json::from_str::<Value>(item).is_ok(), "{schema}\n{item}");
+    }
+}
+
+#[test]
+fn a_list_of_few_words_stays_whole_when_it_is_asked_for_again() {
+    let words = json!({"enum": ["north", "south"]});
+    let few = json!({"type": "integer", "minimum": 1, "maximum": 3});
+    for items in [
+        json!({"type": "array", "items": words}),
+        json!({"type": "array", "items": words, "uniqueItems": true}),
+        json!({"type": "array", "items": {"const": "north"}, "minItems": 1}),
+        json!({"type": "array", "items": few, "uniqueItems": true}),
+        json!({"type": "array", "items": {"type": "string", "maxLength": 1}, "uniqueItems": true}),
+    ] {
+        let schema = json!({
+            "type": "object", "required": ["steps", "note"],
+            "properties": {"steps": items, "note": {"type": "string"}}
+        });
+        for number in 0..40 {
+            asked_again(&schema, number, 4);
+        }
+    }
+}
+
 /// Random schemas, some of them with keywords that cannot all be met by construction.
 fn any_schema() -> impl Strategy<Value = Value> {
     let name = prop::sample::select(vec![
@@ -193,6 +233,12 @@ fn any_schema() -> impl Strategy<Value = Value> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_remembered_is_json(inner in any_schema(), unique in any::<bool>(), number in 0_u64..1_000) {
+        let list = json!({"type": "array", "items": inner, "uniqueItems": unique});
+        asked_again(&object(&list), number, 3);
+    }
 
     #[test]
     fn results_are_valid(inner in any_schema(), number in 0_u64..1_000, extreme in 0_usize..4) {

@@ -7,6 +7,7 @@ use flyball::id::StageKey;
 use flyball::plan::synth::{Booleans, Extremes, Probe, SampleState, SynthCall};
 use flyball::ports::script::Outcome;
 use flyball::seed::Seed;
+use flyball::usage::{StageKind, TokenCounter, UsageModel, shipped_text};
 use serde_json::{Value, json};
 
 use super::{Ask, Plan, Setup, ask, list};
@@ -76,6 +77,89 @@ fn a_word_asked_for_stands_at_both_ends() {
         seen.insert(word);
     }
     assert_eq!(seen.len(), 2);
+}
+
+#[test]
+fn a_text_given_word_by_word_is_the_answer() {
+    for (prompt, text) in [
+        ("Ping the service. Reply with exactly: PONG", "PONG"),
+        ("Write the file, then respond with only \"file written\".", "file written"),
+        ("Do the step. When in doubt ask. Answer with ONLY the word DONE.", "DONE"),
+        ("Store it. Return exactly this line:\nSTATE: stored\nand stop.", "STATE: stored"),
+    ] {
+        assert!(answers(prompt).iter().all(|answer| answer == text), "{prompt}");
+    }
+}
+
+#[test]
+fn a_text_that_is_described_is_not_given() {
+    for prompt in [
+        "Count the files. Respond with only the number.",
+        "Reply with exactly one sentence.",
+        "Reply with exactly ONE sentence.",
+        "Return only: the names of the modules",
+        "Reply with exactly: <the title>",
+        "If nothing changed, reply with exactly: SAME. Else say what did.",
+        "Reply with exactly DONE if it worked.",
+        "Name exactly: three of them",
+    ] {
+        let all = answers(prompt);
+        assert!(all.iter().all(|answer| answer.starts_with("zq")), "{prompt}: {}", all[0]);
+    }
+}
+
+#[test]
+fn invented_words_are_tokens_and_say_nothing_of_success() {
+    let counter = TokenCounter::load();
+    let (plan, usage) = (Plan::shipped(), UsageModel::parse(shipped_text()).unwrap());
+    let schema = json!({
+        "type": "object", "required": ["code", "summary", "url", "path", "name"],
+        "properties": {
+            "code": { "type": "string" }, "summary": { "type": "string" },
+            "url": { "type": "string" }, "path": { "type": "string" }, "name": { "type": "string" }
+        }
+    });
+    for number in 0..20 {
+        let Value::String(text) = plan.sample(number).one(&text("check", "Look at it.")) else {
+            panic!("no text");
+        };
+        let words = text.split(' ').count() as u64;
+        // The marker is a handful.
+        assert!((words..words + 12).contains(&counter.count(&text)), "{text}");
+        let object = plan.sample(number).one(&ask("check", "check", "Look at it.", &schema));
+        let strings = object.as_object().unwrap().values().map(|text| text.as_str().unwrap());
+        for text in strings.chain([text.as_str()]) {
+            for word in [
+                "error", "fail", "wrong", "lost", "test", "bug", "issue", "empty", "not", "pass",
+                "done", "warn", "block", "reject", "approv", "ok", "miss", "null", "invalid",
+                "low",
+            ] {
+                let said = text.split(|c: char| !c.is_alphabetic()).any(|said| said.contains(word));
+                assert!(!said, "{word}: {text}");
+            }
+            assert_eq!(usage.kind_of("", "", text, false), StageKind::General, "{text}");
+        }
+    }
+}
+
+#[test]
+fn addresses_have_several_hosts_and_each_its_own_page() {
+    let schema = json!({
+        "type": "object", "required": ["links"],
+        "properties": { "links": { "type": "array", "minItems": 60, "maxItems": 60, "items": {
+            "type": "object", "required": ["url"], "properties": { "url": { "type": "string" } }
+        } } }
+    });
+    let answer = Plan::shipped().sample(3).one(&ask("find", "find", "Find links.", &schema));
+    let urls: Vec<&str> =
+        list(&answer, "links").iter().map(|link| link["url"].as_str().unwrap()).collect();
+    let host = |url: &&str| url.split('/').nth(2).unwrap().to_owned();
+    let hosts: BTreeSet<String> = urls.iter().map(host).collect();
+    assert!((15..=36).contains(&hosts.len()), "{hosts:?}");
+    assert!(hosts.iter().all(|host| {
+        [".example.com", ".example.net", ".example.org"].iter().any(|zone| host.ends_with(zone))
+    }));
+    assert_eq!(urls.iter().collect::<BTreeSet<_>>().len(), 60);
 }
 
 #[test]

@@ -135,6 +135,67 @@ fn caps_in_the_prompt_are_kept() {
     }
 }
 
+/// What an agent is asked for that is shown one item or several, and how many it brings.
+fn results_of(prompt: &str, item: &Value) -> Vec<usize> {
+    let schema = json!({
+        "type": "object", "required": ["results"],
+        "properties": {"results": {"type": "array", "maxItems": 8, "items": item}}
+    });
+    lengths(&Plan::shipped(), prompt, "results", &schema)
+}
+
+fn item(properties: &Value) -> Value {
+    let required: Vec<&String> = properties.as_object().unwrap().keys().collect();
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
+const ONE_SHOWN: &str = r#"Look into this: {"topic":[{"name":"tides"}]}"#;
+const THREE_SHOWN: &str = r#"Look at these: [{"name":"tides"},{"name":"winds"},{"name":"rain"}]"#;
+
+#[test]
+fn what_is_found_is_not_one_per_item_shown() {
+    let page = item(&json!({
+        "url": {"type": "string"}, "name": {"type": "string"},
+        "relevance": {"enum": ["high", "medium", "low"]}
+    }));
+    let asked = format!("{ONE_SHOWN}. Return the top 4-6 results.");
+    assert!(results_of(&asked, &page).iter().all(|count| (4..=6).contains(count)));
+    let median = results_of(ONE_SHOWN, &page)[150];
+    assert!((3..=6).contains(&median), "{median}");
+    let apart = results_of(THREE_SHOWN, &page);
+    assert!(apart.iter().any(|count| *count != 3));
+}
+
+#[test]
+fn a_width_in_prose_comes_before_one_per_item_shown() {
+    let note = item(&json!({"name": {"type": "string"}, "note": {"type": "string"}}));
+    assert!(results_of(THREE_SHOWN, &note).iter().all(|count| *count == 3));
+    let asked = format!("{THREE_SHOWN}. Give up to 8 results.");
+    assert!(results_of(&asked, &note).iter().any(|count| *count > 3));
+    let asked = format!("{THREE_SHOWN}. Return 5-7 results.");
+    assert!(results_of(&asked, &note).iter().all(|count| (5..=7).contains(count)));
+}
+
+#[test]
+fn a_verdict_is_given_on_each_item_shown() {
+    let asked = format!("{THREE_SHOWN}. Return up to 8 results.");
+    for judged in [
+        json!({"name": {"type": "string"}, "real": {"type": "boolean"}}),
+        json!({"name": {"type": "string"}, "severity": {"enum": ["high", "low"]}}),
+        json!({"name": {"type": "string"}, "score": {"type": "number"}}),
+        json!({"source": {"type": "string"}, "supported": {"type": "boolean"}}),
+    ] {
+        let counts = results_of(&asked, &item(&judged));
+        assert!(counts.iter().all(|count| *count == 3), "{judged}: {counts:?}");
+    }
+    let named = item(&json!({"id": {"type": "string"}, "note": {"type": "string"}}));
+    assert!(results_of(ONE_SHOWN, &named).iter().all(|count| *count == 1));
+    // Pages that are shown and graded are judged, too.
+    let pages = r#"Grade: [{"url":"https://x.example/1"},{"url":"https://x.example/2"}]"#;
+    let graded = item(&json!({"url": {"type": "string"}, "score": {"type": "number"}}));
+    assert!(results_of(pages, &graded).iter().all(|count| *count == 2));
+}
+
 #[test]
 fn caps_in_the_script_are_kept() {
     let script = "const p = `Look around.\nReturn up to 2 findings`\n";

@@ -28,15 +28,44 @@ fn words_tell_the_kind() {
     ];
     let model = shipped();
     for (label, phase, prompt, kind) in table {
-        assert_eq!(model.kind_of(label, phase, prompt), kind, "{label:?} {phase:?} {prompt:?}");
+        assert_eq!(
+            model.kind_of(label, phase, prompt, false),
+            kind,
+            "{label:?} {phase:?} {prompt:?}"
+        );
     }
+}
+
+#[test]
+fn json_in_a_prompt_is_material() {
+    let model = shipped();
+    for (prompt, kind) in [
+        (r#"Settle {"title":"a race","slug":"x"} and verify it."#, StageKind::Verify),
+        (r#"Settle [{"title":"a race"},{"title":"b"}], then report."#, StageKind::Synthesis),
+        // Cut short by the script.
+        (r#"Settle {"title":"find it","slug":"x","det… and verify it."#, StageKind::Verify),
+        (r#"Settle "a race" and give it a title."#, StageKind::Trivial),
+    ] {
+        assert_eq!(model.kind_of("", "", prompt, false), kind, "{prompt}");
+    }
+    // What is quoted does not use up the beginning.
+    let long = format!("Settle {{\"note\":\"{}\"}} and verify it.", "x".repeat(5_000));
+    assert_eq!(model.kind_of("", "", &long, false), StageKind::Verify);
+}
+
+#[test]
+fn who_gets_a_working_tree_has_work_to_do() {
+    let model = shipped();
+    assert_eq!(model.kind_of("", "", "Give it a title.", false), StageKind::Trivial);
+    assert_eq!(model.kind_of("", "", "Give it a title.", true), StageKind::General);
+    assert_eq!(model.kind_of("", "", "Give it a title, verify it.", true), StageKind::Verify);
 }
 
 #[test]
 fn only_the_beginning_of_a_prompt_is_read() {
     let late = format!("{} verify", "lorem ".repeat(100));
-    assert_eq!(shipped().kind_of("", "", &late), StageKind::General);
-    assert_eq!(shipped().kind_of(&"é".repeat(1 << 20), "", "verify"), StageKind::Verify);
+    assert_eq!(shipped().kind_of("", "", &late, false), StageKind::General);
+    assert_eq!(shipped().kind_of(&"é".repeat(1 << 20), "", "verify", false), StageKind::Verify);
 }
 
 fn median_requests(kind: StageKind, role: Role, run_agents: u32) -> f64 {

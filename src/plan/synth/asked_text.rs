@@ -1,9 +1,10 @@
 //! What a prompt without a schema asks its text to be: JSON of a shape that it shows, or a word
-//! such as PASS or FAIL. Owns the reading of such prompts into a schema; draws nothing.
+//! such as PASS or FAIL, or a text given word by word. Owns the reading of such prompts into a schema; draws nothing.
 
 use memchr::memchr2_iter;
 use serde_json::{Map, Value, json};
 
+use super::exact_text::exact_text;
 use super::word_tables::WordTables;
 
 /// What a text result has to hold.
@@ -13,6 +14,8 @@ pub(super) enum AskedText {
     Json(String),
     /// The text ends with one of the words, drawn by this schema under [`WRAP`], after this lead.
     Word { schema: String, lead: String },
+    /// The whole text is this one.
+    Exact(String),
 }
 
 /// The property that holds what is asked for: schemas have objects at their root.
@@ -45,6 +48,7 @@ pub(super) fn asked_text(prompt: &str, tables: &WordTables) -> Option<AskedText>
         return Some(AskedText::Json(wrapped(&shape)));
     }
     words_asked(prompt, tables)
+        .or_else(|| exact_text(prompt).map(|text| AskedText::Exact(text.to_owned())))
 }
 
 fn wrapped(schema: &Value) -> String {

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::compile::{At, Compiler, shared};
 use super::compile_kinds::Keywords;
-use super::form::{Field, Kind, ListForm, NodeId, NumberRole, ObjectForm};
-use super::word_tables::{BooleanKind, ListKind, ListRule};
+use super::form::{Field, Judging, Kind, ListForm, NodeId, NumberRole, ObjectForm};
+use super::word_tables::{BooleanKind, ListKind, ListRule, words_of};
 
 /// Lists longer than this are never drawn or probed, whatever a schema asks for.
 pub(super) const LIST_MAX: usize = 4_096;
@@ -137,7 +137,9 @@ impl<'s> Compiler<'s, '_> {
         let unique = keywords.all("uniqueItems").any(|value| *value == Value::Bool(true));
         let cap = self.cap(at.name, keywords.text("description"));
         let only = self.lists == 1;
-        let form = ListForm { rule, item, prefix, min, max, cap, unique, only, id };
+        let judging = self.judging(item);
+        let found = self.found(at.name, item, judging);
+        let form = ListForm { rule, item, prefix, min, max, cap, unique, only, judging, found, id };
         Ok(Kind::List(form))
     }
 
@@ -156,6 +158,55 @@ impl<'s> Compiler<'s, '_> {
             (kind, _) => kind,
         };
         rule
+    }
+
+    fn fields(&self, item: NodeId) -> &[Field] {
+        match self.get(item).map(|node| &node.kind) {
+            Some(Kind::Object(object)) => &object.fields,
+            _ => &[],
+        }
+    }
+
+    /// What the items of a list say of what a prompt shows.
+    fn judging(&self, item: NodeId) -> Judging {
+        let verdict = |field: &Field| match self.get(field.node).map(|node| &node.kind) {
+            Some(Kind::Boolean(_)) => true,
+            Some(Kind::Enum(words)) => words.ranked,
+            Some(Kind::Integer(number) | Kind::Number(number)) => number.rule.unit,
+            Some(Kind::Text(_)) => words_of(&field.name).iter().any(|word| word == "verdict"),
+            _ => false,
+        };
+        let names = |field: &Field| {
+            let words = words_of(&field.name);
+            words.last().is_some_and(|word| matches!(word.as_str(), "id" | "index" | "key"))
+        };
+        let fields = self.fields(item);
+        if fields.iter().any(verdict) {
+            Judging::Verdicts
+        } else if fields.iter().any(names) {
+            Judging::Names
+        } else {
+            Judging::No
+        }
+    }
+
+    /// The property that says where an item was found, unless the items are verdicts. "results" is
+    /// what both searches and judges return: there, a grade does not make it a judgement.
+    fn found(&self, name: &str, item: NodeId, judging: Judging) -> Option<Arc<str>> {
+        let fields = self.fields(item);
+        let decides = |field: &Field| match self.get(field.node).map(|node| &node.kind) {
+            Some(Kind::Boolean(boolean)) => boolean.rule.kind == BooleanKind::Verdict,
+            _ => false,
+        };
+        let results = words_of(name).iter().any(|word| word == "results");
+        if fields.iter().any(decides) || (judging == Judging::Verdicts && !results) {
+            return None;
+        }
+        let is_place = |field: &&Field| {
+            let place = ["url", "uri", "href", "link", "source", "permalink", "sourceUrl"];
+            place.iter().any(|known| field.name.eq_ignore_ascii_case(known))
+        };
+        fields.iter().find(is_place).map(|field| Arc::clone(&field.name))
     }
 
     /// The property that tells the items of a list apart.

@@ -3,12 +3,15 @@
 
 use std::borrow::Cow;
 
-/// Common short words; each is one token with the space before it.
-const SENTENCE: &str = "the value is read before the check and the call can return early when the \
-list is empty so the next step will use an old state and the error is lost in the main path of \
-the code which makes the result wrong for the user at that point but the test does not see it \
-because it only looks at the first case and then the same data is used again after the change \
-was made in the other part of the system while the lock is not held and the time is not set ";
+/// Common short words; each is one token with the space before it. None of them, nor a part of one,
+/// says how something went: scripts look for "error" or "not" in texts, and would find them here.
+/// No list of kinds of work has one either.
+const SENTENCE: &str = "the river runs along the valley and a little boat goes under the stone bridge \
+while the warm wind moves over the water and the light of the sun falls on the trees near the road \
+that leads up to the garden where two people sit by a fire and talk about the color of the sky and \
+the song of the birds and then they walk home along the same way with some bread and a cup of tea \
+and watch the stars that shine above the hills and the sea until the morning comes and the children \
+play in the park ";
 
 /// Appends about `words` words, beginning somewhere that depends on `offset`.
 pub(super) fn write_words(out: &mut String, words: usize, offset: u64) {
@@ -53,6 +56,17 @@ pub fn without_filler(text: &str) -> (Cow<'_, str>, u64) {
         rest.push_str(part);
     }
     (Cow::Owned(rest), sentences * WORDS_FROM_START as u64)
+}
+
+/// Whether words with one space between stand in this order in our texts, which go round.
+pub(super) fn is_filler(words: &str) -> bool {
+    let words = format!("{words} ");
+    let length = words.len();
+    let after_space = |text: &str, at: usize| at == 0 || text.as_bytes().get(at - 1) == Some(&b' ');
+    let stands_in = |text: &str| text.match_indices(&words).any(|(at, _)| after_space(text, at));
+    let end = SENTENCE.get(SENTENCE.len().saturating_sub(length)..).unwrap_or("");
+    let start = SENTENCE.get(..length).unwrap_or("");
+    stands_in(SENTENCE) || stands_in(&format!("{end}{start}"))
 }
 
 /// Words of [`SENTENCE`].

@@ -128,6 +128,16 @@ pub(super) enum Format {
     Hostname,
 }
 
+/// How clearly the items of a list are about items that the prompt shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judging {
+    No,
+    /// They have an id or a position.
+    Names,
+    /// They hold a verdict or a grade.
+    Verdicts,
+}
+
 #[derive(Debug)]
 pub(super) struct ListForm {
     pub(super) rule: ListRule,
@@ -141,6 +151,10 @@ pub(super) struct ListForm {
     pub(super) unique: bool,
     /// Whether no other list of the result could be meant by a cap without a noun.
     pub(super) only: bool,
+    /// What its items say of what the prompt shows.
+    pub(super) judging: Judging,
+    /// The property that says where an item was found, of items that are found, not judged.
+    pub(super) found: Option<Arc<str>>,
     /// Where there is a list of items to be told apart by a name: which property.
     pub(super) id: Option<Arc<str>>,
 }

@@ -107,7 +107,7 @@ impl Writer<'_> {
     }
 
     /// The cap in prose: this call's own prompt before the script and the description.
-    fn cap(&self, node: &Node, list: &ListForm) -> Option<Cap> {
+    pub(super) fn cap(&self, node: &Node, list: &ListForm) -> Option<Cap> {
         let only = list.only && !self.in_item;
         let own =
             if self.in_item { None } else { cap_in_prompt(self.scene.prompt, &node.name, only) };

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::form::{Kind, ListForm, Node, NodeId, NumberRole};
+use super::form::{Judging, Kind, ListForm, Node, NodeId, NumberRole};
 use super::scalars::fits_text;
 use super::word_tables::{ListKind, words_of};
 use super::writer::{NewItem, Writer};
@@ -74,24 +74,19 @@ impl Writer<'_> {
         length: usize,
         seed: Seed,
     ) -> usize {
+        let outer = self.set_aside();
+        // A word of an enum is nobody's item: lists of them are drawn afresh.
+        let may_repeat = !outer.in_item
+            && sources.is_empty()
+            && self.scene.extremes.is_none()
+            && !self.is_choice(list.item);
         let path_is_item = list.id.as_deref().is_none_or(|id| matches!(id, "file" | "path"));
-        let outer = Outer {
-            marker: self.marker,
-            subject: self.subject,
-            position: self.position,
-            in_item: self.in_item,
-            echo: self.echo.take(),
-            siblings: std::mem::take(&mut self.siblings),
-            path_is_item: self.path_is_item,
-            group: self.group,
-        };
-        let may_repeat = !outer.in_item && sources.is_empty() && self.scene.extremes.is_none();
         self.path_is_item = path_is_item && list.rule.kind != ListKind::Problem;
         self.group = length;
         let mut sources = sources.into_iter();
         let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(length);
         for index in 0..length {
-            let before = self.out.len();
+            let (before, items_before) = (self.out.len(), self.items.len());
             if !ranges.is_empty() {
                 self.out.push(',');
             }
@@ -102,8 +97,9 @@ impl Writer<'_> {
             let required = ranges.len() + (length - index) <= list.min;
             let item_seed = seed.child(ITEM).child(index as u64);
             let repeated = may_repeat && self.repeat(node, list, item_seed, length);
+            let taken = list.unique && self.has_twin(start, &ranges);
             let fine = match repeated {
-                true if self.out.len() > start => true,
+                true if self.out.len() > start && !taken => true,
                 true if !required => false,
                 _ => self.distinct_item(node, list, item_seed, (index, start), &ranges, required),
             };
@@ -112,8 +108,28 @@ impl Writer<'_> {
                 self.note_sibling(list, start);
             } else {
                 self.out.truncate(before);
+                // Others will stand where it stood.
+                self.forget_items(items_before);
             }
         }
+        self.bring_back(outer);
+        ranges.len()
+    }
+
+    fn set_aside(&mut self) -> Outer {
+        Outer {
+            marker: self.marker,
+            subject: self.subject,
+            position: self.position,
+            in_item: self.in_item,
+            echo: self.echo.take(),
+            siblings: std::mem::take(&mut self.siblings),
+            path_is_item: self.path_is_item,
+            group: self.group,
+        }
+    }
+
+    fn bring_back(&mut self, outer: Outer) {
         let names = std::mem::replace(&mut self.siblings, outer.siblings);
         if !outer.in_item && !names.is_empty() {
             // Later lists of the same result may refer to these.
@@ -126,7 +142,6 @@ impl Writer<'_> {
         self.echo = outer.echo;
         self.path_is_item = outer.path_is_item;
         self.group = outer.group;
-        ranges.len()
     }
 
     /// Writes a new item, again where it equals a sibling and must not.
@@ -148,13 +163,17 @@ impl Writer<'_> {
             self.forget_items(items_before);
             let seed = if attempt == 0 { seed } else { seed.child(attempt) };
             self.new_item(node, id, seed, index);
-            let written = self.out.get(start..).unwrap_or("");
-            let twin = |range: &(usize, usize)| self.out.get(range.0..range.1) == Some(written);
-            if tries == 1 || !ranges.iter().any(twin) {
+            if tries == 1 || !self.has_twin(start, ranges) {
                 return true;
             }
         }
         required
+    }
+
+    /// Whether what stands since `start` equals one of the items at `ranges`.
+    fn has_twin(&self, start: usize, ranges: &[(usize, usize)]) -> bool {
+        let written = self.out.get(start..).unwrap_or("");
+        ranges.iter().any(|range| self.out.get(range.0..range.1) == Some(written))
     }
 
     fn is_choice(&self, id: NodeId) -> bool {
@@ -193,7 +212,8 @@ impl Writer<'_> {
         };
         let round = i32::try_from(scene.asked.round).unwrap_or(i32::MAX);
         let fresh = match (list.rule.kind, round) {
-            (ListKind::Refs | ListKind::Indices | ListKind::Judged, _) => return false,
+            (ListKind::Refs | ListKind::Indices, _) => return false,
+            (ListKind::Judged, _) if list.found.is_none() => return false,
             (ListKind::Gate | ListKind::Plain, 0) => 1.0,
             (_, 0) => 1.0 - novelty.overlap,
             _ => {
@@ -242,6 +262,9 @@ impl Writer<'_> {
             return Vec::new();
         }
         let keep = match (list.rule.kind, scene.form.keep) {
+            (ListKind::Judged, None) if !self.judges_what_is_shown(node, list) => {
+                return Vec::new();
+            }
             (ListKind::Judged, None) => 1.0,
             (ListKind::Refs | ListKind::Indices | ListKind::Gate, _) | (_, None) => {
                 return Vec::new();
@@ -275,6 +298,23 @@ impl Writer<'_> {
         ranked.truncate(kept);
         ranked.sort_by_key(|(_, at, _)| *at);
         ranked.into_iter().map(|(_, _, value)| value.clone()).collect()
+    }
+
+    /// Whether a list that may be judgements has one for each item shown, rather than what the
+    /// agent was sent to find.
+    fn judges_what_is_shown(&self, node: &Node, list: &ListForm) -> bool {
+        let shown = self.scene.shown.objects();
+        if let Some(place) = &list.found {
+            // Handed on with a grade, unless the prompt names no such places.
+            return shown.len() > 1 && shown.iter().all(|item| item.get(&**place).is_some());
+        }
+        match list.judging {
+            Judging::Verdicts => true,
+            // Who asks for "the top 5" does not ask for one per item.
+            _ if self.cap(node, list).is_some() => false,
+            Judging::Names => true,
+            Judging::No => shown.len() > 1,
+        }
     }
 
     /// The values that a list of references may hold; `None` where it is not one, or nothing is

@@ -12,8 +12,11 @@ mod compile;
 mod compile_kinds;
 mod compile_objects;
 mod compile_scalars;
+mod exact_text;
 mod filler;
 mod form;
+mod hosts;
+mod invented;
 mod lengths;
 mod lists;
 mod pattern;
@@ -28,5 +31,6 @@ mod writer;
 
 pub use call::{Booleans, Extremes, Factor, Probe, SynthCall, Synthetic};
 pub use filler::without_filler;
+pub use invented::{invented_start, without_invented};
 pub use sample_state::SampleState;
 pub use synthesizer::{ResultsError, Synthesizer, SynthesizerInput, shipped_results};

@@ -122,6 +122,14 @@ impl SampleState {
         }
     }
 
+    /// The texts of the list items that results brought up, in that order; each is JSON.
+    pub fn items(&self) -> Vec<&str> {
+        let mut listed: Vec<ItemRef> =
+            self.items.values().copied().filter(|item| item.listed).collect();
+        listed.sort_by_key(|item| item.order);
+        listed.into_iter().map(|item| self.text(item)).collect()
+    }
+
     pub(super) fn cached_form(&self, stage: StageKey, schema: &Arc<str>) -> Option<Arc<Form>> {
         let known = self
             .forms

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::filler::write_words;
 use super::form::{Format, Node, NumberForm, NumberRole, TextShape};
+use super::hosts::write_host;
 use super::token::Marker;
 use super::word_tables::{TextForm, words_of};
 use super::writer::Writer;
@@ -165,7 +166,7 @@ impl Writer<'_> {
             TextForm::Name => self.lead_with("part-", marker, ""),
             TextForm::Branch => self.lead_with("work/", marker, ""),
             TextForm::Code => {
-                self.lead_with("check_", marker, "(input); ");
+                self.lead_with("call_", marker, "(input); ");
                 write_words(&mut self.out, words, offset);
             }
             TextForm::Path => self.path(marker, pick, &node.name),
@@ -173,7 +174,7 @@ impl Writer<'_> {
                 self.path(marker, pick, "");
                 let _ = write!(self.out, ":{}", 1 + pick.stream(4).below(400));
             }
-            TextForm::Url => self.lead_with("https://example.com/", marker, "/page"),
+            TextForm::Url => self.address("/page"),
             TextForm::Date => {
                 let _ = write!(self.out, "2026-{:02}-{:02}", 1 + offset % 9, 1 + offset % 28);
             }
@@ -190,6 +191,12 @@ impl Writer<'_> {
         self.out.push_str(before);
         marker.write(&mut self.out);
         self.out.push_str(after);
+    }
+
+    fn address(&mut self, after: &str) {
+        self.out.push_str("https://");
+        write_host(&mut self.out, self.marker);
+        self.lead_with("/", self.marker, after);
     }
 
     /// A file: one that the prompt names, for findings now and then one that was named before,
@@ -235,7 +242,7 @@ impl Writer<'_> {
                 Ok(())
             }
             Format::Uri => {
-                self.lead_with("https://example.com/", marker, "");
+                self.address("");
                 Ok(())
             }
             Format::Uuid => {

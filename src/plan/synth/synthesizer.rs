@@ -174,8 +174,11 @@ impl Synthesizer {
             return Asking { text: None, schema: None };
         }
         let text = asked_text(call.prompt, &self.tables);
-        let schema = text.as_ref().map(|text| match text {
-            AskedText::Json(schema) | AskedText::Word { schema, .. } => schema.as_str().into(),
+        let schema = text.as_ref().and_then(|text| match text {
+            AskedText::Json(schema) | AskedText::Word { schema, .. } => {
+                Some(schema.as_str().into())
+            }
+            AskedText::Exact(_) => None,
         });
         Asking { text, schema }
     }
@@ -348,6 +351,9 @@ impl Asking {
 
     /// The outcome as the script is told.
     fn told(&self, drawn: Outcome, call: &SynthCall<'_>) -> Outcome {
+        if let Some(AskedText::Exact(text)) = &self.text {
+            return Outcome::Text(text.clone());
+        }
         let (Some(asked), Outcome::Json(text)) = (&self.text, &drawn) else { return drawn };
         let value: Value = serde_json::from_str(text).unwrap_or_default();
         let Some(value) = value.get(WRAP) else { return drawn };

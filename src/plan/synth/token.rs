@@ -60,6 +60,12 @@ pub(super) fn markers_in(text: &str) -> impl Iterator<Item = (usize, Marker)> + 
     })
 }
 
+/// Whether a word in small letters is a marker, or the beginning of one: scripts cut texts short.
+pub(super) fn begins_marker(word: &str) -> bool {
+    let digits = word.as_bytes().strip_prefix(&LEAD);
+    digits.is_some_and(|digits| digits.iter().all(|byte| digit_value(*byte).is_some()))
+}
+
 fn digit_value(byte: u8) -> Option<u8> {
     let value = match byte {
         b'0'..=b'9' => byte - b'0',
