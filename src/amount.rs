@@ -74,7 +74,9 @@ impl FromStr for Amount {
         if lower.starts_with('-') || lower.starts_with("$-") {
             return Err(AmountError::Negative(text.to_owned()));
         }
-        let usd = |number: &str| match number.parse() {
+        let usd = |number: &str| match number.parse::<Picodollars>() {
+            // The sign may stand behind the blanks that follow the `$`.
+            Ok(amount) if amount < Picodollars::ZERO => Err(AmountError::Negative(text.to_owned())),
             Ok(amount) => Ok(Self::Usd(amount)),
             Err(MoneyError::NotDecimal(_)) => Err(unreadable()),
             Err(error) => Err(AmountError::Money(error)),

@@ -51,7 +51,7 @@ fn a_bare_number_is_asked_for_its_unit() {
 
 #[test]
 fn a_negative_budget_is_refused_as_such() {
-    for text in ["-5usd", "$-5", "-$5", "-1agents", "-5"] {
+    for text in ["-5usd", "$-5", "$ -5", "$\t-5", "-$5", "-1agents", "-5"] {
         assert!(matches!(read(text), Err(AmountError::Negative(_))), "{text}");
     }
 }
