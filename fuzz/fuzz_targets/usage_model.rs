@@ -44,5 +44,5 @@ fn draw(model: &UsageModel, seed: Seed) {
 }
 
 fn model_kind(model: &UsageModel) -> StageKind {
-    model.kind_of("verify:*", "Verify", "Check that this holds")
+    model.kind_of("verify:*", "Verify", "Check that this holds", false)
 }
