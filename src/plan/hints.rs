@@ -19,19 +19,23 @@ use crate::workflow::WorkflowFacts;
 /// Stages whose failure is tried, at most.
 const NULL_PASSES_MAX: usize = 12;
 
-/// Everything worth telling, errors first.
+/// Everything worth telling, errors first. `unreached` are lines of `agent()` calls that neither
+/// samples nor probes reached.
 pub fn gather(
     setup: &Setup,
     facts: &WorkflowFacts,
     frame: &Frame,
     priced: &Priced,
+    unreached: &[u32],
     workers: &mut dyn Workers,
 ) -> Result<Vec<Diagnostic>, PlanError> {
     let mut found = facts.warnings.clone();
+    let mut unreached: BTreeSet<u32> = unreached.iter().copied().collect();
     found.extend(frame.notes.warnings.iter().cloned());
     if let Some(first) = frame.samples.first() {
         let specs = passes(setup, frame);
         for (trial, spec) in workers.trials(setup, &specs)?.iter().zip(&specs) {
+            unreached.retain(|line| !trial.lines.contains(line));
             match &spec.mode {
                 TrialMode::NullStage(name) => {
                     let same = frame.samples.iter().find(|sample| sample.number == spec.sample);
@@ -44,6 +48,7 @@ pub fn gather(
         found.extend(no_agents(setup, frame, &first.finish));
         found.extend(no_args(setup, frame));
         found.extend(missing_workflows(&frame.notes));
+        found.extend(never_reached(facts, &unreached));
     }
     found.extend(scope_cut(setup));
     found.extend(swallowed(frame));
@@ -62,6 +67,30 @@ pub fn gather(
     dedup(&mut found);
     Ok(found)
 }
+
+/// Calls that nothing led to: their agents are in no number of the plan.
+fn never_reached(facts: &WorkflowFacts, lines: &BTreeSet<u32>) -> Option<Diagnostic> {
+    let first = lines.first()?;
+    let site = facts.agent_sites.iter().find(|site| site.place.line == *first)?;
+    let mut named: Vec<String> = lines.iter().take(LINES_NAMED_MAX).map(u32::to_string).collect();
+    if lines.len() > named.len() {
+        named.push(format!("{} more", lines.len() - named.len()));
+    }
+    let (noun, verb) = if lines.len() == 1 { ("line", "was") } else { ("lines", "were") };
+    let message = format!(
+        "agent() at {noun} {} {verb} never reached, whatever agents answered: no number of this \
+         plan counts it",
+        named.join(", ")
+    );
+    Some(
+        Diagnostic::new(Severity::Warning, "plan::never-reached", message)
+            .with_help("pin what leads there with --args, --result or --assume")
+            .with_place(site.place.clone()),
+    )
+}
+
+/// Lines that one message names, at most.
+const LINES_NAMED_MAX: usize = 6;
 
 /// The executions to compare the samples with.
 fn passes(setup: &Setup, frame: &Frame) -> Vec<TrialSpec> {
@@ -192,6 +221,14 @@ fn no_agents(setup: &Setup, frame: &Frame, finish: &Finish) -> Option<Diagnostic
         format!("the script started no agent; it {ended}"),
     );
     let help = match (&setup.job.start.args, notes.args_read.is_empty()) {
+        _ if let Finish::Threw { name, message, .. } = finish
+            && let Some(missing) = missing_global(name, message) =>
+        {
+            format!(
+                "workflow scripts have no `{missing}`, in Claude Code neither; they have agent(), \
+                 parallel(), pipeline(), workflow(), phase(), log(), args and budget"
+            )
+        }
         (ScriptArgs::Absent, false) => {
             format!("it reads args.{}: give --args", notes.args_read.join(", args."))
         }
@@ -212,6 +249,12 @@ fn no_agents(setup: &Setup, frame: &Frame, finish: &Finish) -> Option<Diagnostic
         _ => None,
     };
     Some(at(diagnostic.with_help(help), place))
+}
+
+/// What a script names that is nowhere: most scripts that do were written for Node.
+fn missing_global<'m>(error: &str, message: &'m str) -> Option<&'m str> {
+    let name = message.strip_suffix(" is not defined").filter(|_| error == "ReferenceError")?;
+    Some(name.trim_matches(['\'', '"']))
 }
 
 /// Agents that run without the args they are about do other work than they will.

@@ -259,7 +259,9 @@ pub(super) fn response(driver: &crate::plan::report::Driver) -> Option<String> {
         };
         format!("{}: {cost}", clean(&point.value))
     });
-    Some(format!("{} = {}", clean(&driver.key), points.collect::<Vec<_>>().join(", ")))
+    let fewest = driver.response.iter().filter_map(|point| point.samples).min();
+    let of = fewest.map_or(String::new(), |samples| format!(" (of {samples} samples)"));
+    Some(format!("{} = {}{of}", clean(&driver.key), points.collect::<Vec<_>>().join(", ")))
 }
 
 /// `200 samples, seed 7, prices of 2026-11-22, policy default, plan 4f1c09e2`.

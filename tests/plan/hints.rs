@@ -94,3 +94,12 @@ phase('Work'); await agent('x', {{ model: 'haiku' }});"
         assert_eq!(said(&Stand::script(&script(same)).plan(), "plan::phase-model"), None, "{same}");
     }
 }
+
+#[test]
+fn a_global_that_no_client_has_is_told_from_missing_args() {
+    let script = format!("{HEAD}const root = process.cwd();\nawait agent(args.task + root);");
+    let report = Stand::script(&script).plan();
+    let help = find(&report, "plan::no-agents").unwrap().help.clone().unwrap();
+    assert!(help.contains("workflow scripts have no `process`"), "{help}");
+    assert!(!help.contains("--args"), "{help}");
+}
