@@ -39,7 +39,8 @@ pub fn gather(
             match &spec.mode {
                 TrialMode::NullStage(name) => {
                     let same = frame.samples.iter().find(|sample| sample.number == spec.sample);
-                    found.extend(same.and_then(|natural| dies_of_null(natural, trial, name)));
+                    found
+                        .extend(same.and_then(|natural| dies_of_null(facts, natural, trial, name)));
                 }
                 TrialMode::ArgsAsText => found.extend(differs_as_text(first, trial)),
                 TrialMode::Natural | TrialMode::Extreme(_) | TrialMode::Stretched { .. } => {}
@@ -149,7 +150,12 @@ fn first_sample_with(frame: &Frame, name: &str) -> u32 {
 }
 
 /// What a trial shows in which every agent of a stage is `null`, against the same sample without.
-fn dies_of_null(natural: &Recorded, trial: &Trial, name: &str) -> Option<Diagnostic> {
+fn dies_of_null(
+    facts: &WorkflowFacts,
+    natural: &Recorded,
+    trial: &Trial,
+    name: &str,
+) -> Option<Diagnostic> {
     let Finish::Threw { name: error, message, place } = &trial.finish else {
         let swallowed = trial.notes.swallowed.as_ref().filter(|s| s.count > natural.swallowed)?;
         let diagnostic = Diagnostic::new(
@@ -168,8 +174,26 @@ fn dies_of_null(natural: &Recorded, trial: &Trial, name: &str) -> Option<Diagnos
         "plan::null-ends-run",
         format!("a failed {name} agent (null) would end the run: {error}: {message}"),
     )
-    .with_help("agents that fail or are skipped resolve to null; use `.filter(Boolean)` or `?.`");
+    .with_help(null_help(facts, error, place.as_ref()));
     Some(at(diagnostic, place.clone()))
+}
+
+/// What to do about a line that ends the run at a null.
+fn null_help(facts: &WorkflowFacts, error: &str, place: Option<&Place>) -> &'static str {
+    let line = match place {
+        Some(Place { file: None, line, .. }) => {
+            facts.body.text.lines().nth((*line as usize).saturating_sub(1)).unwrap_or("")
+        }
+        _ => "",
+    };
+    if line.contains("throw ") || error != "TypeError" {
+        "the script means to: agents that fail or are skipped resolve to null, and so the work \
+         that is paid by then is lost"
+    } else if line.contains(".filter(Boolean)") {
+        "agents that fail or are skipped resolve to null; check for null before it is read"
+    } else {
+        "agents that fail or are skipped resolve to null; use `.filter(Boolean)` or `?.`"
+    }
 }
 
 fn at(diagnostic: Diagnostic, place: Option<Place>) -> Diagnostic {

@@ -62,7 +62,7 @@ pub fn plan(
     let diagnostics = hints::gather(&setup, facts, &frame, &priced, &unreached, workers)?;
     let stages = assemble::stages(&frame, &priced, &names);
     let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
-    let assumptions = advice::assumptions(&setup, facts, &frame, &ranked);
+    let assumptions = advice::assumptions(&setup, facts, &frame, &ranked, &completes);
     let hashes = plan_id::hashes(&setup);
     let report = PlanReport {
         version: PLAN_SCHEMA_VERSION,
