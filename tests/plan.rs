@@ -11,6 +11,7 @@ mod fitting;
 mod golden;
 mod hints;
 mod ids;
+mod interventions;
 mod pins;
 mod routes;
 mod stages;

@@ -159,13 +159,19 @@ fn on_lower(
 
 /// Invented quantities that are listed, the most influential ones.
 const RESULTS_LISTED: usize = 4;
+/// What explains so much of whether runs complete decides it.
+const ENDING_SHARE_MIN: f64 = 0.1;
+/// Words of an enum that are shown.
+const WORDS_SHOWN: usize = 4;
 
-/// What the numbers rest on, most influential first.
+/// What the numbers rest on, most influential first. `completes` says of each sample whether its
+/// run does.
 pub fn assumptions(
     setup: &Setup,
     facts: &WorkflowFacts,
     frame: &Frame,
     ranked: &[Candidate],
+    completes: &[bool],
 ) -> Vec<Assumption> {
     let mut list = vec![Assumption {
         text: "no history of this project or script: token use is the shipped prior".to_owned(),
@@ -177,10 +183,16 @@ pub fn assumptions(
         let key = candidate.key();
         (place(&key).unwrap_or(usize::MAX), key)
     });
-    invented
-        .retain(|candidate| !candidate.property.contains('.') || place(&candidate.key()).is_some());
+    let ends: Vec<f64> = completes.iter().map(|whole| f64::from(u8::from(*whole))).collect();
+    // Widths are always worth a word; of the rest only what the cost or the ending depends on.
+    invented.retain(|candidate| {
+        let is_width = candidate.measure == Measure::Length && !candidate.property.contains('.');
+        is_width
+            || place(&candidate.key()).is_some()
+            || drivers::share_of_variance(&candidate.values, &ends) >= ENDING_SHARE_MIN
+    });
     for candidate in invented.iter().take(RESULTS_LISTED) {
-        list.push(invented_quantity(setup, facts, candidate));
+        list.push(invented_quantity(setup, facts, frame, candidate));
     }
     let requests = ranked.iter().find(|candidate| candidate.measure == Measure::Requests);
     list.extend(requests.map(|candidate| Assumption {
@@ -196,8 +208,56 @@ pub fn assumptions(
     list
 }
 
+/// A boolean or a word: what was taken. Of words only their order from bad to good is known here,
+/// which is no number that says anything to people.
+fn invented_choice(frame: &Frame, candidate: &Candidate, pin: String) -> Assumption {
+    let (stage, property) = (&candidate.stage, &candidate.property);
+    let words = schema_of(frame, candidate).map(|schema| words_of(&schema)).unwrap_or_default();
+    let Some(first) = words.first() else {
+        let percent = candidate.mean() * 100.0;
+        let text = format!("{stage}: {property} is true in {percent:.0} % of the answers: prior");
+        return Assumption { text, pin: Some(pin) };
+    };
+    let mut shown = words.iter().take(WORDS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if words.len() > WORDS_SHOWN {
+        shown += ", …";
+    }
+    Assumption {
+        text: format!("{stage}: {property} is any of {shown}: prior"),
+        pin: Some(format!("--assume {}={first}", candidate.key())),
+    }
+}
+
+/// The schema of a property of a stage's results.
+fn schema_of(frame: &Frame, candidate: &Candidate) -> Option<serde_json::Value> {
+    let named = |stage: &&crate::plan::frame::FrameStage| stage.identity.name == candidate.stage;
+    let schemas = frame.stages.iter().filter(named).filter_map(|of| of.identity.schema.as_deref());
+    let mut found = schemas.filter_map(|text| {
+        let mut schema: serde_json::Value = serde_json::from_str(text).ok()?;
+        for name in candidate.property.split('.') {
+            while let Some(items) = schema.get_mut("items") {
+                schema = items.take();
+            }
+            schema = schema.get_mut("properties")?.get_mut(name)?.take();
+        }
+        Some(schema)
+    });
+    found.next()
+}
+
+fn words_of(schema: &serde_json::Value) -> Vec<String> {
+    let words = schema.get("enum").and_then(serde_json::Value::as_array);
+    let words = words.into_iter().flatten().filter_map(serde_json::Value::as_str);
+    words.map(str::to_owned).collect()
+}
+
 /// One invented quantity: what was taken, and where its width is from.
-fn invented_quantity(setup: &Setup, facts: &WorkflowFacts, candidate: &Candidate) -> Assumption {
+fn invented_quantity(
+    setup: &Setup,
+    facts: &WorkflowFacts,
+    frame: &Frame,
+    candidate: &Candidate,
+) -> Assumption {
     let (stage, property) = (&candidate.stage, &candidate.property);
     let middle = candidate.measure.write(candidate.quantile(500));
     let pin = format!("--assume {}={middle}", candidate.key());
@@ -206,8 +266,7 @@ fn invented_quantity(setup: &Setup, facts: &WorkflowFacts, candidate: &Candidate
         return Assumption { text: format!("{stage}: {property}: {middle}, as pinned"), pin: None };
     }
     if candidate.measure != Measure::Length {
-        let text = format!("{stage}: {property} holds in {middle} of the answers: prior");
-        return Assumption { text, pin: Some(pin) };
+        return invented_choice(frame, candidate, pin);
     }
     let name = property.rsplit('.').next().unwrap_or(property);
     let bound = facts.array_properties.iter().find(|of| of.name == name);

@@ -30,82 +30,172 @@ const LIST_LENGTH_MIN: usize = 12;
 const ENUM_WORDS: usize = 4;
 const SLICE_MAX: u64 = 200;
 /// Stages that are stretched alone, at most.
-const STAGES_STRETCHED_MAX: usize = 8;
+const STAGES_STRETCHED_MAX: usize = 6;
+/// Calls that no probe reached and that are named.
+const UNREACHED_NAMED: usize = 3;
 
-/// Probes the script. `prices` is `None` where a model has no price; `most_sampled` is the most
-/// agents of any sample: probes that do not reach it prove nothing.
+/// What the samples say that a ceiling must not contradict.
+pub struct Sampled<'a> {
+    /// The most agents of any sample: probes that do not reach it prove nothing.
+    pub most_agents: u64,
+    /// Lines from which a sample called `agent()`.
+    pub lines: &'a BTreeSet<u32>,
+}
+
+/// What probing found.
+pub struct Probed {
+    /// The ceiling.
+    pub ceiling: Ceiling,
+    /// Lines of `agent()` calls that no sample and no probe reached. What leads there was not
+    /// found, so that nobody knows how many agents it starts.
+    pub unreached: Vec<u32>,
+}
+
+/// Probes the script. `prices` is `None` where a model has no price.
 pub fn probe(
     setup: &Setup,
     facts: &WorkflowFacts,
     workers: &mut dyn Workers,
     prices: Option<&AgentPrices>,
-    most_sampled: u64,
-) -> Result<Ceiling, PlanError> {
+    sampled: &Sampled<'_>,
+) -> Result<Probed, PlanError> {
     // Without an agent there is no result that could be longer.
-    if most_sampled == 0 {
-        return Ok(Ceiling { agents: Some(0), ..unknown(setup) });
+    if sampled.most_agents == 0 {
+        let ceiling = Ceiling { agents: Some(0), ..unknown(setup) };
+        return Ok(Probed { ceiling, unreached: Vec::new() });
     }
-    let slices = facts.slices.iter().map(|slice| slice.limit).filter(|limit| *limit <= SLICE_MAX);
-    let longest = slices.max().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
-    let length = LIST_LENGTH_MIN.max(longest + 3);
-    let extremes =
-        |list_length, booleans, enum_index| Extremes { list_length, booleans, enum_index };
-    let booleans = [Booleans::MoreWork, Booleans::True, Booleans::False, Booleans::LessWork];
-    let mut tries: Vec<Extremes> =
-        booleans.iter().map(|booleans| extremes(length, *booleans, 0)).collect();
-    let mut first = run(setup, workers, &tries)?;
-    // Words decide too: the widest of the four again with the other words of each enum.
-    if let Some(widest) = most_calls(&first).and_then(|(widest, _)| tries.get(widest)).cloned() {
-        let words: Vec<Extremes> =
-            (1..ENUM_WORDS).map(|enum_index| Extremes { enum_index, ..widest.clone() }).collect();
-        first.extend(run(setup, workers, &words)?);
-        tries.extend(words);
-    }
-    let Some((widest, trial)) = most_calls(&first) else { return Ok(unknown(setup)) };
-    let cap = setup.job.start.limits.agents as usize;
-    let longer = match tries.get(widest) {
-        Some(extremes) if !trial.unbounded.is_empty() && trial.calls.len() < cap => {
-            let longer = Extremes { list_length: length * 2 + 1, ..extremes.clone() };
-            run(setup, workers, std::slice::from_ref(&longer))?
-        }
-        _ => Vec::new(),
+    let mut probes = Probes { setup, workers, tries: Vec::new(), trials: Vec::new() };
+    let longer = probes.explore(facts)?;
+    let Some((widest, trial)) = most_calls(&probes.trials) else {
+        return Ok(Probed { ceiling: unknown(setup), unreached: Vec::new() });
     };
-    let agents = first.iter().chain(&longer).map(|trial| trial.calls.len()).max().unwrap_or(0);
-    let grows = longer.iter().any(|longer| longer.calls.len() > trial.calls.len());
-    let missed = (agents as u64) < most_sampled;
-    // A script that could not take results this long is not known to be bounded.
-    let stopped = |trial: &Trial| trial.cut || matches!(trial.finish, Finish::LimitReached { .. });
-    let grows = grows || first.iter().chain(&longer).any(stopped);
-    let open = agents >= cap || grows || missed;
-    let growing = match tries.get(widest) {
-        Some(extremes) if agents >= cap || grows => growing(setup, workers, extremes, trial)?,
-        _ => BTreeSet::new(),
+    let all = || probes.trials.iter().chain(&longer);
+    let agents = all().map(|trial| trial.calls.len()).max().unwrap_or(0);
+    let unreached = unreached(facts, sampled, all());
+    let grows = longer.as_ref().is_some_and(|longer| longer.calls.len() > trial.calls.len());
+    let stopped = all().find_map(stopped_by);
+    let is_capped = agents >= probes.cap();
+    let missed = (agents as u64) < sampled.most_agents;
+    let open = is_capped || grows || stopped.is_some() || missed || !unreached.is_empty();
+    let reasons = if is_capped || grows || stopped.is_some() {
+        let extremes = probes.tries.get(widest).cloned();
+        let growing = match extremes {
+            Some(extremes) => growing(setup, &mut *probes.workers, &extremes, trial)?,
+            None => Growing::Unknown,
+        };
+        open_reasons(facts, &growing, trial, stopped.as_deref().filter(|_| !is_capped && !grows))
+    } else if !unreached.is_empty() {
+        unreached.iter().take(UNREACHED_NAMED).map(|line| unreached_reason(*line)).collect()
+    } else if missed {
+        vec![missed_reason()]
+    } else {
+        closed_reasons(facts)
     };
     let runtime_agents = u64::from(setup.job.start.limits.agents);
-    Ok(Ceiling {
+    let ceiling = Ceiling {
         agents: (!open).then_some(agents as u64),
         cost_usd: prices.filter(|_| !open).map(|prices| price(trial, prices)),
-        reasons: if missed && agents < cap && !grows {
-            vec![missed_reason()]
-        } else {
-            reasons(facts, trial, open.then_some(&growing))
-        },
+        reasons,
         runtime_agents,
         runtime_cost_usd: prices
             .map(|prices| prices.typical.map(|each| each.scale_ceil(runtime_agents.into(), 1))),
-    })
+    };
+    Ok(Probed { ceiling, unreached })
+}
+
+/// Extreme executions so far, and what each answered.
+struct Probes<'a> {
+    setup: &'a Setup,
+    workers: &'a mut dyn Workers,
+    tries: Vec<Extremes>,
+    trials: Vec<Trial>,
+}
+
+impl Probes<'_> {
+    /// Batches of probes until one leaves no doubt that the run is open: such probes are the dear
+    /// ones, and others like it would say the same. The last, where all of them stayed within
+    /// bounds, is the widest with longer lists.
+    fn explore(&mut self, facts: &WorkflowFacts) -> Result<Option<Trial>, PlanError> {
+        let slices = facts.slices.iter().map(|slice| slice.limit);
+        let longest = slices.filter(|limit| *limit <= SLICE_MAX).max();
+        let longest = longest.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
+        let list_length = LIST_LENGTH_MIN.max(longest + 3);
+        let of = |booleans| Extremes { list_length, booleans, enum_index: 0 };
+        self.run(vec![of(Booleans::MoreWork)])?;
+        if !self.is_settled() {
+            self.run([Booleans::True, Booleans::False, Booleans::LessWork].map(of).to_vec())?;
+        }
+        if !self.is_settled()
+            && let Some(widest) = self.widest()
+        {
+            // Words decide too: the widest of the four again with the other words of each enum.
+            let word = |enum_index| Extremes { enum_index, ..widest.clone() };
+            self.run((1..ENUM_WORDS).map(word).collect())?;
+        }
+        if self.is_settled() {
+            return Ok(None);
+        }
+        let has_open_lists = |(_, trial): (usize, &Trial)| !trial.unbounded.is_empty();
+        match self.widest() {
+            Some(widest) if most_calls(&self.trials).is_some_and(has_open_lists) => {
+                let longer = Extremes { list_length: list_length * 2 + 1, ..widest };
+                let mode = TrialMode::Extreme(longer);
+                Ok(run(self.setup, self.workers, std::iter::once(mode))?.pop())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn run(&mut self, tries: Vec<Extremes>) -> Result<(), PlanError> {
+        let modes = tries.iter().cloned().map(TrialMode::Extreme);
+        self.trials.extend(run(self.setup, self.workers, modes)?);
+        self.tries.extend(tries);
+        Ok(())
+    }
+
+    fn cap(&self) -> usize {
+        self.setup.job.start.limits.agents as usize
+    }
+
+    fn is_settled(&self) -> bool {
+        self.trials.iter().any(|trial| is_over(trial, self.cap()))
+    }
+
+    fn widest(&self) -> Option<Extremes> {
+        most_calls(&self.trials).and_then(|(widest, _)| self.tries.get(widest)).cloned()
+    }
+}
+
+/// The limit that a probe was stopped at: a script that could not take results this long is not
+/// known to be bounded.
+fn stopped_by(trial: &Trial) -> Option<String> {
+    match &trial.finish {
+        Finish::LimitReached { limit } => Some(limit.clone()),
+        _ => trial.cut.then(|| "bytes of a result".to_owned()),
+    }
+}
+
+fn is_over(trial: &Trial, cap: usize) -> bool {
+    trial.calls.len() >= cap || stopped_by(trial).is_some()
+}
+
+fn unreached<'t>(
+    facts: &WorkflowFacts,
+    sampled: &Sampled<'_>,
+    trials: impl Iterator<Item = &'t Trial>,
+) -> Vec<u32> {
+    let mut reached = sampled.lines.clone();
+    reached.extend(trials.flat_map(|trial| trial.lines.iter().copied()));
+    // A script that renames `agent` has calls without lines.
+    if reached.is_empty() {
+        return Vec::new();
+    }
+    let lines = facts.agent_sites.iter().map(|site| site.place.line);
+    let missing: BTreeSet<u32> = lines.filter(|line| !reached.contains(line)).collect();
+    missing.into_iter().collect()
 }
 
 fn run(
-    setup: &Setup,
-    workers: &mut dyn Workers,
-    tries: &[Extremes],
-) -> Result<Vec<Trial>, PlanError> {
-    let modes = tries.iter().map(|extremes| TrialMode::Extreme(extremes.clone()));
-    run_modes(setup, workers, modes)
-}
-
-fn run_modes(
     setup: &Setup,
     workers: &mut dyn Workers,
     modes: impl Iterator<Item = TrialMode>,
@@ -115,44 +205,62 @@ fn run_modes(
     Ok(workers.trials(setup, &specs)?)
 }
 
+/// What makes the run grow.
+enum Growing {
+    /// These lists without a bound.
+    Lists(BTreeSet<Arc<str>>),
+    /// Something else: the run has no end even where lists are short.
+    Loop,
+    /// No list does it alone.
+    Unknown,
+}
+
 /// The lists without a bound that make the run longer as they grow: those of a stage that does so
-/// alone, with the other lists short. All of them where no stage does it alone.
+/// alone, with the other lists short.
 fn growing(
     setup: &Setup,
     workers: &mut dyn Workers,
     extremes: &Extremes,
     trial: &Trial,
-) -> Result<BTreeSet<Arc<str>>, PlanError> {
+) -> Result<Growing, PlanError> {
+    let cap = setup.job.start.limits.agents as usize;
+    let short = Extremes { list_length: 1, ..extremes.clone() };
+    let plain = run(setup, workers, std::iter::once(TrialMode::Extreme(short.clone())))?;
+    if plain.iter().any(|trial| is_over(trial, cap)) {
+        return Ok(Growing::Loop);
+    }
     let mut stages: Vec<u64> = trial.unbounded.iter().map(|(stage, _)| *stage).collect();
     stages.dedup();
     stages.truncate(STAGES_STRETCHED_MAX);
-    let short = Extremes { list_length: 1, ..extremes.clone() };
-    let lengths = [extremes.list_length, extremes.list_length * 2 + 1];
-    let modes = stages.iter().flat_map(|stage| {
-        let stretched = |list_length| TrialMode::Stretched {
+    let mut stretch = |stages: &[u64], list_length: usize| {
+        let mode = |stage: &u64| TrialMode::Stretched {
             extremes: short.clone(),
             stage: *stage,
             list_length,
         };
-        lengths.map(stretched)
-    });
-    let trials = if stages.len() > 1 { run_modes(setup, workers, modes)? } else { Vec::new() };
-    let cap = setup.job.start.limits.agents as usize;
-    let grows = |pair: &[Trial]| match pair {
-        [long, longer] => longer.calls.len() > long.calls.len() || long.calls.len() >= cap,
-        _ => false,
+        run(setup, &mut *workers, stages.iter().map(mode))
     };
-    let alone: Vec<u64> = stages
-        .iter()
-        .zip(trials.chunks(2))
-        .filter_map(|(stage, pair)| grows(pair).then_some(*stage))
-        .collect();
+    let long = stretch(&stages, extremes.list_length)?;
+    let (over, within): (Vec<_>, Vec<_>) =
+        stages.iter().copied().zip(long).partition(|(_, long)| is_over(long, cap));
+    let mut alone: BTreeSet<u64> = over.into_iter().map(|(stage, _)| stage).collect();
+    // Only a list that starts agents at all can start more of them.
+    let fewest = plain.iter().map(|trial| trial.calls.len()).max().unwrap_or(0);
+    let within: Vec<_> = within.into_iter().filter(|(_, long)| long.calls.len() > fewest).collect();
+    let left: Vec<u64> = within.iter().map(|(stage, _)| *stage).collect();
+    let longer = stretch(&left, extremes.list_length * 2 + 1)?;
+    for ((stage, long), longer) in within.iter().zip(&longer) {
+        if longer.calls.len() > long.calls.len() {
+            alone.insert(*stage);
+        }
+    }
     let named = trial
         .unbounded
         .iter()
-        .filter(|(stage, _)| alone.is_empty() || alone.contains(stage))
+        .filter(|(stage, _)| alone.contains(stage))
         .map(|(_, path)| path.rsplit('.').next().unwrap_or(path).into());
-    Ok(named.collect())
+    let named: BTreeSet<Arc<str>> = named.collect();
+    Ok(if named.is_empty() { Growing::Unknown } else { Growing::Lists(named) })
 }
 
 fn most_calls(trials: &[Trial]) -> Option<(usize, &Trial)> {
@@ -189,34 +297,46 @@ fn missed_reason() -> CeilingReason {
     }
 }
 
-/// What leaves the run open, or what closes it, with lines of the script. `growing` are the lists
-/// that leave it open, `None` where it is closed.
-fn reasons(
+fn unreached_reason(line: u32) -> CeilingReason {
+    CeilingReason { text: "agent() was never reached".to_owned(), line: Some(line), open: true }
+}
+
+/// What leaves the run open, with lines of the script. `stopped` is the limit at which a probe was
+/// stopped, where that is all that is known.
+fn open_reasons(
     facts: &WorkflowFacts,
+    growing: &Growing,
     trial: &Trial,
-    growing: Option<&BTreeSet<Arc<str>>>,
+    stopped: Option<&str>,
 ) -> Vec<CeilingReason> {
     let place_of = |name: &str| {
         facts.array_properties.iter().find(|property| property.name == name).map(|p| p.place.line)
     };
-    if let Some(growing) = growing {
-        let mut reasons: Vec<CeilingReason> = growing
+    let one = |text: String, line| vec![CeilingReason { text, line, open: true }];
+    match (growing, stopped) {
+        (Growing::Lists(names), _) => names
             .iter()
             .map(|name| CeilingReason {
                 text: format!("`{name}` has no maxItems, and no slice limits what it fans out to"),
                 line: place_of(name),
                 open: true,
             })
-            .collect();
-        if reasons.is_empty() {
-            reasons.push(CeilingReason {
-                text: "a loop ends only on what agents answer".to_owned(),
-                line: trial.stages.last().and_then(|stage| stage.line),
-                open: true,
-            });
+            .collect(),
+        (Growing::Loop, None) => one(
+            "a loop ends only on what agents answer".to_owned(),
+            trial.stages.last().and_then(|stage| stage.line),
+        ),
+        (_, Some(limit)) => {
+            one(format!("not found: with long results the script passes a limit of {limit}"), None)
         }
-        return reasons;
+        (Growing::Unknown, None) => {
+            one("the number of agents grows with what agents answer".to_owned(), None)
+        }
     }
+}
+
+/// What closes the run, with lines of the script.
+fn closed_reasons(facts: &WorkflowFacts) -> Vec<CeilingReason> {
     let maxima = facts.array_properties.iter().filter_map(|property| {
         Some(CeilingReason {
             text: format!("`{}` has maxItems {}", property.name, property.max_items?),

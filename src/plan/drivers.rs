@@ -23,7 +23,7 @@ pub struct Candidate {
     pub property: Arc<str>,
     /// What it measures.
     pub measure: Measure,
-    /// By sample; `None` where the stage did not run.
+    /// By sample; `None` where the stage did not run. Of a presence: 1 where it did, else 0.
     pub values: Vec<Option<f64>>,
     /// Share of the variance of the cost it explains alone, 0 to 1.
     pub share: f64,
@@ -42,8 +42,10 @@ pub enum Measure {
     Growth,
     /// An invented list's length.
     Length,
-    /// An invented share of `true`, or of a word.
+    /// An invented share of `true`, or how good the words were.
     Share,
+    /// Whether the stage runs: a consequence of other results, so nothing that can be pinned.
+    Presence,
 }
 
 impl Measure {
@@ -54,7 +56,7 @@ impl Measure {
             Self::OutputPerRequest => Some("output_per_request"),
             Self::FirstContext => Some("first_context"),
             Self::Growth => Some("growth"),
-            Self::Length | Self::Share => None,
+            Self::Length | Self::Share | Self::Presence => None,
         }
     }
 
@@ -71,7 +73,7 @@ impl Measure {
             Self::Length => format!("{:.0}", value.round().max(0.0)),
             Self::OutputPerRequest => to_grain(10.0),
             Self::FirstContext | Self::Growth => to_grain(100.0),
-            Self::Share => format!("{:.2}", value.clamp(0.0, 1.0)),
+            Self::Share | Self::Presence => format!("{:.2}", value.clamp(0.0, 1.0)),
         }
     }
 }
@@ -87,6 +89,12 @@ impl Candidate {
         (self.share * 1000.0).round() as u32
     }
 
+    /// Its mean over the samples in which it is defined.
+    pub fn mean(&self) -> f64 {
+        let count = self.values.iter().flatten().count().max(1);
+        self.values.iter().flatten().sum::<f64>() / count as f64
+    }
+
     /// Its quantile over the samples in which it is defined.
     pub fn quantile(&self, per_mille: usize) -> f64 {
         let mut values: Vec<f64> = self.values.iter().copied().flatten().collect();
@@ -95,15 +103,20 @@ impl Candidate {
     }
 }
 
-/// Every candidate that explains something, strongest first.
-pub fn rank(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
+/// What the spread is of: the cost of each sample.
+fn outcomes(costs: &[SampleCost]) -> Vec<f64> {
     let sums: Vec<StageCost> = costs.iter().map(SampleCost::total).collect();
     // Without a price the tokens tell what drives the run; part of the dollars would mislead.
     let unpriced = sums.iter().any(|sum| sum.unpriced);
     let size = |sum: &StageCost| {
         if unpriced { sum.billed_tokens as f64 } else { band::statistic_from_money(sum.cost) }
     };
-    let totals: Vec<f64> = sums.iter().map(size).collect();
+    sums.iter().map(size).collect()
+}
+
+/// Every candidate that explains something alone, strongest first.
+pub fn rank(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
+    let totals = outcomes(costs);
     let mut candidates = usage_candidates(frame, costs);
     candidates.extend(result_candidates(frame));
     for candidate in &mut candidates {
@@ -134,7 +147,7 @@ fn usage_candidates(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
             )
         }),
     ];
-    let mut candidates = Vec::new();
+    let mut candidates: Vec<Candidate> = Vec::new();
     for (name, indices) in by_name {
         let sums: Vec<StageCost> = costs
             .iter()
@@ -145,6 +158,11 @@ fn usage_candidates(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
                     .fold(StageCost::default(), |sum, cost| sum.plus(cost))
             })
             .collect();
+        // Stages that run together are one decision, known by the first of them.
+        let presence = presence(&name, &sums);
+        if !candidates.iter().any(|other| other.values == presence.values) {
+            candidates.push(presence);
+        }
         for (measure, read) in measures {
             candidates.push(Candidate {
                 stage: Arc::clone(&name),
@@ -156,6 +174,16 @@ fn usage_candidates(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
         }
     }
     candidates
+}
+
+fn presence(stage: &Arc<str>, sums: &[StageCost]) -> Candidate {
+    Candidate {
+        stage: Arc::clone(stage),
+        property: "runs or not".into(),
+        measure: Measure::Presence,
+        values: sums.iter().map(|sum| Some(f64::from(u8::from(sum.agents > 0)))).collect(),
+        share: 0.0,
+    }
 }
 
 fn ratio(numerator: u64, denominator: u64) -> f64 {
@@ -188,42 +216,115 @@ pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
     values.into_iter().map(candidate).collect()
 }
 
-/// The share of the variance of `outcomes` between bins of `values`: the correlation ratio,
-/// adjusted for the number of bins so that noise scores about 0.
-pub fn share_of_variance(values: &[Option<f64>], outcomes: &[f64]) -> f64 {
-    let count = outcomes.len();
-    if count < 8 {
-        return 0.0;
-    }
-    let mean = outcomes.iter().sum::<f64>() / count as f64;
-    let total: f64 = outcomes.iter().map(|outcome| (outcome - mean).powi(2)).sum();
-    let bins = bins_of(values);
-    let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
-    for (bin, outcome) in bins.iter().zip(outcomes) {
-        let sum = sums.entry(*bin).or_insert((0.0, 0.0));
-        sum.0 += outcome;
-        sum.1 += 1.0;
-    }
-    if total <= 0.0 || sums.len() < 2 || sums.len() >= count {
-        return 0.0;
-    }
-    let between: f64 = sums.values().map(|(sum, n)| n * (sum / n - mean).powi(2)).sum();
-    let freedom = (count as f64 - 1.0) / (count - sums.len()) as f64;
-    (1.0 - (1.0 - between / total) * freedom).clamp(0.0, 1.0)
+/// Candidates one by one, strongest first: each by what it explains of the spread that those before
+/// it have left. Quantities that move together would otherwise all claim the same part of it, and
+/// the shares add up to anything.
+#[derive(Clone, Debug)]
+pub struct Ranking {
+    candidates: Vec<Candidate>,
+    /// What is not explained yet, by sample.
+    left: Vec<f64>,
+    total: f64,
 }
 
-/// Equal values share a bin; about one bin per `sqrt(n)` values, at most twelve, and one for
-/// undefined.
-fn bins_of(values: &[Option<f64>]) -> Vec<usize> {
-    let mut sorted: Vec<f64> = values.iter().copied().flatten().collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let wanted = ((sorted.len() as f64).sqrt() as usize).clamp(2, 12);
-    let bin = |value: &Option<f64>| match value {
-        None => usize::MAX,
-        Some(value) => {
-            let rank = sorted.partition_point(|other| other < value);
-            rank * wanted / sorted.len().max(1)
+impl Ranking {
+    /// `candidates` from [`rank`], on the same `costs`.
+    pub fn new(candidates: Vec<Candidate>, costs: &[SampleCost]) -> Self {
+        let left = outcomes(costs);
+        Self { candidates, total: squares(&left), left }
+    }
+
+    /// The candidate that explains most of what is left, taken out; none where that is noise.
+    pub fn strongest(&mut self) -> Option<Candidate> {
+        for candidate in &mut self.candidates {
+            candidate.share =
+                explained(&candidate.values, &self.left) / self.total.max(f64::MIN_POSITIVE);
         }
-    };
-    values.iter().map(bin).collect()
+        let (position, _) = self
+            .candidates
+            .iter()
+            .enumerate()
+            .filter(|(_, candidate)| candidate.share >= SHARE_MIN)
+            .max_by(|(_, a), (_, b)| {
+                a.share.total_cmp(&b.share).then_with(|| b.key().cmp(&a.key()))
+            })?;
+        Some(self.candidates.swap_remove(position))
+    }
+
+    /// Takes what `candidate` explains out of what is left.
+    pub fn credit(&mut self, candidate: &Candidate) {
+        let bins = Bins::of(&candidate.values, &self.left);
+        for (left, bin) in self.left.iter_mut().zip(&bins.by_sample) {
+            if let Some((sum, count)) = bin.and_then(|bin| bins.sums.get(&bin)) {
+                *left -= sum / count - bins.mean;
+            }
+        }
+    }
+}
+
+/// The share of the variance of `outcomes` that `values` explain: see [`Ranking`].
+pub fn share_of_variance(values: &[Option<f64>], outcomes: &[f64]) -> f64 {
+    let total = squares(outcomes);
+    if total <= 0.0 { 0.0 } else { explained(values, outcomes) / total }
+}
+
+/// The sum of the squared distances from the mean.
+fn squares(outcomes: &[f64]) -> f64 {
+    let mean = outcomes.iter().sum::<f64>() / outcomes.len().max(1) as f64;
+    outcomes.iter().map(|outcome| (outcome - mean).powi(2)).sum()
+}
+
+/// The part of [`squares`] that lies between bins of `values`: the correlation ratio, adjusted for
+/// the number of bins so that noise scores about 0.
+///
+/// Samples without a value count as not explained: that a stage ran at all is its presence, and
+/// none of its quantities may claim it.
+fn explained(values: &[Option<f64>], outcomes: &[f64]) -> f64 {
+    let bins = Bins::of(values, outcomes);
+    let of: Vec<f64> =
+        values.iter().zip(outcomes).filter(|(v, _)| v.is_some()).map(|(_, o)| *o).collect();
+    let total = squares(&of);
+    let (count, kinds) = (of.len(), bins.sums.len());
+    if count < SAMPLES_MIN || total <= 0.0 || kinds < 2 || kinds >= count {
+        return 0.0;
+    }
+    let between: f64 = bins.sums.values().map(|(sum, n)| n * (sum / n - bins.mean).powi(2)).sum();
+    let freedom = (count as f64 - 1.0) / (count - kinds) as f64;
+    (1.0 - (1.0 - between / total) * freedom).clamp(0.0, 1.0) * total
+}
+
+/// Fewer samples explain nothing.
+const SAMPLES_MIN: usize = 8;
+
+/// Samples with about the same value.
+struct Bins {
+    /// `None` where there is no value.
+    by_sample: Vec<Option<usize>>,
+    /// The sum of the outcomes in a bin, and how many they are.
+    sums: BTreeMap<usize, (f64, f64)>,
+    /// Over all bins.
+    mean: f64,
+}
+
+impl Bins {
+    /// Equal values share a bin; about one bin per `sqrt(n)` values, at most twelve.
+    fn of(values: &[Option<f64>], outcomes: &[f64]) -> Self {
+        let mut sorted: Vec<f64> = values.iter().copied().flatten().collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let wanted = ((sorted.len() as f64).sqrt() as usize).clamp(2, 12);
+        let bin = |value: f64| {
+            sorted.partition_point(|other| *other < value) * wanted / sorted.len().max(1)
+        };
+        let by_sample: Vec<Option<usize>> = values.iter().map(|value| value.map(bin)).collect();
+        let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+        for (bin, outcome) in by_sample.iter().zip(outcomes) {
+            if let Some(bin) = bin {
+                let sum = sums.entry(*bin).or_insert((0.0, 0.0));
+                sum.0 += outcome;
+                sum.1 += 1.0;
+            }
+        }
+        let (sum, count) = sums.values().fold((0.0, 0.0), |(s, n), (sum, of)| (s + sum, n + of));
+        Self { by_sample, sums, mean: if count > 0.0 { sum / count } else { 0.0 } }
+    }
 }

@@ -22,6 +22,8 @@ struct EndingKey {
 const STATUS_KEYS: [&str; 9] =
     ["status", "outcome", "reason", "verdict", "error", "ok", "success", "passed", "stopped"];
 const ENDINGS_MAX: usize = 8;
+/// The ending of a run that returns `null` or something empty.
+pub const NO_RESULT: &str = "returned nothing";
 const WORD_CHARS_MAX: usize = 40;
 
 /// The endings of a plan's samples, most probable first, and for each sample whether its run
@@ -91,12 +93,11 @@ fn key(sample: &Recorded, detailed: bool) -> EndingKey {
     match &sample.finish {
         Finish::Returned { value, line } => {
             let status = if detailed { value.as_deref().and_then(status_of) } else { None };
-            EndingKey {
-                file: None,
-                line: *line,
-                name: status.unwrap_or_else(|| "returned".to_owned()),
-                returned: true,
-            }
+            let name = match value.as_deref() {
+                Some("null" | "\"\"" | "[]" | "{}") => NO_RESULT.to_owned(),
+                _ => status.unwrap_or_else(|| "returned".to_owned()),
+            };
+            EndingKey { file: None, line: *line, name, returned: true }
         }
         Finish::Threw { name, message, place } => EndingKey {
             file: place.as_ref().and_then(|place| place.file.clone()),
@@ -168,12 +169,16 @@ fn leading<T: serde::de::DeserializeOwned>(text: &str) -> Option<(T, &str)> {
     Some((value, text.get(end..)?))
 }
 
+/// Whether the words say that the run failed. A verdict is the result of a run that went well,
+/// whatever it is.
 fn says_failure(name: &str) -> bool {
+    let judges = |part: &&str| part.starts_with("verdict: ") || part.starts_with("passed: ");
     let name = name.to_ascii_lowercase();
+    let name = name.split(", ").filter(|part| !judges(part)).collect::<Vec<_>>().join(", ");
     if name.starts_with("error: ") && name != "error: false" {
         return true;
     }
-    [": fail", ": error", ": abort", ": blocked", "ok: false", "success: false", "passed: false"]
+    [": fail", ": error", ": abort", ": blocked", "ok: false", "success: false"]
         .iter()
         .any(|word| name.contains(word))
 }

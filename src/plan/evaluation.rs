@@ -53,6 +53,45 @@ pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, Pla
     Ok(Frame::join(setup, trials, &scouted))
 }
 
+/// Samples that an intervention is begun with, to see what one takes.
+const BEGUN: u32 = 12;
+/// An intervention is never measured on fewer samples, if the plan has as many.
+const RESAMPLED_MIN: u32 = 24;
+
+/// One frame for each of `pinned`, interventions on the job of `base`, with about `work_max` of
+/// work in all: see [`Trial::work`].
+///
+/// Where that is enough, each is what [`sample`] makes of it, as if its pin had been given on the
+/// command line. Else all have the same number of samples, fewer, and take from `base` what its
+/// first samples say of stages.
+pub fn resample(
+    pinned: &mut [Setup],
+    base: &Frame,
+    work_max: u64,
+    workers: &mut dyn Workers,
+) -> Result<Vec<Frame>, PlanError> {
+    let all = pinned.first().map_or(0, |setup| setup.job.samples);
+    let mut begun: Vec<Vec<Trial>> = Vec::new();
+    let mut affordable = all;
+    if all > RESAMPLED_MIN {
+        for setup in &*pinned {
+            begun.push(workers.trials(setup, &natural(0..BEGUN, false))?);
+        }
+        let work: u64 = begun.iter().flatten().map(|trial| trial.work).sum();
+        let each = (work / u64::from(BEGUN)).max(1);
+        affordable = u32::try_from(work_max / each).unwrap_or(u32::MAX);
+    }
+    if affordable >= all {
+        return pinned.iter_mut().map(|setup| sample(setup, workers)).collect();
+    }
+    let rest = natural(BEGUN..affordable.max(RESAMPLED_MIN), false);
+    let join = |(setup, mut trials): (&mut Setup, Vec<Trial>)| {
+        trials.extend(workers.trials(setup, &rest)?);
+        Ok(Frame::join(setup, trials, &base.scouted))
+    };
+    pinned.iter_mut().zip(begun).map(join).collect()
+}
+
 fn natural(samples: Range<u32>, inspect: bool) -> Vec<TrialSpec> {
     samples.map(|sample| TrialSpec { sample, mode: TrialMode::Natural, inspect }).collect()
 }

@@ -1,7 +1,7 @@
 //! All natural trials of a plan on one table of stages: roles, token ratios, factors.
 //! Owns what is true over samples; prices nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::band;
@@ -19,6 +19,12 @@ pub struct Frame {
     pub samples: Vec<Recorded>,
     /// What was noticed in the first sample.
     pub notes: ExecutionNotes,
+    /// What the first samples say of stages.
+    pub scouted: Scouted,
+    /// Lines of the script itself from which a sample called `agent()`.
+    pub lines: BTreeSet<u32>,
+    /// What it took to make the samples: see [`Trial::work`].
+    pub work: u64,
 }
 
 /// One stage over all samples.
@@ -69,7 +75,7 @@ const FAN_OUT_CALLS: u64 = 4;
 const REDUCE_QUOTES: u16 = 3;
 
 impl Frame {
-    /// Joins trials. `ratios` are tokens per byte by stage key, where counted.
+    /// Joins trials. `scouted` is what the first of them say of stages.
     pub fn join(setup: &Setup, trials: Vec<Trial>, scouted: &Scouted) -> Self {
         let mut stages: Vec<FrameStage> = Vec::new();
         let mut by_key: BTreeMap<u64, usize> = BTreeMap::new();
@@ -90,10 +96,13 @@ impl Frame {
         }
         let keys: Arc<[u64]> = stages.iter().map(|stage| stage.identity.key.0).collect();
         let notes = trials.first().map(|first| first.notes.clone()).unwrap_or_default();
+        let lines = trials.iter().flat_map(|trial| trial.lines.iter().copied()).collect();
+        let work = trials.iter().map(|trial| trial.work).sum();
         let samples: Vec<Recorded> =
             trials.into_iter().map(|trial| record(trial, &by_key, &keys)).collect();
-        let mut frame = Self { stages, samples, notes };
-        let roles = frame.roles(scouted);
+        let scouted = scouted.clone();
+        let mut frame = Self { stages, samples, notes, scouted, lines, work };
+        let roles = frame.roles();
         for (stage, role) in frame.stages.iter_mut().zip(roles) {
             stage.traits.role = role;
         }
@@ -108,7 +117,7 @@ impl Frame {
         self.samples.iter().map(count).collect()
     }
 
-    fn roles(&self, scouted: &Scouted) -> Vec<Role> {
+    fn roles(&self) -> Vec<Role> {
         let mut counts: Vec<Vec<u64>> = vec![vec![0; self.samples.len()]; self.stages.len()];
         for (position, sample) in self.samples.iter().enumerate() {
             for call in &sample.calls {
@@ -120,7 +129,7 @@ impl Frame {
             }
         }
         let role = |(stage, counts): (&FrameStage, Vec<u64>)| {
-            let quotes = scouted.quotes.get(&stage.identity.key.0).copied().unwrap_or(0);
+            let quotes = self.scouted.quotes.get(&stage.identity.key.0).copied().unwrap_or(0);
             role_of(counts, quotes)
         };
         self.stages.iter().zip(counts).map(role).collect()

@@ -19,23 +19,28 @@ use crate::workflow::WorkflowFacts;
 /// Stages whose failure is tried, at most.
 const NULL_PASSES_MAX: usize = 12;
 
-/// Everything worth telling, errors first.
+/// Everything worth telling, errors first. `unreached` are lines of `agent()` calls that neither
+/// samples nor probes reached.
 pub fn gather(
     setup: &Setup,
     facts: &WorkflowFacts,
     frame: &Frame,
     priced: &Priced,
+    unreached: &[u32],
     workers: &mut dyn Workers,
 ) -> Result<Vec<Diagnostic>, PlanError> {
     let mut found = facts.warnings.clone();
+    let mut unreached: BTreeSet<u32> = unreached.iter().copied().collect();
     found.extend(frame.notes.warnings.iter().cloned());
     if let Some(first) = frame.samples.first() {
         let specs = passes(setup, frame);
         for (trial, spec) in workers.trials(setup, &specs)?.iter().zip(&specs) {
+            unreached.retain(|line| !trial.lines.contains(line));
             match &spec.mode {
                 TrialMode::NullStage(name) => {
                     let same = frame.samples.iter().find(|sample| sample.number == spec.sample);
-                    found.extend(same.and_then(|natural| dies_of_null(natural, trial, name)));
+                    found
+                        .extend(same.and_then(|natural| dies_of_null(facts, natural, trial, name)));
                 }
                 TrialMode::ArgsAsText => found.extend(differs_as_text(first, trial)),
                 TrialMode::Natural | TrialMode::Extreme(_) | TrialMode::Stretched { .. } => {}
@@ -44,6 +49,7 @@ pub fn gather(
         found.extend(no_agents(setup, frame, &first.finish));
         found.extend(no_args(setup, frame));
         found.extend(missing_workflows(&frame.notes));
+        found.extend(never_reached(facts, &unreached));
     }
     found.extend(scope_cut(setup));
     found.extend(swallowed(frame));
@@ -62,6 +68,30 @@ pub fn gather(
     dedup(&mut found);
     Ok(found)
 }
+
+/// Calls that nothing led to: their agents are in no number of the plan.
+fn never_reached(facts: &WorkflowFacts, lines: &BTreeSet<u32>) -> Option<Diagnostic> {
+    let first = lines.first()?;
+    let site = facts.agent_sites.iter().find(|site| site.place.line == *first)?;
+    let mut named: Vec<String> = lines.iter().take(LINES_NAMED_MAX).map(u32::to_string).collect();
+    if lines.len() > named.len() {
+        named.push(format!("{} more", lines.len() - named.len()));
+    }
+    let (noun, verb) = if lines.len() == 1 { ("line", "was") } else { ("lines", "were") };
+    let message = format!(
+        "agent() at {noun} {} {verb} never reached, whatever agents answered: no number of this \
+         plan counts it",
+        named.join(", ")
+    );
+    Some(
+        Diagnostic::new(Severity::Warning, "plan::never-reached", message)
+            .with_help("pin what leads there with --args, --result or --assume")
+            .with_place(site.place.clone()),
+    )
+}
+
+/// Lines that one message names, at most.
+const LINES_NAMED_MAX: usize = 6;
 
 /// The executions to compare the samples with.
 fn passes(setup: &Setup, frame: &Frame) -> Vec<TrialSpec> {
@@ -120,7 +150,12 @@ fn first_sample_with(frame: &Frame, name: &str) -> u32 {
 }
 
 /// What a trial shows in which every agent of a stage is `null`, against the same sample without.
-fn dies_of_null(natural: &Recorded, trial: &Trial, name: &str) -> Option<Diagnostic> {
+fn dies_of_null(
+    facts: &WorkflowFacts,
+    natural: &Recorded,
+    trial: &Trial,
+    name: &str,
+) -> Option<Diagnostic> {
     let Finish::Threw { name: error, message, place } = &trial.finish else {
         let swallowed = trial.notes.swallowed.as_ref().filter(|s| s.count > natural.swallowed)?;
         let diagnostic = Diagnostic::new(
@@ -139,8 +174,26 @@ fn dies_of_null(natural: &Recorded, trial: &Trial, name: &str) -> Option<Diagnos
         "plan::null-ends-run",
         format!("a failed {name} agent (null) would end the run: {error}: {message}"),
     )
-    .with_help("agents that fail or are skipped resolve to null; use `.filter(Boolean)` or `?.`");
+    .with_help(null_help(facts, error, place.as_ref()));
     Some(at(diagnostic, place.clone()))
+}
+
+/// What to do about a line that ends the run at a null.
+fn null_help(facts: &WorkflowFacts, error: &str, place: Option<&Place>) -> &'static str {
+    let line = match place {
+        Some(Place { file: None, line, .. }) => {
+            facts.body.text.lines().nth((*line as usize).saturating_sub(1)).unwrap_or("")
+        }
+        _ => "",
+    };
+    if line.contains("throw ") || error != "TypeError" {
+        "the script means to: agents that fail or are skipped resolve to null, and so the work \
+         that is paid by then is lost"
+    } else if line.contains(".filter(Boolean)") {
+        "agents that fail or are skipped resolve to null; check for null before it is read"
+    } else {
+        "agents that fail or are skipped resolve to null; use `.filter(Boolean)` or `?.`"
+    }
 }
 
 fn at(diagnostic: Diagnostic, place: Option<Place>) -> Diagnostic {
@@ -192,6 +245,14 @@ fn no_agents(setup: &Setup, frame: &Frame, finish: &Finish) -> Option<Diagnostic
         format!("the script started no agent; it {ended}"),
     );
     let help = match (&setup.job.start.args, notes.args_read.is_empty()) {
+        _ if let Finish::Threw { name, message, .. } = finish
+            && let Some(missing) = missing_global(name, message) =>
+        {
+            format!(
+                "workflow scripts have no `{missing}`, in Claude Code neither; they have agent(), \
+                 parallel(), pipeline(), workflow(), phase(), log(), args and budget"
+            )
+        }
         (ScriptArgs::Absent, false) => {
             format!("it reads args.{}: give --args", notes.args_read.join(", args."))
         }
@@ -212,6 +273,12 @@ fn no_agents(setup: &Setup, frame: &Frame, finish: &Finish) -> Option<Diagnostic
         _ => None,
     };
     Some(at(diagnostic.with_help(help), place))
+}
+
+/// What a script names that is nowhere: most scripts that do were written for Node.
+fn missing_global<'m>(error: &str, message: &'m str) -> Option<&'m str> {
+    let name = message.strip_suffix(" is not defined").filter(|_| error == "ReferenceError")?;
+    Some(name.trim_matches(['\'', '"']))
 }
 
 /// Agents that run without the args they are about do other work than they will.

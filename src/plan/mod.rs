@@ -14,6 +14,7 @@ pub mod fit;
 pub mod fitting;
 pub mod frame;
 pub mod hints;
+pub mod interventions;
 pub mod job;
 mod plan_error;
 pub mod plan_id;

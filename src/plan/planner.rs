@@ -1,27 +1,25 @@
 //! The whole of a plan, from a job to its report. Owns the order of the steps; each step has a
 //! room of its own.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
-
 use crate::band::{self, Band};
 use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::advice;
 use crate::plan::assemble;
-use crate::plan::ceiling;
+use crate::plan::ceiling::{self, Probed, Sampled};
 use crate::plan::costing::{SampleCost, StageCost};
-use crate::plan::drivers::{self, Candidate, Measure};
+use crate::plan::drivers::{self, Ranking};
 use crate::plan::endings;
 use crate::plan::evaluation::{self, Priced};
 use crate::plan::frame::Frame;
 use crate::plan::hints;
+use crate::plan::interventions::{self, Base};
 use crate::plan::job::PlanJob;
 use crate::plan::plan_id;
 use crate::plan::report::{
-    Driver, DriverPoint, PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest, Quantities,
-    Verdict, VerdictOutcome,
+    PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest, Quantities, Verdict,
+    VerdictOutcome,
 };
 use crate::plan::routing;
 use crate::plan::setup::Setup;
@@ -30,10 +28,6 @@ use crate::plan::workers::Workers;
 use crate::policy::{PlanMeasures, Routing};
 use crate::ports::script::ScriptArgs;
 use crate::workflow::WorkflowFacts;
-
-/// How many drivers are answered by intervention, and how many are listed.
-const DRIVERS_ANSWERED: usize = 3;
-const DRIVERS_LISTED: usize = 5;
 
 /// Plans a job, and says for each stage what became of each rule. `facts` are what is known of the script without running it.
 pub fn plan(
@@ -52,24 +46,23 @@ pub fn plan(
     let (ending_plans, completes) = endings::group(&frame, dollars.as_deref(), &agents);
     let suggested_budget_usd = suggested_budget(dollars.as_deref(), &completes);
     let per_agent = assemble::agent_prices(&frame, &priced);
-    let ceiling = ceiling::probe(
-        &setup,
-        facts,
-        workers,
-        per_agent.as_ref(),
-        agents.iter().copied().max().unwrap_or(0),
-    )?;
+    let sampled =
+        Sampled { most_agents: agents.iter().copied().max().unwrap_or(0), lines: &frame.lines };
+    let Probed { ceiling, unreached } =
+        ceiling::probe(&setup, facts, workers, per_agent.as_ref(), &sampled)?;
     let verdict = judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
     totals.agents.ceiling = ceiling.agents;
     if let Some(cost) = &mut totals.cost_usd {
         cost.ceiling = ceiling.cost_usd;
     }
     let ranked = drivers::rank(&frame, &priced.costs);
-    let drivers = answer_drivers(&setup, &frame, &priced, &ranked, &names, workers)?;
-    let diagnostics = hints::gather(&setup, facts, &frame, &priced, workers)?;
+    let ranking = Ranking::new(ranked.clone(), &priced.costs);
+    let base = Base { setup: &setup, frame: &frame, priced: &priced, names: &names };
+    let drivers = interventions::drivers(&base, ranking, workers)?;
+    let diagnostics = hints::gather(&setup, facts, &frame, &priced, &unreached, workers)?;
     let stages = assemble::stages(&frame, &priced, &names);
     let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
-    let assumptions = advice::assumptions(&setup, facts, &frame, &ranked);
+    let assumptions = advice::assumptions(&setup, facts, &frame, &ranked, &completes);
     let hashes = plan_id::hashes(&setup);
     let report = PlanReport {
         version: PLAN_SCHEMA_VERSION,
@@ -174,118 +167,6 @@ fn judge(
         _ => gate,
     };
     Ok(Verdict { gate, outcome, reasons, budgets })
-}
-
-/// The strongest drivers; the first three with the cost measured at three pins, by the same
-/// evaluation that `--assume` would make.
-fn answer_drivers(
-    setup: &Setup,
-    frame: &Frame,
-    priced: &Priced,
-    ranked: &[Candidate],
-    names: &[String],
-    workers: &mut dyn Workers,
-) -> Result<Vec<Driver>, PlanError> {
-    let listed: Vec<&Candidate> = ranked.iter().take(DRIVERS_LISTED).collect();
-    let priced_at_all = assemble::dollars(priced).is_some();
-    let answered = if priced_at_all { DRIVERS_ANSWERED.min(listed.len()) } else { 0 };
-    let points: Vec<(&Candidate, String)> = listed
-        .iter()
-        .take(answered)
-        .flat_map(|candidate| {
-            let mut values = three_values(candidate).to_vec();
-            values.dedup();
-            values.into_iter().map(|value| (*candidate, value))
-        })
-        .collect();
-    // Pins of token use need no trials, and so no worker of their own.
-    let measured: Vec<OnceLock<Result<DriverPoint, PlanError>>> =
-        points.iter().map(|_| OnceLock::new()).collect();
-    workers.side_by_side(points.len(), &|number| {
-        if let (Some((candidate, value)), Some(cell)) = (points.get(number), measured.get(number))
-            && candidate.measure.is_token_use()
-        {
-            cell.get_or_init(|| repriced(setup, frame, priced, candidate, value, names));
-        }
-    });
-    let mut responses: BTreeMap<String, Vec<DriverPoint>> = BTreeMap::new();
-    for ((candidate, value), cell) in points.into_iter().zip(measured) {
-        let point = match cell.into_inner() {
-            Some(point) => point?,
-            None => resampled(setup, candidate, value, workers)?,
-        };
-        responses.entry(candidate.key()).or_default().push(point);
-    }
-    let driver = |candidate: &Candidate| {
-        let [p10, p50, p90] = three_values(candidate);
-        let key = candidate.key();
-        Driver {
-            name: in_words(candidate),
-            share_per_mille: candidate.share_per_mille(),
-            p10,
-            p50,
-            p90,
-            response: responses.remove(&key).unwrap_or_default(),
-            key,
-        }
-    };
-    Ok(listed.into_iter().map(driver).collect())
-}
-
-/// A driver's P10, P50 and P90 as `--assume` takes them.
-fn three_values(candidate: &Candidate) -> [String; 3] {
-    [100, 500, 900].map(|per_mille| candidate.measure.write(candidate.quantile(per_mille)))
-}
-
-/// The cost with a quantity of token use pinned: the same calls, priced anew.
-fn repriced(
-    setup: &Setup,
-    frame: &Frame,
-    priced: &Priced,
-    candidate: &Candidate,
-    value: &str,
-    names: &[String],
-) -> Result<DriverPoint, PlanError> {
-    let pinned = setup.with_assumption(&candidate.key(), value)?;
-    let costs = evaluation::price_pinned(setup, &pinned, frame, priced, names)?;
-    Ok(point(value.to_owned(), &costs))
-}
-
-/// The cost with a quantity of results pinned: the script runs anew.
-fn resampled(
-    setup: &Setup,
-    candidate: &Candidate,
-    value: String,
-    workers: &mut dyn Workers,
-) -> Result<DriverPoint, PlanError> {
-    let mut pinned = setup.with_assumption(&candidate.key(), &value)?;
-    let frame = evaluation::sample(&mut pinned, workers)?;
-    let names = evaluation::unique_names(&frame);
-    let costs = evaluation::price(&pinned, &frame, &pinned.policy, &names)?.costs;
-    Ok(point(value, &costs))
-}
-
-fn point(value: String, costs: &[SampleCost]) -> DriverPoint {
-    let agents: Vec<u32> = costs.iter().map(|sample| sample.total().agents).collect();
-    DriverPoint {
-        value,
-        cost_usd_p50: assemble::dollars_of(costs)
-            .and_then(|dollars| Band::of(&dollars))
-            .map(|band| band.p50),
-        agents_p50: Band::of(&agents).map_or(0, |band| u64::from(band.p50)),
-    }
-}
-
-fn in_words(candidate: &Candidate) -> String {
-    let (stage, property) = (&candidate.stage, &candidate.property);
-    match candidate.measure {
-        Measure::Requests => format!("requests per {stage} agent"),
-        Measure::OutputPerRequest => format!("output tokens per request of {stage}"),
-        Measure::FirstContext => format!("first context of {stage} agents"),
-        Measure::Growth => format!("context growth of {stage} agents"),
-        Measure::Length => format!("{stage}: {property} per agent"),
-        Measure::Share => format!("{stage}: share of {property}"),
-    }
 }
 
 fn request(setup: &Setup) -> PlanRequest {

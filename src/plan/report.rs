@@ -234,19 +234,21 @@ pub struct EndingPlan {
 /// A quantity that explains the spread of the cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Driver {
-    /// What `--assume` takes: `Find.findings`, `Find.requests`, `Verify.refuted`.
+    /// What `--assume` takes: `Find.findings`, `Find.requests`, `Verify.refuted`. Empty for whether
+    /// a stage runs, which nothing pins.
     pub key: String,
     /// In words: `findings per agent of Find`.
     pub name: String,
-    /// Share of the variance of the cost it explains alone, per mille.
+    /// Share of the variance of the cost that it explains and that no driver before it does, per
+    /// mille.
     pub share_per_mille: u32,
-    /// Its own P10, P50 and P90, as `--assume` takes them.
+    /// Its own P10, P50 and P90, as `--assume` takes them; for whether a stage runs, how often.
     pub p10: String,
     /// See `p10`.
     pub p50: String,
     /// See `p10`.
     pub p90: String,
-    /// Median cost with it pinned at P10, P50 and P90; only for the strongest three.
+    /// Median cost with it pinned at P10, P50 and P90; only for the strongest three that can be.
     pub response: Vec<DriverPoint>,
 }
 
@@ -259,6 +261,9 @@ pub struct DriverPoint {
     pub cost_usd_p50: Option<Picodollars>,
     /// Median agents.
     pub agents_p50: u64,
+    /// On how many samples it was measured; absent where on all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u32>,
 }
 
 /// Whether anything bounds the run.

@@ -95,6 +95,11 @@ pub struct Trial {
     pub unbounded: BTreeSet<(u64, Arc<str>)>,
     /// Whether a result of an extreme trial was cut short.
     pub cut: bool,
+    /// Lines of the script itself from which it called `agent()`.
+    pub lines: BTreeSet<u32>,
+    /// What it took to make this trial, about in bytes read: a measure that no clock decides, so
+    /// that what a plan can afford is the same everywhere.
+    pub work: u64,
 }
 
 /// The mean over one trial of something invented.
@@ -112,11 +117,17 @@ pub struct TrialFactor {
 
 const PROMPTS_KEPT_PER_STAGE: usize = 3;
 const PROMPT_BYTES_KEPT: usize = 16 * 1024;
+/// Work of one call besides its texts.
+const CALL_WORK: u64 = 4 << 10;
+/// Work of one interrupt poll of the interpreter.
+const STEP_WORK: u64 = 32 << 10;
 /// Interrupt polls of an extreme trial: a script that needs more with long lists is not bounded in
 /// any useful way, and the plan must not wait for it.
 const PROBE_STEPS: u64 = 500;
 /// Bytes of all its prompts, likewise.
-const PROBE_BYTES_MAX: usize = 16 << 20;
+const PROBE_BYTES_MAX: usize = 4 << 20;
+/// Heap of its script, likewise: probes run beside each other.
+const PROBE_MEMORY_BYTES: u64 = 48 << 20;
 /// Events per trial; a guard against scripts whose timers never end.
 const EVENTS_MAX: u32 = 4_000_000;
 
@@ -132,6 +143,7 @@ pub fn run(
     }
     if extremes_for(&spec.mode, 0).is_some() {
         start.limits.steps = start.limits.steps.min(PROBE_STEPS);
+        start.limits.memory_bytes = start.limits.memory_bytes.min(PROBE_MEMORY_BYTES);
     }
     let execution = program.start(&start)?;
     let seed = Seed::new(setup.job.seed).child(u64::from(spec.sample));
@@ -154,6 +166,8 @@ pub fn run(
         peak: 0,
         spent_tokens: setup.job.start.budget_spent_tokens,
         probed_bytes: 0,
+        lines: BTreeSet::new(),
+        text_bytes: 0,
     };
     let finish = simulation.drive()?;
     Ok(simulation.into_trial(finish))
@@ -208,6 +222,9 @@ struct Simulation<'a> {
     spent_tokens: u64,
     /// Bytes of all prompts of an extreme trial.
     probed_bytes: usize,
+    lines: BTreeSet<u32>,
+    /// Bytes of all prompts and results.
+    text_bytes: u64,
 }
 
 impl Simulation<'_> {
@@ -257,6 +274,8 @@ impl Simulation<'_> {
                 quotes: 0,
                 done: false,
             });
+            self.text_bytes += call.prompt.len() as u64;
+            self.lines.extend(call.line.filter(|_| call.child_workflow.is_none()));
             if extremes_for(&self.spec.mode, 0).is_some() {
                 self.probed_bytes += call.prompt.len();
             }
@@ -293,6 +312,9 @@ impl Simulation<'_> {
             },
             _ => self.work(position)?,
         };
+        if let Outcome::Text(text) | Outcome::Json(text) = &work.outcome {
+            self.text_bytes += text.len() as u64;
+        }
         let held = self.hold_for_prefix(position, work.duration);
         let end = self.clock.saturating_add(held).saturating_add(work.duration);
         if let Some(record) = self.records.get_mut(position) {
@@ -402,9 +424,13 @@ impl Simulation<'_> {
         let started = |record: &&CallRecord| record.started != u64::MAX;
         let first = self.records.iter().filter(started).map(|r| r.started).min().unwrap_or(0);
         let last = self.records.iter().filter(started).map(|r| r.ended).max().unwrap_or(0);
+        let notes = self.execution.notes();
+        let calls = self.records.len() as u64 * CALL_WORK;
         Trial {
             sample: self.spec.sample,
-            notes: self.execution.notes(),
+            work: self.text_bytes + calls + notes.steps.saturating_mul(STEP_WORK),
+            lines: self.lines,
+            notes,
             stages: self.cast.into_stages(),
             calls: self.records,
             factors: self

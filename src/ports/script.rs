@@ -250,6 +250,8 @@ pub struct ExecutionNotes {
     pub warnings: Vec<Diagnostic>,
     /// Phases announced by `phase()`, in first-use order.
     pub phases: Vec<String>,
+    /// Interpreter interrupt polls that were used up.
+    pub steps: u64,
 }
 
 /// Throws that never reached the author.

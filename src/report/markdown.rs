@@ -150,7 +150,7 @@ fn section(title: &str, items: &[String]) -> String {
 fn ending(ending: &EndingPlan) -> String {
     let line = words::line(ending.line, ending.file.as_deref(), ", ", "");
     let cost = ending.cost_usd.map_or(String::new(), |band| format!(", {}", dollars(band.p50)));
-    let short = if ending.completes { "" } else { " (without its result)" };
+    let short = words::short_of(ending);
     let name = escaped(&ending.name);
     format!("{}: {name}{line}{cost}{short}", percent(ending.per_mille))
 }

@@ -6,8 +6,9 @@ use super::page::{clean, fitted};
 use crate::amount::Amount;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::gate::Gate;
+use crate::plan::endings::NO_RESULT;
 use crate::plan::report::{
-    BudgetVerdict, Ceiling, PlanReport, RoutePlan, Savings, StagePlan, VerdictOutcome,
+    BudgetVerdict, Ceiling, EndingPlan, PlanReport, RoutePlan, Savings, StagePlan, VerdictOutcome,
 };
 use crate::policy::AS_WRITTEN;
 
@@ -259,7 +260,9 @@ pub(super) fn response(driver: &crate::plan::report::Driver) -> Option<String> {
         };
         format!("{}: {cost}", clean(&point.value))
     });
-    Some(format!("{} = {}", clean(&driver.key), points.collect::<Vec<_>>().join(", ")))
+    let fewest = driver.response.iter().filter_map(|point| point.samples).min();
+    let of = fewest.map_or(String::new(), |samples| format!(" (of {samples} samples)"));
+    Some(format!("{} = {}{of}", clean(&driver.key), points.collect::<Vec<_>>().join(", ")))
 }
 
 /// `200 samples, seed 7, prices of 2026-11-22, policy default, plan 4f1c09e2`.
@@ -272,6 +275,16 @@ pub(super) fn footer(report: &PlanReport) -> String {
         clean(&report.policy),
         clean(&report.plan_id)
     )
+}
+
+/// What a run that ends so leaves undone.
+pub(super) fn short_of(ending: &EndingPlan) -> &'static str {
+    match ending {
+        EndingPlan { completes: true, .. } => "",
+        // What it returned says what came of it.
+        EndingPlan { returned: true, name, .. } if name != NO_RESULT => " (ends early)",
+        _ => " (without its result)",
+    }
 }
 
 /// `warning: line 64: …`, worst first, with what to do in brackets.

@@ -214,3 +214,15 @@ fn a_model_without_a_price_denies_the_plan() {
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     assert!(ended.stderr.contains("no price table knows the model `gpt-99`"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_throw_before_a_child_workflow_is_shown_in_its_own_text() {
+    let ended = plan_of("if (!args) throw new Error('give me work')\nawait workflow('other')\n");
+    assert_eq!(ended.code, 5, "{}", ended.stderr);
+    assert!(ended.stderr.contains("bad.js:2:"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("2 │ if (!args) throw new Error('give me work')"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -1,6 +1,6 @@
 //! What the script proves of its own size.
 
-use super::stand::{HEAD, OPEN_LIST, Stand, find_and_check};
+use super::stand::{HEAD, OPEN_LIST, Stand, find_and_check, said};
 
 #[test]
 fn max_items_prove_a_ceiling() {
@@ -68,4 +68,38 @@ while (!done) done = (await agent('Go on.', {{ label: 'step', schema: DONE }})).
     assert_eq!(report.ceiling.agents, None);
     assert!(report.ceiling.reasons[0].open);
     assert!(report.totals.agents.stress < 1_000);
+}
+
+#[test]
+fn a_call_that_nothing_reaches_leaves_the_run_open() {
+    let script = format!(
+        "{HEAD}const FILES = {{ type: 'object', required: ['files'], properties: {{
+  files: {{ type: 'array', maxItems: 4, items: {{ type: 'string' }} }} }} }};
+const found = await agent('List the files.', {{ label: 'list', schema: FILES }});
+const kept = found.files.filter((file) => file === 'no/such/file.ever');
+await parallel(kept.map((file) => () =>
+  agent(`Read ${{file}}`, {{ label: 'read' }})));"
+    );
+    let report = Stand::script(&script).plan();
+    assert_eq!((report.ceiling.agents, report.totals.agents.ceiling), (None, None));
+    let [reason] = &report.ceiling.reasons[..] else { panic!("{:?}", report.ceiling.reasons) };
+    assert_eq!((reason.text.as_str(), reason.line), ("agent() was never reached", Some(7)));
+    let message = said(&report, "plan::never-reached").unwrap();
+    assert!(message.contains("agent() at line 7 was never reached"), "{message}");
+    // A result that leads there is all it takes.
+    let pinned = r#"list={"files":["no/such/file.ever"]}"#.to_owned();
+    let report = Stand::script(&script).with(|job| job.results = vec![pinned]).plan();
+    assert_eq!(said(&report, "plan::never-reached"), None);
+}
+
+#[test]
+fn a_call_that_only_a_failed_agent_leads_to_is_no_news() {
+    let script = format!(
+        "{HEAD}const first = await agent('Do it.', {{ label: 'first' }});
+if (first === null) await agent('Do it again.', {{ label: 'again' }});"
+    );
+    let report = Stand::script(&script).plan();
+    assert_eq!(said(&report, "plan::never-reached"), None);
+    // It is one agent more than a run without failures takes, so nothing is proven.
+    assert_eq!(report.ceiling.agents, None);
 }

@@ -52,10 +52,19 @@ fn constants_and_tiny_samples_explain_nothing() {
 }
 
 #[test]
-fn whether_a_stage_ran_is_a_value_too() {
-    let ran: Vec<Option<f64>> = (0..COUNT).map(|n| (n % 3 == 0).then_some(2.0)).collect();
-    let y: Vec<f64> = ran.iter().map(|ran| ran.map_or(1.0, |_| 5.0)).collect();
-    assert!(share_of_variance(&ran, &y) > 0.99);
+fn whether_a_stage_ran_is_no_credit_to_how_it_ran() {
+    let x = uniform(1);
+    let runs = |n: usize| n.is_multiple_of(3);
+    let ran: Vec<Option<f64>> = (0..COUNT).map(|n| runs(n).then_some(x[n])).collect();
+    // The run costs four more with the stage, whatever the stage's own value.
+    let jump: Vec<f64> = (0..COUNT).map(|n| if runs(n) { 5.0 } else { 1.0 }).collect();
+    assert!(share_of_variance(&ran, &jump) < 0.01);
+    let presence: Vec<f64> = (0..COUNT).map(|n| f64::from(u8::from(runs(n)))).collect();
+    assert!(share(&presence, &jump) > 0.99);
+    // What the value adds counts as a part of the whole spread.
+    let both: Vec<f64> = jump.iter().zip(&ran).map(|(y, ran)| y + ran.unwrap_or(0.0)).collect();
+    let part = share_of_variance(&ran, &both);
+    assert!(part > 0.002 && part + share(&presence, &both) < 1.01, "{part}");
 }
 
 #[test]

@@ -58,6 +58,23 @@ fn runs_that_all_fail_suggest_no_budget() {
     assert_eq!(report.endings[0].per_mille, 1000);
 }
 
+#[test]
+fn a_bad_verdict_is_a_result_and_nothing_is_none() {
+    let ending = |returned: &str| {
+        let script =
+            format!("{HEAD}await agent('Judge.', {{ label: 'judge' }});\nreturn {returned};");
+        Stand::script(&script).with(|job| job.samples = 8).plan().endings.remove(0)
+    };
+    let failed = ending("{ verdict: 'FAIL', passed: false }");
+    assert_eq!((failed.name.as_str(), failed.completes), ("verdict: FAIL, passed: false", true));
+    assert!(!ending("{ status: 'failed' }").completes);
+    // A run that did all its work and found nothing is whole.
+    for empty in ["null", "[]", "''"] {
+        let ending = ending(empty);
+        assert_eq!((ending.name.as_str(), ending.completes), ("returned nothing", true), "{empty}");
+    }
+}
+
 /// Runs trials one after the other, and keeps what was asked for.
 struct Counting<'a> {
     inner: InOrder<'a>,

@@ -94,3 +94,28 @@ phase('Work'); await agent('x', {{ model: 'haiku' }});"
         assert_eq!(said(&Stand::script(&script(same)).plan(), "plan::phase-model"), None, "{same}");
     }
 }
+
+#[test]
+fn a_global_that_no_client_has_is_told_from_missing_args() {
+    let script = format!("{HEAD}const root = process.cwd();\nawait agent(args.task + root);");
+    let report = Stand::script(&script).plan();
+    let help = find(&report, "plan::no-agents").unwrap().help.clone().unwrap();
+    assert!(help.contains("workflow scripts have no `process`"), "{help}");
+    assert!(!help.contains("--args"), "{help}");
+}
+
+#[test]
+fn the_advice_against_a_null_fits_the_line() {
+    let help = |body: &str| {
+        let report = Stand::script(&format!("{HEAD}{body}")).plan();
+        find(&report, "plan::null-ends-run").unwrap().help.clone().unwrap()
+    };
+    let read = "const text = await agent('Write.', { label: 'write' });\n";
+    assert!(help(&format!("{read}return text.length;")).contains("use `.filter(Boolean)`"));
+    let meant = help(&format!("{read}if (!text) throw new Error('no text'); return text;"));
+    assert!(meant.contains("the script means to") && !meant.contains("filter"), "{meant}");
+    let filtered = "const all = (await parallel([() => agent('Go.', { label: 'go' })]));
+return all.filter(Boolean)[0].length;";
+    let filtered = help(filtered);
+    assert!(filtered.contains("check for null") && !filtered.contains("filter"), "{filtered}");
+}

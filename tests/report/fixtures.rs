@@ -136,7 +136,12 @@ pub(super) fn driver(key: &str, name: &str, share: u32, points: [&str; 3]) -> Dr
 }
 
 fn point(value: &str, cost: &str, agents: u64) -> DriverPoint {
-    DriverPoint { value: value.to_owned(), cost_usd_p50: Some(usd(cost)), agents_p50: agents }
+    DriverPoint {
+        value: value.to_owned(),
+        cost_usd_p50: Some(usd(cost)),
+        agents_p50: agents,
+        samples: None,
+    }
 }
 
 /// A review of a diff that may pass its budget.

@@ -192,3 +192,12 @@ proptest! {
         prop_assert!(!text.contains('\x1b'), "{text:?}");
     }
 }
+
+#[test]
+fn an_answer_on_fewer_samples_says_so() {
+    let mut report = fixtures::review();
+    assert!(!plan::table(&report, Page::new(100, false)).contains("samples)"));
+    report.drivers[2].response.iter_mut().for_each(|point| point.samples = Some(24));
+    let text = plan::table(&report, Page::new(100, false));
+    assert!(text.contains("9: $7.40 (of 24 samples)"), "{text}");
+}

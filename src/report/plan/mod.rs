@@ -144,7 +144,7 @@ fn endings(sheet: &mut Sheet, report: &PlanReport) {
 
 fn ending_name(ending: &EndingPlan) -> String {
     let line = words::line(ending.line, ending.file.as_deref(), ", ", "");
-    let short = if ending.completes { "" } else { " (without its result)" };
+    let short = words::short_of(ending);
     format!("{}{line}{short}", clean(&ending.name))
 }
 

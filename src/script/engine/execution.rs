@@ -245,7 +245,8 @@ impl Execution for LocalExecution {
     }
 
     fn notes(&mut self) -> ExecutionNotes {
-        self.host.notebook.borrow_mut().take()
+        let steps = self.host.gauge.steps();
+        ExecutionNotes { steps, ..self.host.notebook.borrow_mut().take() }
     }
 }
 

@@ -51,6 +51,11 @@ impl Gauge {
         self.is_over()
     }
 
+    /// Polls so far.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
     /// Whether a limit was passed.
     pub(super) fn is_over(&self) -> bool {
         self.steps_passed.get() || self.memory_passed.get()

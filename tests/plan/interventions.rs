@@ -1,0 +1,70 @@
+//! Which drivers are listed, and on how many samples their answers rest.
+
+use flyball::money::Picodollars;
+use flyball::plan::evaluation;
+use flyball::plan::report::{Driver, PlanReport};
+
+use super::fake::InOrder;
+use super::stand::{HEAD, OPEN_LIST, Stand, find_and_check};
+
+/// A gate that lets six agents work, or none.
+fn gated() -> PlanReport {
+    let script = format!(
+        "{HEAD}const GATE = {{ type: 'object', required: ['ready'], properties: {{
+  ready: {{ type: 'boolean' }} }} }};
+const gate = await agent('Is it ready?', {{ label: 'gate', schema: GATE }});
+if (!gate || !gate.ready) return 'not ready';
+await parallel([1, 2, 3, 4, 5, 6].map((n) => () => agent(`Part ${{n}}`, {{ label: 'work' }})));
+return 'worked';"
+    );
+    Stand::script(&script).with(|job| job.samples = 200).assume(&["gate.ready=0.5"]).plan()
+}
+
+fn moves(driver: &Driver) -> Option<Picodollars> {
+    let costs = driver.response.iter().filter_map(|point| point.cost_usd_p50);
+    Some(costs.clone().max()? - costs.min()?)
+}
+
+#[test]
+fn what_decides_whether_a_stage_runs_is_the_driver() {
+    let report = gated();
+    let first = &report.drivers[0];
+    assert_eq!(first.key, "gate.ready");
+    assert!(first.share_per_mille > 400, "{first:?}");
+    let band = report.totals.cost_usd.unwrap();
+    for driver in &report.drivers {
+        let moved =
+            moves(driver).is_none_or(|moved| moved.scale_ceil(20, 1) >= band.p90 - band.p10);
+        assert!(moved, "{driver:?} does not move the cost");
+    }
+}
+
+#[test]
+fn shares_are_parts_of_one_whole() {
+    for report in [gated(), Stand::script(&find_and_check(OPEN_LIST, "all")).plan()] {
+        let sum: u32 = report.drivers.iter().map(|driver| driver.share_per_mille).sum();
+        assert!(sum <= 1_000, "{sum}: {:?}", report.drivers);
+        assert!(sum > 300, "{sum}: {:?}", report.drivers);
+    }
+}
+
+#[test]
+fn an_intervention_takes_no_more_samples_than_it_is_given_work_for() {
+    let stand = Stand::script(&find_and_check(OPEN_LIST, "all"));
+    let (setup, frame, _) = stand.priced();
+    assert_eq!(frame.samples.len(), 60);
+    let made = |work_max: u64| {
+        let pin = |value: &str| setup.with_assumption("find.findings", value).unwrap();
+        let mut pinned = [pin("2"), pin("9")];
+        let workers = &mut InOrder(stand.program());
+        let frames = evaluation::resample(&mut pinned, &frame, work_max, workers).unwrap();
+        let lengths: Vec<usize> = frames.iter().map(|frame| frame.samples.len()).collect();
+        assert_eq!(lengths[0], lengths[1]);
+        assert_eq!(frames[0].calls_per_sample(1)[0], 2 * 2);
+        lengths[0]
+    };
+    // Never fewer than can be read, never more than the plan has.
+    assert_eq!((made(1), made(u64::MAX)), (24, 60));
+    let half = made(frame.work);
+    assert!((25..60).contains(&half), "{half}");
+}
