@@ -216,53 +216,8 @@ pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
     values.into_iter().map(candidate).collect()
 }
 
-/// Candidates one by one, strongest first: each by what it explains of the spread that those before
-/// it have left. Quantities that move together would otherwise all claim the same part of it, and
-/// the shares add up to anything.
-#[derive(Clone, Debug)]
-pub struct Ranking {
-    candidates: Vec<Candidate>,
-    /// What is not explained yet, by sample.
-    left: Vec<f64>,
-    total: f64,
-}
-
-impl Ranking {
-    /// `candidates` from [`rank`], on the same `costs`.
-    pub fn new(candidates: Vec<Candidate>, costs: &[SampleCost]) -> Self {
-        let left = outcomes(costs);
-        Self { candidates, total: squares(&left), left }
-    }
-
-    /// The candidate that explains most of what is left, taken out; none where that is noise.
-    pub fn strongest(&mut self) -> Option<Candidate> {
-        for candidate in &mut self.candidates {
-            candidate.share =
-                explained(&candidate.values, &self.left) / self.total.max(f64::MIN_POSITIVE);
-        }
-        let (position, _) = self
-            .candidates
-            .iter()
-            .enumerate()
-            .filter(|(_, candidate)| candidate.share >= SHARE_MIN)
-            .max_by(|(_, a), (_, b)| {
-                a.share.total_cmp(&b.share).then_with(|| b.key().cmp(&a.key()))
-            })?;
-        Some(self.candidates.swap_remove(position))
-    }
-
-    /// Takes what `candidate` explains out of what is left.
-    pub fn credit(&mut self, candidate: &Candidate) {
-        let bins = Bins::of(&candidate.values, &self.left);
-        for (left, bin) in self.left.iter_mut().zip(&bins.by_sample) {
-            if let Some((sum, count)) = bin.and_then(|bin| bins.sums.get(&bin)) {
-                *left -= sum / count - bins.mean;
-            }
-        }
-    }
-}
-
-/// The share of the variance of `outcomes` that `values` explain: see [`Ranking`].
+/// The share of the variance of `outcomes` that `values` explain. Quantities that move
+/// together explain the same part of it, so shares of several can add up to more than the whole.
 pub fn share_of_variance(values: &[Option<f64>], outcomes: &[f64]) -> f64 {
     let total = squares(outcomes);
     if total <= 0.0 { 0.0 } else { explained(values, outcomes) / total }
@@ -298,8 +253,6 @@ const SAMPLES_MIN: usize = 8;
 
 /// Samples with about the same value.
 struct Bins {
-    /// `None` where there is no value.
-    by_sample: Vec<Option<usize>>,
     /// The sum of the outcomes in a bin, and how many they are.
     sums: BTreeMap<usize, (f64, f64)>,
     /// Over all bins.
@@ -315,16 +268,15 @@ impl Bins {
         let bin = |value: f64| {
             sorted.partition_point(|other| *other < value) * wanted / sorted.len().max(1)
         };
-        let by_sample: Vec<Option<usize>> = values.iter().map(|value| value.map(bin)).collect();
         let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
-        for (bin, outcome) in by_sample.iter().zip(outcomes) {
-            if let Some(bin) = bin {
-                let sum = sums.entry(*bin).or_insert((0.0, 0.0));
+        for (value, outcome) in values.iter().zip(outcomes) {
+            if let Some(value) = value {
+                let sum = sums.entry(bin(*value)).or_insert((0.0, 0.0));
                 sum.0 += outcome;
                 sum.1 += 1.0;
             }
         }
         let (sum, count) = sums.values().fold((0.0, 0.0), |(s, n), (sum, of)| (s + sum, n + of));
-        Self { by_sample, sums, mean: if count > 0.0 { sum / count } else { 0.0 } }
+        Self { sums, mean: if count > 0.0 { sum / count } else { 0.0 } }
     }
 }

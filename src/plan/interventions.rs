@@ -9,7 +9,7 @@ use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::assemble;
 use crate::plan::costing::SampleCost;
-use crate::plan::drivers::{Candidate, Measure, Ranking};
+use crate::plan::drivers::{Candidate, Measure};
 use crate::plan::evaluation::{self, Priced};
 use crate::plan::frame::Frame;
 use crate::plan::report::{Driver, DriverPoint};
@@ -42,21 +42,22 @@ pub struct Base<'a> {
     pub names: &'a [String],
 }
 
-/// The drivers, strongest first; the first three that can be pinned with the cost measured at
+/// The drivers of `ranked`, strongest first; the first three that can be pinned with the cost measured at
 /// three pins, as `--assume` would measure it. What explains the spread and does not move the cost
 /// when pinned only goes along with what does: it is left out.
 pub fn drivers(
     base: &Base<'_>,
-    mut ranking: Ranking,
+    ranked: &[Candidate],
     workers: &mut dyn Workers,
 ) -> Result<Vec<Driver>, PlanError> {
     let dollars = assemble::dollars(base.priced).and_then(|dollars| Band::of(&dollars));
     let mut work_left = base.frame.work.saturating_mul(SAMPLINGS_MAX).clamp(WORK_FREE, WORK_MAX);
     let (mut answered, mut tried) = (0, 0);
     let mut listed = Vec::new();
-    while listed.len() < DRIVERS_LISTED
-        && let Some(candidate) = ranking.strongest()
-    {
+    for candidate in ranked {
+        if listed.len() == DRIVERS_LISTED {
+            break;
+        }
         let mut response = Vec::new();
         if let Some(band) = &dollars
             && candidate.measure != Measure::Presence
@@ -65,7 +66,7 @@ pub fn drivers(
         {
             tried += 1;
             let share = work_left / (DRIVERS_ANSWERED - answered) as u64;
-            let (points, work) = answer(base, &candidate, share, workers)?;
+            let (points, work) = answer(base, candidate, share, workers)?;
             work_left = work_left.saturating_sub(work);
             if is_flat(&points, band.p90 - band.p10) {
                 continue;
@@ -73,8 +74,7 @@ pub fn drivers(
             answered += 1;
             response = points;
         }
-        ranking.credit(&candidate);
-        listed.push(driver(&candidate, response));
+        listed.push(driver(candidate, response));
     }
     Ok(listed)
 }

@@ -9,7 +9,7 @@ use crate::plan::advice;
 use crate::plan::assemble;
 use crate::plan::ceiling::{self, Probed, Sampled};
 use crate::plan::costing::{SampleCost, StageCost};
-use crate::plan::drivers::{self, Ranking};
+use crate::plan::drivers;
 use crate::plan::endings;
 use crate::plan::evaluation::{self, Priced};
 use crate::plan::frame::Frame;
@@ -56,9 +56,8 @@ pub fn plan(
         cost.ceiling = ceiling.cost_usd;
     }
     let ranked = drivers::rank(&frame, &priced.costs);
-    let ranking = Ranking::new(ranked.clone(), &priced.costs);
     let base = Base { setup: &setup, frame: &frame, priced: &priced, names: &names };
-    let drivers = interventions::drivers(&base, ranking, workers)?;
+    let drivers = interventions::drivers(&base, &ranked, workers)?;
     let diagnostics = hints::gather(&setup, facts, &frame, &priced, &unreached, workers)?;
     let stages = assemble::stages(&frame, &priced, &names);
     let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
