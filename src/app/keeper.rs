@@ -4,6 +4,8 @@
 //! scopes of its own: no real budget is charged with it. It is held to what real spending has left
 //! of them all the same, so that it stops where the real run would.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::books::{self, OpenLedger};
@@ -15,7 +17,7 @@ use crate::cli::ledger::LedgerFlag;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult};
 use crate::id::RunId;
-use crate::ledger::{Ledger, ReadLedger, RunRow};
+use crate::ledger::{Ledger, RunRow};
 use crate::policy::BudgetLimit;
 use crate::run::WiderBudget;
 
@@ -84,35 +86,39 @@ impl Keeper {
     }
 }
 
+/// Writes the account under the first of `sim-PLAN-1`, `sim-PLAN-2`, … that is free, which the
+/// transaction itself decides: the same plan may run twice at once, and a run that died before its
+/// report has scopes without one.
 fn transfer(
     ledger: &mut OpenLedger,
     plan_id: &str,
     account: &Account,
     scope: ScopeId,
 ) -> Result<String, AppError> {
-    let id = unused_id(ledger, plan_id)?;
-    let root = format!("simulated run {id}");
-    let mut failed = None;
-    ledger.store(|store| {
-        let mut work = |rows: Rows| {
-            let to = Destination { first_scope: rows.next_scope, root: &root, run: &id };
-            account.transferred(scope, to).unwrap_or_else(|error| {
-                failed = Some(error);
-                Changes::default()
-            })
-        };
-        store.transact(&Wanted::default(), &mut work)
-    })?;
-    failed.map_or(Ok(id), |error| Err(AppError::bug(error)))
-}
-
-/// The first of `sim-PLAN-1`, `sim-PLAN-2`, … that no run has.
-fn unused_id(ledger: &OpenLedger, plan_id: &str) -> Result<String, AppError> {
     let mut number = 1;
     loop {
         let id = format!("sim-{plan_id}-{number}");
-        if ledger.read(|ledger| ledger.run(&RunId(id.clone())))?.is_none() {
-            return Ok(id);
+        let root: Arc<str> = format!("simulated run {id}").into();
+        let wanted = Wanted { paths: [Arc::clone(&root)].into(), ..Wanted::default() };
+        let mut moved = None;
+        ledger.store(|store| {
+            let mut work = |rows: Rows| {
+                if !rows.scopes.is_empty() {
+                    return Changes::default();
+                }
+                let to = Destination { first_scope: rows.next_scope, root: &root, run: &id };
+                let changes = account.transferred(scope, to);
+                let (outcome, changes) = match changes {
+                    Ok(changes) => (Ok(()), changes),
+                    Err(error) => (Err(AppError::bug(error)), Changes::default()),
+                };
+                moved = Some(outcome);
+                changes
+            };
+            store.transact(&wanted, &mut work)
+        })?;
+        if let Some(outcome) = moved {
+            return outcome.map(|()| id);
         }
         number += 1;
     }

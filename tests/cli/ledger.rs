@@ -146,6 +146,20 @@ fn a_run_is_kept_with_its_forecast_and_charges_no_budget() {
 }
 
 #[test]
+fn a_run_that_died_before_its_report_is_in_nobodys_way() {
+    let program = with_script();
+    run(&program, &["--budget", "20usd"]);
+    let connection = rusqlite::Connection::open(ledger(&program)).unwrap();
+    connection.execute("DELETE FROM runs", []).unwrap();
+    drop(connection);
+    let report = json(&run(&program, &["--budget", "20usd"]));
+    assert_eq!(report["diagnostics"].as_array().unwrap().len(), 0, "{}", report["diagnostics"]);
+    let list = json(&program.run(&["runs", "list", "--format", "json"]));
+    assert!(list["runs"][0]["id"].as_str().unwrap().ends_with("-2"), "{list}");
+    assert_eq!(program.run(&["ledger", "verify"]).code, 0);
+}
+
+#[test]
 fn a_simulated_run_stops_where_real_spending_left_the_day() {
     let program = with_script();
     assert_eq!(program.run(&["budget", "set", "day", "10usd"]).code, 0);
