@@ -3,9 +3,10 @@
 
 use std::ops::ControlFlow;
 
-use crate::budget::{AttemptRow, ScopeRow, Store, StoreError};
+use crate::budget::{AttemptRow, LeaseRow, ScopeRow, Store, StoreError};
 use crate::id::{AttemptId, RunId};
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
+use crate::ledger::owner::OwnerRow;
 use crate::ledger::runs::RunRow;
 
 /// Balances and attempts of one moment.
@@ -30,6 +31,12 @@ pub trait ReadLedger {
 
     /// Every attempt in flight, in the order they were admitted.
     fn in_flight(&self) -> Result<Vec<AttemptRow>, StoreError>;
+
+    /// Every slice that is out, in the order they were lent.
+    fn leases(&self) -> Result<Vec<LeaseRow>, StoreError>;
+
+    /// Every process that holds a reservation or a slice, and whether it lives.
+    fn owners(&self) -> Result<Vec<OwnerRow>, StoreError>;
 
     /// The last `limit` entries that `filter` lets through, oldest first.
     fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
