@@ -1,6 +1,7 @@
 //! Ledgers: one suite for every kind, and what only a file on a disk can suffer.
 
 mod contract;
+mod desk;
 mod export;
 mod failures;
 mod group_commit;

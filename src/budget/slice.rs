@@ -108,6 +108,22 @@ impl Slice {
         self.ended = true;
     }
 
+    /// Whether this attempt is in flight here.
+    pub fn holds(&self, attempt: &AttemptId) -> bool {
+        self.open.contains_key(attempt)
+    }
+
+    /// Whether the journal's promise covers `charge`.
+    pub fn has_promised(&self, charge: Charge) -> bool {
+        charge.minus(self.promised).is_zero()
+    }
+
+    /// The slice is back: what is in flight is settled in the ledger from now on.
+    pub fn hand_over(&mut self) {
+        self.ended = true;
+        self.open.clear();
+    }
+
     /// More was lent.
     pub fn add(&mut self, slice: Charge) {
         let paid = self.owed.min(slice);
@@ -145,7 +161,7 @@ impl Slice {
         {
             return (SliceAnswer::Short, None);
         }
-        if !charge.minus(self.promised).is_zero() {
+        if !self.has_promised(charge) {
             return (SliceAnswer::Unpromised(charge), None);
         }
         self.take(charge);
@@ -181,7 +197,7 @@ impl Slice {
         if self.ended || !by.minus(self.left).is_zero() {
             return (SliceAnswer::Short, None);
         }
-        if !by.minus(self.promised).is_zero() {
+        if !self.has_promised(by) {
             return (SliceAnswer::Unpromised(by), None);
         }
         self.take(by);

@@ -5,6 +5,7 @@
 //! read or written is an error, and whoever asked is denied.
 
 mod access;
+mod borrowed;
 mod check;
 mod clock;
 mod columns;
@@ -13,9 +14,13 @@ mod export;
 mod failure;
 mod gather;
 mod group_commit;
+mod journal;
+mod keeping;
+mod leasing;
 mod memory;
 mod opening;
 mod owner;
+mod reconcile;
 mod runs;
 mod schema;
 mod select;
@@ -28,8 +33,10 @@ pub use clock::Clock;
 pub use entry_row::{EntryFilter, EntryRow};
 pub use export::{ExportError, ExportFormat, export};
 pub use group_commit::{BooksError, Decided, GroupCommit};
+pub use leasing::{LeaseDesk, LeaseTerms, Ticket};
 pub use memory::MemoryLedger;
 pub use owner::{Liveness, OwnerRow};
+pub use reconcile::{Holding, ReconcileError, Reconciled, Verdict, holdings, reconcile};
 pub use runs::RunRow;
 pub use schema::SCHEMA_VERSION;
 pub use sqlite::{SqliteLedger, WAIT_MAX};
