@@ -5,7 +5,10 @@ mod desk;
 mod export;
 mod failures;
 mod group_commit;
+#[cfg(feature = "shuttle")]
+mod interleavings;
 mod kill;
+mod kill_leased;
 mod laws;
 mod model;
 mod operations;

@@ -12,7 +12,9 @@ use super::exit::Exit;
 use super::standing::Standing;
 use crate::budget::{Answer, Books, Limits, Operation, ScopeId, StoreError};
 use crate::cli::ledger::LedgerFlag;
-use crate::ledger::{ReadLedger, SqliteLedger};
+use crate::ledger::{
+    self, Holding, Ledger, ReadLedger, ReconcileError, Reconciled, SqliteLedger, Verdict,
+};
 
 /// An open ledger.
 pub(super) struct OpenLedger {
@@ -72,6 +74,22 @@ impl OpenLedger {
         applied.answers.into_iter().collect::<Result<_, _>>().map_err(AppError::bug)
     }
 
+    /// What the entries from now on have as their note.
+    pub(super) fn note(&mut self, note: Option<String>) {
+        self.books.store().set_note(note);
+    }
+
+    /// Ends what a process holds that is dead.
+    pub(super) fn reconcile(
+        &mut self,
+        holding: &Holding,
+        verdict: Verdict,
+        whole_slices: bool,
+    ) -> Result<Reconciled, ReconcileError> {
+        let journals = self.books.reader().journals();
+        ledger::reconcile(&mut self.books, holding, verdict, &journals, whole_slices)
+    }
+
     /// Reads.
     pub(super) fn read<T>(
         &self,
@@ -108,7 +126,7 @@ fn place(flag: &LedgerFlag, context: &Context) -> Result<PathBuf, AppError> {
 }
 
 /// What the user is told of a ledger that cannot be used.
-fn explain(error: StoreError) -> AppError {
+pub(super) fn explain(error: StoreError) -> AppError {
     let hint = match &error {
         StoreError::Busy(_) => "try again when the other process is done",
         StoreError::Newer { .. } => "nothing was changed",

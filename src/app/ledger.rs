@@ -8,7 +8,7 @@ use super::books::OpenLedger;
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
-use super::output;
+use super::{output, reconcile};
 use crate::budget::EntryKind;
 use crate::cli::ledger::{ExportFormat, LedgerCommand, LedgerExport, LedgerShow, LedgerVerify};
 use crate::cli::value::PlainFormat;
@@ -22,6 +22,7 @@ pub(super) fn run(command: LedgerCommand, context: &Context) -> Result<Exit, App
         LedgerCommand::Show(typed) => show(&typed, context),
         LedgerCommand::Export(typed) => export(&typed, context),
         LedgerCommand::Verify(typed) => verify(&typed, context),
+        LedgerCommand::Reconcile(typed) => reconcile::run(&typed, context),
     }?;
     Ok(Exit::Done)
 }

@@ -3,8 +3,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::budget::{Answer, Charge, LeaseStanding, Lent, Operation, Slice};
@@ -12,6 +10,7 @@ use crate::ledger::borrowed::Borrowed;
 use crate::ledger::group_commit::{BooksError, GroupCommit};
 use crate::ledger::journal::{self, JournalReader};
 use crate::ledger::leasing::LeaseTerms;
+use crate::ledger::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// The most records that one transaction takes down.
 const RECORDS_MAX: usize = 512;

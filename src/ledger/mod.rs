@@ -21,10 +21,12 @@ mod memory;
 mod opening;
 mod owner;
 mod reconcile;
+mod remembered;
 mod runs;
 mod schema;
 mod select;
 mod sqlite;
+mod sync;
 mod upsert;
 mod verify;
 

@@ -81,15 +81,24 @@ pub(super) fn write_owner(
     count_of(number).map(OwnerId)
 }
 
-/// Writes everything that `changes` holds; its entries come after those that are there. What has
-/// no owner yet becomes `own`.
+/// What a transaction says of everything that it writes.
+#[derive(Clone, Copy)]
+pub(super) struct Stamp<'a> {
+    /// Who holds what had no holder yet.
+    pub(super) own: Option<OwnerId>,
+    pub(super) at: Timestamp,
+    pub(super) note: Option<&'a str>,
+}
+
+/// Writes everything that `changes` holds; its entries come after those that are there, from
+/// `first` on where that is known. The number of the next entry.
 pub(super) fn write(
     connection: &Connection,
     changes: &Changes,
-    own: Option<OwnerId>,
-    at: Timestamp,
-    note: Option<&str>,
-) -> Result<(), Fault> {
+    first: Option<i64>,
+    stamp: Stamp<'_>,
+) -> Result<i64, Fault> {
+    let Stamp { own, at, note } = stamp;
     for row in &changes.scopes {
         write_scope(connection, row)?;
     }
@@ -105,13 +114,18 @@ pub(super) fn write(
     for row in &changes.leases {
         write_lease(connection, row, own)?;
     }
+    let mut next = first.map_or_else(|| next_sequence(connection), Ok)?;
+    for kind in &changes.entries {
+        write_entry(connection, (next, at), kind, &attempts, note)?;
+        next = next.saturating_add(1);
+    }
+    Ok(next)
+}
+
+fn next_sequence(connection: &Connection) -> Result<i64, Fault> {
     let mut last = connection.prepare_cached("SELECT max(sequence) FROM entries")?;
     let last: Option<i64> = last.query_row([], |row| row.get(0))?;
-    for (sequence, kind) in (last.map_or(0, |last| last.saturating_add(1))..).zip(&changes.entries)
-    {
-        write_entry(connection, (sequence, at), kind, &attempts, note)?;
-    }
-    Ok(())
+    Ok(last.map_or(0, |last| last.saturating_add(1)))
 }
 
 fn write_scope(connection: &Connection, row: &ScopeRow) -> Result<(), Fault> {
