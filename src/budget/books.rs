@@ -256,9 +256,7 @@ fn perform(
             account.lend_more(*lease, *bound, *bounds).map(Answer::Lent)
         }
         Operation::LeaseStanding(lease) => Ok(Answer::Standing(account.lease_standing(*lease))),
-        Operation::Draw(lease, drawn) => {
-            account.draw(*lease, drawn).map(|()| done(Effects::default()))
-        }
+        Operation::Draw(lease, drawn) => account.draw(*lease, drawn).map(done),
         Operation::GiveBack(lease) => account.give_back(*lease).map(done),
     }
 }

@@ -147,9 +147,11 @@ impl Account {
     ///
     /// A slice that was taken back pays for nothing: then the request is written down without a
     /// reservation, and whatever it takes is an overrun.
-    pub fn draw(&mut self, lease: LeaseId, drawn: &Drawn) -> Result<(), AccountError> {
+    pub fn draw(&mut self, lease: LeaseId, drawn: &Drawn) -> Result<Effects, AccountError> {
         if let Some(known) = self.attempts.get(&drawn.attempt) {
-            let AttemptState::Reserved(reserved) = known.state else { return Ok(()) };
+            let AttemptState::Reserved(reserved) = known.state else {
+                return Ok(Effects::default());
+            };
             return self.redraw(&drawn.attempt, known.lease, reserved, drawn.charge);
         }
         let known = self.leases.get(&lease).ok_or(AccountError::UnknownLease(lease.0))?;
@@ -177,7 +179,7 @@ impl Account {
         self.touch_attempt(&attempt);
         let price = drawn.price.clone();
         self.record(EntryKind::Reserve { attempt, scope, windows, agent, price, lease, charge });
-        Ok(())
+        Ok(Effects::default())
     }
 
     fn redraw(
@@ -186,7 +188,7 @@ impl Account {
         lease: Option<LeaseId>,
         reserved: Charge,
         charge: Charge,
-    ) -> Result<(), AccountError> {
+    ) -> Result<Effects, AccountError> {
         let (more, less) = (charge.minus(reserved), reserved.minus(charge));
         let paid_for = lease.is_some_and(|lease| self.is_held(lease));
         if paid_for && !more.is_zero() {
@@ -201,10 +203,9 @@ impl Account {
             self.set_state(attempt, AttemptState::Reserved(reserved + more));
             self.record(EntryKind::Extend { attempt: attempt.clone(), charge: more });
         }
-        if !less.is_zero() {
-            let _nobody_waits_for_a_slice = self.shrink(attempt, charge)?;
-        }
-        Ok(())
+        // Whoever waits may find room now: here, where the slice was given back meanwhile, or by
+        // what others freed.
+        if less.is_zero() { Ok(Effects::default()) } else { self.shrink(attempt, charge) }
     }
 
     /// Ends a slice: what was not drawn is free for all. What was drawn stays reserved, as if it
@@ -305,6 +306,9 @@ impl Account {
             }
             for unit in Unit::ALL {
                 let Some(left) = scope.left(unit) else { continue };
+                if left < 0 {
+                    return None;
+                }
                 let Some(room) = left.checked_div(bound.get(unit)) else { continue };
                 if room < HEADROOM_BOUNDS_MIN {
                     return None;
