@@ -1,5 +1,6 @@
 //! Ledgers: one suite for every kind, and what only a file on a disk can suffer.
 
+mod borrower;
 mod contract;
 mod desk;
 mod export;
@@ -10,7 +11,12 @@ mod interleavings;
 mod kill;
 mod kill_leased;
 mod laws;
+mod lending;
+mod lending_laws;
+mod lending_reference;
 mod model;
 mod operations;
+mod reconcile;
+mod slices;
 mod stand;
 mod uncertain;

@@ -45,7 +45,7 @@ macro_rules! leases_where {
     ($rest:literal) => {
         concat!(
             "SELECT id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens, \
-             left_requests, held, owner FROM leases ",
+             left_requests, held, owner, taken FROM leases ",
             $rest
         )
     };
@@ -262,6 +262,7 @@ fn lease_row(row: &Row<'_>) -> Result<LeaseRow, Fault> {
         windows: scope_list_of(&row.get::<_, String>(2)?)?,
         path: path.into(),
         left: charge_at(row, 3)?,
+        taken: count_of(row.get(9)?)?,
         held: row.get(7)?,
         owner: row.get::<_, Option<i64>>(8)?.map(count_of).transpose()?.map(OwnerId),
     })

@@ -39,10 +39,10 @@ RETURNING number";
 
 const LEASE: &str = "
 INSERT INTO leases (id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens,
-    left_requests, held, owner)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    left_requests, held, owner, taken)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (id) DO UPDATE SET left_usd_pico = ?4, left_billed_tokens = ?5, left_output_tokens = ?6,
-    left_requests = ?7, held = ?8";
+    left_requests = ?7, held = ?8, taken = ?10";
 
 /// A process that is known already keeps its number.
 const OWNER: &str = "
@@ -170,6 +170,7 @@ fn write_lease(connection: &Connection, row: &LeaseRow, own: Option<OwnerId>) ->
         left.3,
         row.held,
         owner_number(row.owner.or(own))?,
+        count(row.taken)?,
     ])?;
     Ok(())
 }

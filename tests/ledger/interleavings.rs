@@ -35,7 +35,10 @@ fn reservations_grow_while_slices_go_back() {
     run(RandomScheduler::new(300), extend_while_slices_go_back);
 }
 
-fn desk(stand: &InMemory, folder: &std::path::Path) -> (LeaseDesk, std::thread::JoinHandle<impl ReadLedger>) {
+fn desk(
+    stand: &InMemory,
+    folder: &std::path::Path,
+) -> (LeaseDesk, std::thread::JoinHandle<impl ReadLedger>) {
     let (commit, writer) =
         GroupCommit::start(Books::new(stand.open(), usize::MAX), |_| {}).unwrap();
     // Every look finds every slice idle, so they come and go.
