@@ -54,7 +54,7 @@ impl OpenLedger {
 
     /// What is set and spent now.
     pub(super) fn standing(&self) -> Result<Standing, AppError> {
-        let rows = self.read(ReadLedger::scopes)?;
+        let rows = self.read(|ledger| ledger.upper_scopes(Standing::LEVELS))?;
         Ok(Standing::new(rows, Timestamp::now()))
     }
 

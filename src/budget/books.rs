@@ -239,6 +239,16 @@ fn prefixes(path: &[String]) -> impl Iterator<Item = Arc<str>> + '_ {
 
 const BETWEEN_NAMES: &str = " / ";
 
+/// The names of a path in words, outermost first.
+pub fn names_in(path: &str) -> impl Iterator<Item = &str> {
+    path.split(BETWEEN_NAMES)
+}
+
+/// What every path below the scope with these names begins with.
+pub fn below(names: &[&str]) -> String {
+    names.join(BETWEEN_NAMES) + BETWEEN_NAMES
+}
+
 /// A name that cannot be taken for two.
 fn plain_name(name: &str) -> String {
     name.replace(BETWEEN_NAMES, "/")

@@ -231,6 +231,10 @@ impl ReadLedger for SqliteLedger {
         self.reading(select::every_scope)
     }
 
+    fn upper_scopes(&self, levels: usize) -> Result<Vec<ScopeRow>, StoreError> {
+        self.reading(|connection| select::upper_scopes(connection, levels))
+    }
+
     fn scope_by_path(&self, path: &str) -> Result<Option<ScopeRow>, StoreError> {
         self.reading(|connection| connection.scope_at(path))
     }
@@ -257,8 +261,9 @@ impl ReadLedger for SqliteLedger {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(select::ALL_ENTRIES)?;
             let mut rows = statement.query([])?;
+            let mut reader = select::EntryReader::default();
             while let Some(row) = rows.next()? {
-                if each(select::entry_row(row)?).is_break() {
+                if each(reader.read(row)?).is_break() {
                     break;
                 }
             }
