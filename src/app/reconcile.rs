@@ -50,15 +50,17 @@ fn chosen(holdings: &[Holding], owner: Option<u64>) -> Result<Vec<&Holding>, App
         return Err(AppError::usage(format!("no process with the number {owner} holds anything"))
             .with_hint("flyball ledger reconcile shows those that do"));
     };
-    let alive = holding.owner.as_ref().filter(|row| row.liveness == Liveness::Alive);
-    if let Some(row) = alive {
-        return Err(AppError::usage(format!(
-            "process {} on {} is alive and settles what it holds by itself",
-            row.process, row.host
-        ))
-        .with_hint("end it first; what it held can be freed then"));
-    }
-    Ok(vec![holding])
+    let Some(row) = holding.owner.as_ref().filter(|_| !holding.is_dead()) else {
+        return Ok(vec![holding]);
+    };
+    let who = format!("process {} on {}", row.process, row.host);
+    Err(if row.liveness == Liveness::Alive {
+        AppError::usage(format!("{who} is alive and settles what it holds by itself"))
+            .with_hint("end it first; what it held can be freed then")
+    } else {
+        AppError::usage(format!("{who} cannot be reached and may still spend what it holds"))
+            .with_hint("try again in a minute: by then it has stopped, or is back")
+    })
 }
 
 #[derive(Serialize)]
