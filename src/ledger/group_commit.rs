@@ -36,15 +36,29 @@ pub enum BooksError {
 /// How a request was decided, in the end.
 pub type Decided = Result<Grant, Box<Denial>>;
 
-enum Request {
-    One {
-        operation: Operation,
-        /// Until when it may wait for balance; `None` for as long as it takes.
-        waits_until: Option<Instant>,
-        reply: SyncSender<Result<Answer, BooksError>>,
-    },
-    /// Operations that are kept together or not at all, none of which waits.
-    Together { operations: Vec<Operation>, reply: SyncSender<Result<Answers, BooksError>> },
+/// What somebody asks for, and where the answer goes.
+struct Request {
+    operations: Operations,
+    /// Until when it may wait for balance; `None` for as long as it takes.
+    waits_until: Option<Instant>,
+    reply: Reply,
+}
+
+enum Operations {
+    One(Operation),
+    /// Kept together or not at all; none of them waits.
+    Together(Vec<Operation>),
+}
+
+enum Reply {
+    One(SyncSender<Result<Answer, BooksError>>),
+    Together(SyncSender<Result<Answers, BooksError>>),
+}
+
+/// An answer on its way to whoever asked. One who went away has nobody to tell.
+enum Delivery {
+    One(SyncSender<Result<Answer, BooksError>>, Result<Answer, BooksError>),
+    Together(SyncSender<Result<Answers, BooksError>>, Result<Answers, BooksError>),
 }
 
 /// One answer per operation, in order.
@@ -70,7 +84,12 @@ impl GroupCommit {
         on_effects: impl FnMut(&Effects) + Send + 'static,
     ) -> std::io::Result<(Self, JoinHandle<S>)> {
         let (requests, inbox) = channel();
-        let writer = Writer { books, waiting: HashMap::new(), on_effects };
+        let (answers, outbox) = channel();
+        // Waking callers takes about as long as deciding for them, so the next batch begins
+        // meanwhile. It ends with the writer.
+        thread::Builder::new().name("ledger answers".to_owned()).spawn(move || deliver(&outbox))?;
+        let deliveries = Vec::new();
+        let writer = Writer { books, waiting: HashMap::new(), on_effects, answers, deliveries };
         let thread = thread::Builder::new()
             .name("ledger writer".to_owned())
             .spawn(move || writer.run(&inbox))?;
@@ -132,7 +151,8 @@ impl GroupCommit {
     /// Does all of `operations` in one transaction. None may be a reservation, which could wait.
     pub(super) fn together(&self, operations: Vec<Operation>) -> Result<Answers, BooksError> {
         let (reply, answers) = sync_channel(1);
-        let request = Request::Together { operations, reply };
+        let operations = Operations::Together(operations);
+        let request = Request { operations, waits_until: None, reply: Reply::Together(reply) };
         self.requests.send(request).map_err(|_| BooksError::Closed)?;
         answers.recv().map_err(|_| BooksError::Closed)?
     }
@@ -150,17 +170,28 @@ impl GroupCommit {
         waits_until: Option<Instant>,
     ) -> Result<Answer, BooksError> {
         let (reply, answer) = sync_channel(1);
-        let request = Request::One { operation, waits_until, reply };
+        let operations = Operations::One(operation);
+        let request = Request { operations, waits_until, reply: Reply::One(reply) };
         self.requests.send(request).map_err(|_| BooksError::Closed)?;
         answer.recv().map_err(|_| BooksError::Closed)?
     }
 }
 
-impl Request {
-    fn operations(&self) -> &[Operation] {
+impl Operations {
+    const fn len(&self) -> usize {
         match self {
-            Self::One { operation, .. } => std::slice::from_ref(operation),
-            Self::Together { operations, .. } => operations,
+            Self::One(_) => 1,
+            Self::Together(operations) => operations.len(),
+        }
+    }
+}
+
+/// Wakes whoever is answered.
+fn deliver(outbox: &Receiver<Vec<Delivery>>) {
+    for delivery in outbox.iter().flatten() {
+        match delivery {
+            Delivery::One(reply, answer) => drop(reply.send(answer)),
+            Delivery::Together(reply, answers) => drop(reply.send(answers)),
         }
     }
 }
@@ -169,6 +200,18 @@ struct Writer<S, F> {
     books: Books<S>,
     waiting: HashMap<AttemptId, Waiting>,
     on_effects: F,
+    answers: Sender<Vec<Delivery>>,
+    /// Answers of the batch that is being written.
+    deliveries: Vec<Delivery>,
+}
+
+/// Whom the answers to a part of a batch are for.
+struct Slip {
+    operations: usize,
+    /// What is reserved for, where it can wait.
+    attempt: Option<AttemptId>,
+    waits_until: Option<Instant>,
+    reply: Reply,
 }
 
 impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
@@ -186,15 +229,17 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
                     Err(RecvTimeoutError::Disconnected) => return self.books.into_store(),
                 }
             }
-            let mut operations: usize =
-                batch.iter().map(|request| request.operations().len()).sum();
+            let mut operations: usize = batch.iter().map(|request| request.operations.len()).sum();
             while operations < BATCH_MAX
                 && let Ok(more) = inbox.try_recv()
             {
-                operations += more.operations().len();
+                operations += more.operations.len();
                 batch.push(more);
             }
             self.write(batch);
+            let deliveries = std::mem::take(&mut self.deliveries);
+            // The other end lives for as long as we do.
+            let _gone = self.answers.send(deliveries);
         }
     }
 
@@ -207,15 +252,16 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
             .filter(|(_, waiting)| is_late(waiting))
             .map(|(attempt, _)| attempt.clone())
             .collect();
-        let mut operations: Vec<Operation> =
-            batch.iter().flat_map(Request::operations).cloned().collect();
+        let mut operations = Vec::new();
+        let slips: Vec<Slip> =
+            batch.into_iter().map(|request| slip(request, &mut operations)).collect();
         operations.extend(late.iter().cloned().map(Operation::Withdraw));
         match self.books.apply(&operations) {
-            Err(error) => self.fail(batch, &late, &error),
+            Err(error) => self.fail(slips, &late, &error),
             Ok(applied) => {
                 let mut answers = applied.answers.into_iter();
-                for request in batch {
-                    self.answer(request, &mut answers);
+                for slip in slips {
+                    self.answer(slip, &mut answers);
                 }
                 for effects in &applied.effects {
                     self.decide(effects);
@@ -225,62 +271,79 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
                     // Whoever was admitted in this very batch is not waiting any more.
                     if let Some(Waiting { shortage, reply, .. }) = self.waiting.remove(&attempt) {
                         let busy = Denial { kind: DenialKind::Busy, shortage };
-                        let _gone = reply.send(Ok(Answer::Admission(Admission::Refused(busy))));
+                        let answer = Answer::Admission(Admission::Refused(busy));
+                        self.deliveries.push(Delivery::One(reply, Ok(answer)));
                     }
                 }
             }
         }
     }
 
-    /// Hands a request its share of `answers`.
+    /// Hands out its share of `answers`.
     fn answer(
         &mut self,
-        request: Request,
+        slip: Slip,
         answers: &mut impl Iterator<Item = Result<Answer, AccountError>>,
     ) {
-        let (operation, waits_until, reply) = match request {
-            Request::One { operation, waits_until, reply } => (operation, waits_until, reply),
-            Request::Together { operations, reply } => {
-                let _gone = reply.send(Ok(answers.take(operations.len()).collect()));
+        let reply = match slip.reply {
+            Reply::One(reply) => reply,
+            Reply::Together(reply) => {
+                let share = answers.take(slip.operations).collect();
+                self.deliveries.push(Delivery::Together(reply, Ok(share)));
                 return;
             }
         };
-        let Some(answer) = answers.next() else { return };
-        if let (Ok(Answer::Admission(Admission::Waiting(shortage))), Operation::Reserve(ask)) =
-            (&answer, operation)
-        {
-            let waiting = Waiting { until: waits_until, shortage: shortage.clone(), reply };
-            self.waiting.insert(ask.attempt, waiting);
-            return;
+        match (answers.next(), slip.attempt) {
+            (Some(Ok(Answer::Admission(Admission::Waiting(shortage)))), Some(attempt)) => {
+                let waiting = Waiting { until: slip.waits_until, shortage, reply };
+                self.waiting.insert(attempt, waiting);
+            }
+            (Some(answer), _) => {
+                self.deliveries.push(Delivery::One(reply, answer.map_err(BooksError::Account)));
+            }
+            (None, _) => {}
         }
-        // A caller that went away has nobody to tell.
-        let _gone = reply.send(answer.map_err(BooksError::Account));
     }
 
     fn decide(&mut self, effects: &Effects) {
         for decision in &effects.decisions {
             if let Some(waiting) = self.waiting.remove(&decision.attempt) {
                 let answer = Answer::Admission(decision.admission.clone());
-                let _gone = waiting.reply.send(Ok(answer));
+                self.deliveries.push(Delivery::One(waiting.reply, Ok(answer)));
             }
         }
     }
 
     /// What is not kept did not happen: every caller of the batch is told, and so is who has waited
     /// for long enough. The others go on waiting for a ledger that answers.
-    fn fail(&mut self, batch: Vec<Request>, late: &[AttemptId], error: &StoreError) {
+    fn fail(&mut self, slips: Vec<Slip>, late: &[AttemptId], error: &StoreError) {
         let failed = || BooksError::Store(error.clone());
-        for request in batch {
-            match request {
-                Request::One { reply, .. } => drop(reply.send(Err(failed()))),
-                Request::Together { reply, .. } => drop(reply.send(Err(failed()))),
-            }
+        for slip in slips {
+            self.deliveries.push(match slip.reply {
+                Reply::One(reply) => Delivery::One(reply, Err(failed())),
+                Reply::Together(reply) => Delivery::Together(reply, Err(failed())),
+            });
         }
         for attempt in late {
             self.books.abandon(attempt);
             if let Some(waiting) = self.waiting.remove(attempt) {
-                let _gone = waiting.reply.send(Err(failed()));
+                self.deliveries.push(Delivery::One(waiting.reply, Err(failed())));
             }
         }
     }
+}
+
+/// Puts what is asked for with the others' operations.
+fn slip(request: Request, all: &mut Vec<Operation>) -> Slip {
+    let Request { operations, waits_until, reply } = request;
+    let count = operations.len();
+    let attempt = match &operations {
+        Operations::One(Operation::Reserve(ask)) => Some(ask.attempt.clone()),
+        _ => None,
+    };
+    match operations {
+        Operations::One(operation) => all.push(operation),
+        Operations::Together(operations) => all.extend(operations),
+    }
+    Slip { operations: count, attempt, waits_until, reply }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Statement, params};
 
 use crate::budget::{AttemptRow, Changes, EntryKind, LeaseRow, ScopeRow};
 use crate::id::{AttemptId, OwnerId};
@@ -99,12 +99,15 @@ pub(super) fn write(
     stamp: Stamp<'_>,
 ) -> Result<i64, Fault> {
     let Stamp { own, at, note } = stamp;
+    // Compiled once for all rows: looking a statement up takes about as long as running it.
+    let mut statement = connection.prepare_cached(SCOPE)?;
     for row in &changes.scopes {
-        write_scope(connection, row)?;
+        write_scope(&mut statement, row)?;
     }
     let mut attempts: BTreeMap<&AttemptId, Written<'_>> = BTreeMap::new();
+    let mut statement = connection.prepare_cached(ATTEMPT)?;
     for row in &changes.attempts {
-        let number = write_attempt(connection, row, own)?;
+        let number = write_attempt(&mut statement, row, own)?;
         attempts.insert(&row.id, Written { number, row });
     }
     for (scope, agent) in &changes.counted {
@@ -114,9 +117,10 @@ pub(super) fn write(
     for row in &changes.leases {
         write_lease(connection, row, own)?;
     }
+    let mut statement = connection.prepare_cached(ENTRY)?;
     let mut next = first.map_or_else(|| next_sequence(connection), Ok)?;
     for kind in &changes.entries {
-        write_entry(connection, (next, at), kind, &attempts, note)?;
+        write_entry(&mut statement, (next, at), kind, &attempts, note)?;
         next = next.saturating_add(1);
     }
     Ok(next)
@@ -128,11 +132,11 @@ fn next_sequence(connection: &Connection) -> Result<i64, Fault> {
     Ok(last.map_or(0, |last| last.saturating_add(1)))
 }
 
-fn write_scope(connection: &Connection, row: &ScopeRow) -> Result<(), Fault> {
+fn write_scope(statement: &mut Statement<'_>, row: &ScopeRow) -> Result<(), Fault> {
     let settled = charge_columns(&row.settled)?;
     let reserved = charge_columns(&row.reserved)?;
     let leased = charge_columns(&row.leased)?;
-    connection.prepare_cached(SCOPE)?.execute(params![
+    statement.execute(params![
         row.id.0,
         row.parent.map(|parent| parent.0),
         &*row.path,
@@ -180,7 +184,7 @@ fn owner_number(owner: Option<OwnerId>) -> Result<Option<i64>, Fault> {
 }
 
 fn write_attempt(
-    connection: &Connection,
+    statement: &mut Statement<'_>,
     row: &AttemptRow,
     own: Option<OwnerId>,
 ) -> Result<i64, Fault> {
@@ -198,12 +202,11 @@ fn write_attempt(
         row.lease.map(lease_number).transpose()?,
         owner_number(row.owner.or(own))?,
     ];
-    let mut statement = connection.prepare_cached(ATTEMPT)?;
     Ok(statement.query_row(parameters, |row| row.get(0))?)
 }
 
 fn write_entry(
-    connection: &Connection,
+    statement: &mut Statement<'_>,
     (sequence, at): (i64, Timestamp),
     kind: &EntryKind,
     attempts: &BTreeMap<&AttemptId, Written<'_>>,
@@ -217,7 +220,7 @@ fn write_entry(
     };
     let charge = kind.charge().map(|charge| charge_columns(&charge)).transpose()?;
     let details = Details::of(kind).map(|details| serde_json::to_string(&details)).transpose();
-    connection.prepare_cached(ENTRY)?.execute(params![
+    statement.execute(params![
         sequence,
         at.as_millisecond(),
         kind.name(),
