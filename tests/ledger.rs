@@ -8,5 +8,6 @@ mod kill;
 mod laws;
 mod model;
 mod operations;
+mod postgres;
 mod stand;
 mod uncertain;

@@ -1,5 +1,6 @@
-//! Keeping accounts for longer than a process. Owns the embedded ledger on SQLite, its twin in
-//! memory, and how a ledger is read, exported and verified; knows no rules of a budget.
+//! Keeping accounts for longer than a process. Owns the embedded ledger on SQLite, the shared one on
+//! Postgres, their twin in memory, and how a ledger is read, exported, copied and verified; knows no
+//! rules of a budget.
 //!
 //! The rules decide in [`crate::budget::Books`], within one transaction of a ledger. What cannot be
 //! read or written is an error, and whoever asked is denied.
@@ -8,6 +9,7 @@ mod access;
 mod check;
 mod clock;
 mod columns;
+mod copy;
 mod entry_row;
 mod export;
 mod failure;
@@ -15,6 +17,7 @@ mod gather;
 mod group_commit;
 mod memory;
 mod opening;
+mod postgres;
 mod runs;
 mod schema;
 mod select;
@@ -22,12 +25,14 @@ mod sqlite;
 mod upsert;
 mod verify;
 
-pub use access::{Ledger, Moment, ReadLedger};
+pub use access::{AnyRow, EachRow, Ledger, Moment, ReadLedger, RowSource};
 pub use clock::Clock;
+pub use copy::{Copied, CopyError, copy};
 pub use entry_row::{EntryFilter, EntryRow};
 pub use export::{ExportError, ExportFormat, export};
 pub use group_commit::{BooksError, Decided, GroupCommit};
 pub use memory::MemoryLedger;
+pub use postgres::PostgresLedger;
 pub use runs::RunRow;
 pub use schema::SCHEMA_VERSION;
 pub use sqlite::{SqliteLedger, WAIT_MAX};

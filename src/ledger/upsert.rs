@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::budget::{AttemptRow, Changes, EntryKind, ScopeRow};
+use crate::budget::{AttemptRow, Changes, EntryKind, ScopeId, ScopeRow};
 use crate::id::AttemptId;
-use crate::ledger::columns::{charge_columns, count, end, limits, scope_list, warned};
-use crate::ledger::entry_row::Details;
+use crate::ledger::access::AnyRow;
+use crate::ledger::columns::{charge_columns, count, count_of, end, limits, scope_list, warned};
+use crate::ledger::entry_row::{Details, EntryRow};
 use crate::ledger::failure::Fault;
 use crate::ledger::runs::RunRow;
 
@@ -64,8 +65,7 @@ pub(super) fn write(
         attempts.insert(&row.id, Written { number, row });
     }
     for (scope, agent) in &changes.counted {
-        let sql = "INSERT OR IGNORE INTO counted (agent, scope) VALUES (?1, ?2)";
-        connection.prepare_cached(sql)?.execute(params![&**agent, scope.0])?;
+        write_counted(connection, *scope, agent)?;
     }
     let mut last = connection.prepare_cached("SELECT max(sequence) FROM entries")?;
     let last: Option<i64> = last.query_row([], |row| row.get(0))?;
@@ -130,22 +130,58 @@ fn write_entry(
             Fault::Unusable(format!("an entry is about attempt `{id}`, which is not written"))
         })?),
     };
-    let charge = kind.charge().map(|charge| charge_columns(&charge)).transpose()?;
-    let details = Details::of(kind).map(|details| serde_json::to_string(&details)).transpose();
+    let row = EntryRow {
+        sequence: count_of(sequence)?,
+        at,
+        kind: kind.clone(),
+        scope: kind.scope().or_else(|| attempt.map(|attempt| attempt.row.scope)),
+        agent: attempt.and_then(|attempt| attempt.row.agent.clone()),
+        note: note.map(str::to_owned),
+    };
+    insert_entry(connection, &row, attempt.map(|attempt| attempt.number))
+}
+
+/// `number` is that of its attempt.
+fn insert_entry(connection: &Connection, row: &EntryRow, number: Option<i64>) -> Result<(), Fault> {
+    let charge = row.kind.charge().map(|charge| charge_columns(&charge)).transpose()?;
+    let details = Details::of(&row.kind).map(|details| serde_json::to_string(&details)).transpose();
     connection.prepare_cached(ENTRY)?.execute(params![
-        sequence,
-        at.as_millisecond(),
-        kind.name(),
-        attempt.map(|attempt| attempt.number),
-        kind.scope().or_else(|| attempt.map(|attempt| attempt.row.scope)).map(|id| id.0),
-        attempt.and_then(|attempt| attempt.row.agent.as_deref()),
+        count(row.sequence)?,
+        row.at.as_millisecond(),
+        row.kind.name(),
+        number,
+        row.scope.map(|id| id.0),
+        row.agent.as_deref(),
         charge.as_ref().map(|charge| &charge.0),
         charge.as_ref().map(|charge| charge.1),
         charge.as_ref().map(|charge| charge.2),
         charge.as_ref().map(|charge| charge.3),
         details.map_err(|error| Fault::Unusable(error.to_string()))?,
-        note,
+        row.note.as_deref(),
     ])?;
+    Ok(())
+}
+
+/// A row of another ledger, as it is. Attempts come before their entries.
+pub(super) fn write_row(connection: &Connection, row: &AnyRow) -> Result<(), Fault> {
+    match row {
+        AnyRow::Scope(row) => write_scope(connection, row),
+        AnyRow::Attempt(row) => write_attempt(connection, row).map(drop),
+        AnyRow::Counted(scope, agent) => write_counted(connection, *scope, agent),
+        AnyRow::Entry(row) => {
+            let sql = "SELECT number FROM attempts WHERE id = ?1";
+            let number = |id: &AttemptId| -> Result<i64, Fault> {
+                Ok(connection.prepare_cached(sql)?.query_row([&id.0], |row| row.get(0))?)
+            };
+            insert_entry(connection, row, row.kind.attempt().map(number).transpose()?)
+        }
+        AnyRow::Run(row) => write_run(connection, row),
+    }
+}
+
+fn write_counted(connection: &Connection, scope: ScopeId, agent: &str) -> Result<(), Fault> {
+    let sql = "INSERT OR IGNORE INTO counted (agent, scope) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![agent, scope.0])?;
     Ok(())
 }
 
