@@ -1,6 +1,7 @@
 //! Ledgers: one suite for every kind, and what only a file on a disk can suffer.
 
 mod contract;
+mod copy;
 mod export;
 mod failures;
 mod group_commit;
@@ -8,6 +9,6 @@ mod kill;
 mod laws;
 mod model;
 mod operations;
-mod postgres;
+pub(crate) mod postgres;
 mod stand;
 mod uncertain;

@@ -1,7 +1,6 @@
 //! The ledger as commands use it: found, opened, asked; what goes wrong with it in words.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,27 +11,47 @@ use super::exit::Exit;
 use super::standing::Standing;
 use crate::budget::{Answer, Books, Limits, Operation, ScopeId, StoreError};
 use crate::cli::ledger::LedgerFlag;
-use crate::ledger::{ReadLedger, SqliteLedger};
+use crate::ledger::{self, Copied, CopyError, Ledger, PostgresLedger, SqliteLedger};
+use crate::ledger_place::LedgerPlace;
 
 /// An open ledger.
 pub(super) struct OpenLedger {
-    books: Books<SqliteLedger>,
+    books: Books<Box<dyn Ledger>>,
 }
 
 impl OpenLedger {
     /// The ledger in force; made where there is none.
     pub(super) fn create(flag: &LedgerFlag, context: &Context) -> Result<Self, AppError> {
-        Self::open(&place(flag, context)?)
+        Self::at(&place(flag, context)?)
+    }
+
+    /// The ledger at `place`; made where there is none.
+    pub(super) fn at(place: &LedgerPlace) -> Result<Self, AppError> {
+        let store: Box<dyn Ledger> = match place {
+            LedgerPlace::File(path) => {
+                Box::new(SqliteLedger::open(path, Timestamp::now).map_err(explain)?)
+            }
+            LedgerPlace::Postgres(url) => {
+                Box::new(PostgresLedger::open(url.secret(), Timestamp::now).map_err(explain)?)
+            }
+        };
+        // Commands ask for no reservations, so nobody waits.
+        Ok(Self { books: Books::new(store, 0) })
     }
 
     /// The ledger in force, which has to be there.
     pub(super) fn existing(flag: &LedgerFlag, context: &Context) -> Result<Self, AppError> {
-        let path = place(flag, context)?;
-        match Self::if_at(&path)? {
-            Some(ledger) => Ok(ledger),
-            None => Err(AppError::bad_input(format!("there is no ledger at `{}`", path.display()))
-                .with_hint("a run makes one, and so does: flyball budget set day 20usd")),
-        }
+        let place = place(flag, context)?;
+        Self::if_at(&place)?.ok_or_else(|| {
+            let missing = match &place {
+                LedgerPlace::File(path) => format!("there is no ledger at `{}`", path.display()),
+                LedgerPlace::Postgres(_) => {
+                    "there is no ledger in the Postgres database".to_owned()
+                }
+            };
+            AppError::bad_input(missing)
+                .with_hint("a run makes one, and so does: flyball budget set day 20usd")
+        })
     }
 
     /// The ledger in force, if it is there.
@@ -40,19 +59,22 @@ impl OpenLedger {
         Self::if_at(&place(flag, context)?)
     }
 
-    fn if_at(path: &Path) -> Result<Option<Self>, AppError> {
-        if path.exists() { Self::open(path).map(Some) } else { Ok(None) }
-    }
-
-    fn open(path: &Path) -> Result<Self, AppError> {
-        let store = SqliteLedger::open(path, Timestamp::now).map_err(explain)?;
-        // Commands ask for no reservations, so nobody waits.
-        Ok(Self { books: Books::new(store, 0) })
+    fn if_at(place: &LedgerPlace) -> Result<Option<Self>, AppError> {
+        match place {
+            LedgerPlace::File(path) if !path.exists() => Ok(None),
+            LedgerPlace::File(_) => Self::at(place).map(Some),
+            LedgerPlace::Postgres(url) => {
+                let found = PostgresLedger::open_existing(url.secret(), Timestamp::now);
+                let store =
+                    found.map_err(explain)?.map(|ledger| Box::new(ledger) as Box<dyn Ledger>);
+                Ok(store.map(|store| Self { books: Books::new(store, 0) }))
+            }
+        }
     }
 
     /// What is set and spent now.
     pub(super) fn standing(&self) -> Result<Standing, AppError> {
-        let rows = self.read(ReadLedger::scopes)?;
+        let rows = self.read(|ledger| ledger.scopes())?;
         Ok(Standing::new(rows, Timestamp::now()))
     }
 
@@ -75,35 +97,40 @@ impl OpenLedger {
     /// Reads.
     pub(super) fn read<T>(
         &self,
-        read: impl FnOnce(&SqliteLedger) -> Result<T, StoreError>,
+        read: impl FnOnce(&dyn Ledger) -> Result<T, StoreError>,
     ) -> Result<T, AppError> {
-        read(self.books.reader()).map_err(explain)
+        read(self.reader()).map_err(explain)
     }
 
     /// The ledger, to be read.
-    pub(super) fn reader(&self) -> &SqliteLedger {
-        self.books.reader()
+    pub(super) fn reader(&self) -> &dyn Ledger {
+        &**self.books.reader()
     }
 
     /// The path of every scope.
     pub(super) fn paths(&self) -> Result<BTreeMap<ScopeId, Arc<str>>, AppError> {
-        Ok(self.read(ReadLedger::scopes)?.into_iter().map(|row| (row.id, row.path)).collect())
+        Ok(self.read(|ledger| ledger.scopes())?.into_iter().map(|row| (row.id, row.path)).collect())
     }
 
     /// Asks the store itself.
     pub(super) fn store<T>(
         &mut self,
-        ask: impl FnOnce(&mut SqliteLedger) -> Result<T, StoreError>,
+        ask: impl FnOnce(&mut dyn Ledger) -> Result<T, StoreError>,
     ) -> Result<T, AppError> {
-        ask(self.books.store()).map_err(explain)
+        ask(&mut **self.books.store()).map_err(explain)
+    }
+
+    /// Copies everything to `to`, which must hold nothing.
+    pub(super) fn copy_to(&self, to: &mut Self) -> Result<Copied, CopyError> {
+        ledger::copy(self.reader(), &mut **to.books.store())
     }
 }
 
-/// The file of the ledger in force: the flag's, else the environment's.
-fn place(flag: &LedgerFlag, context: &Context) -> Result<PathBuf, AppError> {
+/// Where the ledger in force is: the flag's, else the environment's.
+pub(super) fn place(flag: &LedgerFlag, context: &Context) -> Result<LedgerPlace, AppError> {
     flag.ledger.clone().or_else(|| context.environment.ledger.clone()).ok_or_else(|| {
         AppError::usage("there is no home folder to keep a ledger in")
-            .with_hint("name a file: --ledger FILE, or FLYBALL_LEDGER in the environment")
+            .with_hint("name one: --ledger FILE|URL, or FLYBALL_LEDGER in the environment")
     })
 }
 
@@ -112,7 +139,7 @@ fn explain(error: StoreError) -> AppError {
     let hint = match &error {
         StoreError::Busy(_) => "try again when the other process is done",
         StoreError::Newer { .. } => "nothing was changed",
-        StoreError::Damaged(_) => "keep the file as it is; name another with --ledger FILE",
+        StoreError::Damaged(_) => "keep it as it is; name another with --ledger",
         StoreError::Unusable(_) | StoreError::Uncertain(_) => {
             "nothing is admitted on a ledger that cannot be written"
         }

@@ -1,3 +1,7 @@
 //! The ledger on Postgres: what can happen to it besides what every ledger knows.
 
-pub(super) mod server;
+mod connection;
+mod damage;
+mod location;
+mod proxy;
+pub(crate) mod server;

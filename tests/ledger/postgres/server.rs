@@ -15,8 +15,8 @@ use std::sync::{LazyLock, Mutex, Once};
 const CHOICE: &str = "FLYBALL_TEST_POSTGRES";
 
 /// With signs that a URL has to escape.
-pub(in crate::ledger) const PASSWORD: &str = "s3cr3t@/:?%x";
-pub(in crate::ledger) const ESCAPED_PASSWORD: &str = "s3cr3t%40%2F%3A%3F%25x";
+pub(crate) const PASSWORD: &str = "s3cr3t@/:?%x";
+pub(crate) const ESCAPED_PASSWORD: &str = "s3cr3t%40%2F%3A%3F%25x";
 
 const SCRIPT: &str = r#"
 set -e
@@ -26,6 +26,7 @@ printf %s "$PASSWORD" > password
 initdb -D data -U flyball -E UTF8 --locale=C --auth-local=trust --auth-host=scram-sha-256 \
     --pwfile=password --no-sync > made 2>&1 || { cat made >&2; exit 1; }
 printf %s "$CONFIGURATION" >> data/postgresql.conf
+for file in *.pem; do [ ! -e "$file" ] || install -m 600 "$file" data/; done
 start() { pg_ctl -D data -l log -w -t 60 start > started 2>&1 || { cat started log >&2; return 1; }; }
 start && echo ready || exit 1
 while read -r order; do
@@ -41,13 +42,13 @@ cd / && rm -rf "$FOLDER"
 "#;
 
 /// The server that tests share. It keeps nothing safe from a loss of power.
-pub(in crate::ledger) fn shared() -> &'static Server {
-    static SHARED: LazyLock<Server> = LazyLock::new(|| Server::start("fsync = off\n"));
+pub(crate) fn shared() -> &'static Server {
+    static SHARED: LazyLock<Server> = LazyLock::new(|| Server::start("fsync = off\n", &[]));
     &SHARED
 }
 
 /// Whether tests that need Postgres are wanted.
-pub(in crate::ledger) fn is_wanted() -> bool {
+pub(crate) fn is_wanted() -> bool {
     static TOLD: Once = Once::new();
     let skip = std::env::var(CHOICE).is_ok_and(|choice| choice == "skip");
     if skip {
@@ -60,7 +61,7 @@ pub(in crate::ledger) fn is_wanted() -> bool {
     !skip
 }
 
-pub(in crate::ledger) struct Server {
+pub(crate) struct Server {
     folder: PathBuf,
     port: u16,
     databases: AtomicU64,
@@ -74,25 +75,29 @@ struct Control {
 }
 
 impl Server {
-    pub(in crate::ledger) fn start(settings: &str) -> Self {
+    /// With these lines of configuration, and these files (name, text) in its folder.
+    pub(crate) fn start(settings: &str, files: &[(&str, &str)]) -> Self {
         // A port that is free now can be taken a moment later.
         let mut tries = 0;
         loop {
             tries += 1;
-            match Self::try_start(settings) {
+            match Self::try_start(settings, files) {
                 Some(server) => return server,
                 None => assert!(tries < 5, "Postgres did not start; what it said is above"),
             }
         }
     }
 
-    fn try_start(settings: &str) -> Option<Self> {
+    fn try_start(settings: &str, files: &[(&str, &str)]) -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("flyball-pg").tempdir_in("/tmp").unwrap();
         // The shell removes it.
         let folder = folder.keep();
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let configuration = format!(
-            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\n\
+            "listen_addresses = 'localhost'\nport = {port}\nunix_socket_directories = '{}'\n\
              max_connections = 200\nshared_buffers = 32MB\n{settings}",
             folder.display()
         );
@@ -117,7 +122,7 @@ impl Server {
     }
 
     /// `start`, `stop` or `crash`; back once it is done.
-    pub(in crate::ledger) fn order(&self, order: &str) {
+    pub(crate) fn order(&self, order: &str) {
         let mut control = self.control.lock().unwrap();
         control.orders.write_all(format!("{order}\n").as_bytes()).unwrap();
         let mut line = String::new();
@@ -125,23 +130,28 @@ impl Server {
         assert_eq!(line, "done\n", "{order}");
     }
 
-    pub(in crate::ledger) fn port(&self) -> u16 {
+    /// A file in its folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// By its socket, without a password.
-    pub(in crate::ledger) fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         let folder = self.folder.display().to_string().replace('/', "%2F");
         format!("postgres://flyball@{folder}:{}/{database}", self.port)
     }
 
     /// By the network, with a password.
-    pub(in crate::ledger) fn network_url(&self, database: &str) -> String {
+    pub(crate) fn network_url(&self, database: &str) -> String {
         format!("postgres://flyball:{ESCAPED_PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// A database of its own.
-    pub(in crate::ledger) fn database(&self) -> Database<'_> {
+    pub(crate) fn database(&self) -> Database<'_> {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         sql(&self.url("postgres"), &format!("CREATE DATABASE {name} TEMPLATE template0"));
         Database { server: self, name }
@@ -149,26 +159,26 @@ impl Server {
 }
 
 /// A database that goes with its name.
-pub(in crate::ledger) struct Database<'a> {
+pub(crate) struct Database<'a> {
     server: &'a Server,
     name: String,
 }
 
 impl Database<'_> {
-    pub(in crate::ledger) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(in crate::ledger) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.server.url(&self.name)
     }
 
-    pub(in crate::ledger) fn network_url(&self) -> String {
+    pub(crate) fn network_url(&self) -> String {
         self.server.network_url(&self.name)
     }
 
     /// Runs statements; how many rows the last one touched.
-    pub(in crate::ledger) fn sql(&self, statements: &str) -> u64 {
+    pub(crate) fn sql(&self, statements: &str) -> u64 {
         sql(&self.url(), statements)
     }
 }
@@ -183,18 +193,18 @@ impl Drop for Database<'_> {
 }
 
 /// Runs statements on a connection of their own; how many rows the last one touched.
-pub(in crate::ledger) fn sql(url: &str, statements: &str) -> u64 {
+pub(crate) fn sql(url: &str, statements: &str) -> u64 {
     Line::open(url).sql(statements)
 }
 
 /// A connection that stays, with what it holds.
-pub(in crate::ledger) struct Line {
+pub(crate) struct Line {
     client: tokio_postgres::Client,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Line {
-    pub(in crate::ledger) fn open(url: &str) -> Self {
+    pub(crate) fn open(url: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(async {
             let (client, line) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
@@ -204,7 +214,7 @@ impl Line {
         Self { client, runtime }
     }
 
-    pub(in crate::ledger) fn sql(&self, statements: &str) -> u64 {
+    pub(crate) fn sql(&self, statements: &str) -> u64 {
         use tokio_postgres::SimpleQueryMessage::CommandComplete;
         let answers = self.runtime.block_on(self.client.simple_query(statements));
         let answers = answers.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
@@ -253,6 +263,9 @@ fn as_nobody_special(shell: &mut Command, folder: &Path) {
         Some((ids[2].parse::<u32>().unwrap(), ids[3].parse::<u32>().unwrap()))
     };
     let (user, group) = of("postgres").or_else(|| of("nobody")).unwrap();
-    std::os::unix::fs::chown(folder, Some(user), Some(group)).unwrap();
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.chain([folder.to_owned()]) {
+        std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
+    }
     shell.uid(user).gid(group);
 }
