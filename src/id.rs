@@ -37,6 +37,11 @@ text_id!(
     PriceId
 );
 
+/// A process that holds reservations or slices in a ledger; its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OwnerId(pub u64);
+
 /// One `agent()` call of one execution: its position in call order, from 1.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

@@ -2,6 +2,7 @@
 
 mod contract;
 mod copy;
+mod desk;
 mod export;
 mod failures;
 mod group_commit;

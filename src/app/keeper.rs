@@ -12,7 +12,7 @@ use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::standing::Standing;
-use crate::budget::{Account, Changes, Destination, Rows, ScopeId, Wanted};
+use crate::budget::{Account, Balance, Changes, Destination, Rows, ScopeId, Wanted};
 use crate::cli::ledger::LedgerFlag;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult};
@@ -57,7 +57,8 @@ impl Keeper {
             let mut limits = budget.balance.limits;
             // Agents are counted by name, and those of other runs are not known here.
             limits.agents = budget.balance.limits_left().agents;
-            let taken = budget.balance.settled + budget.balance.reserved;
+            let Balance { settled, reserved, leased, .. } = budget.balance;
+            let taken = settled + reserved + leased;
             WiderBudget { name: budget.name, limits, taken }
         });
         Ok(wider.collect())

@@ -130,7 +130,7 @@ fn copy(typed: &LedgerCopy, context: &Context) -> Result<(), AppError> {
             CopyError::To(StoreError::Uncertain(_)) => {
                 told.with_hint("look at the copy with: flyball ledger verify")
             }
-            CopyError::To(_) => told.with_hint("nothing was copied"),
+            CopyError::Lent(_) | CopyError::To(_) => told.with_hint("nothing was copied"),
             CopyError::Copy(error) => with_differences(told, error),
             CopyError::Differs => told.with_hint("go on with the ledger that was copied"),
         }

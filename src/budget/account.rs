@@ -7,11 +7,13 @@ use crate::budget::admission::{Admission, Ask, Grant, Judgement, judge};
 use crate::budget::charge::Charge;
 use crate::budget::denial::{Denial, DenialKind, Shortage};
 use crate::budget::effects::{Balance, Decision, Effects};
-use crate::budget::entry::{Entry, EntryKind, replay};
+use crate::budget::entry::{Entry, EntryKind};
+use crate::budget::lease::{Lease, LeaseId};
+use crate::budget::replay::replay;
 use crate::budget::rows::Touched;
 use crate::budget::scope::{Limits, Scope, ScopeId};
 use crate::budget::waiters::{Place, Waiter, Waiters};
-use crate::id::AttemptId;
+use crate::id::{AttemptId, OwnerId};
 
 /// Scopes above one another, at most.
 const DEPTH_MAX: usize = 16;
@@ -27,6 +29,8 @@ pub struct Account {
     pub(crate) scopes: BTreeMap<ScopeId, Scope>,
     pub(crate) next_scope: u32,
     pub(crate) attempts: BTreeMap<AttemptId, Attempt>,
+    pub(crate) leases: BTreeMap<LeaseId, Lease>,
+    pub(crate) next_lease: u64,
     pub(crate) waiters: Waiters,
     pub(crate) entries: Vec<Entry>,
     /// What changed since it was last written down; kept only where a store keeps the account.
@@ -45,6 +49,10 @@ pub(crate) struct Attempt {
     /// Everything that it is charged to, innermost first.
     pub(crate) path: Arc<[ScopeId]>,
     pub(crate) agent: Option<Arc<str>>,
+    /// The slice that it was drawn from.
+    pub(crate) lease: Option<LeaseId>,
+    /// The process that holds it, where a store knows.
+    pub(crate) owner: Option<OwnerId>,
     pub(crate) state: AttemptState,
 }
 
@@ -70,6 +78,9 @@ pub enum AccountError {
     /// No such attempt.
     #[error("attempt `{0}` was never admitted here")]
     UnknownAttempt(AttemptId),
+    /// No such lease.
+    #[error("lease {0} was never given")]
+    UnknownLease(u64),
     /// The attempt exists already.
     #[error("attempt `{0}` was used before; every sending needs its own")]
     AttemptUsed(AttemptId),
@@ -97,6 +108,8 @@ impl Account {
             scopes: BTreeMap::new(),
             next_scope: 0,
             attempts: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            next_lease: 0,
             waiters: Waiters::default(),
             entries: Vec::new(),
             touched: None,
@@ -222,6 +235,7 @@ impl Account {
                 }
             },
         };
+        self.recall(&blocking);
         if self.waiters.len() >= self.waiting_max {
             return Ok(Admission::Refused(Denial { kind: DenialKind::Busy, shortage }));
         }
@@ -326,6 +340,7 @@ impl Account {
             }
             Judgement::Wait { blocking, shortage } => {
                 blocked.extend(&blocking);
+                self.recall(&blocking);
                 if let Some(waiter) = self.waiters.get_mut(place) {
                     waiter.blocking = blocking;
                     waiter.shortage = shortage;
@@ -366,6 +381,8 @@ impl Account {
             windows: ask.windows.clone(),
             path: path.into(),
             agent: ask.agent.clone(),
+            lease: None,
+            owner: None,
             state: AttemptState::Reserved(charge),
         };
         self.attempts.insert(ask.attempt.clone(), attempt);
@@ -376,6 +393,7 @@ impl Account {
             windows: ask.windows.clone(),
             agent: ask.agent.clone(),
             price: ask.price.clone(),
+            lease: None,
             charge,
         });
         let clamped = cap < ask.cap.standing_tokens;
@@ -424,8 +442,16 @@ impl Account {
 
     /// Everything that `ask` is charged to, each once: its scope's branch, then its windows'.
     pub(crate) fn path(&self, ask: &Ask) -> Result<Vec<ScopeId>, AccountError> {
-        let mut path = self.branch(ask.scope)?;
-        for window in &ask.windows {
+        self.path_over(ask.scope, &ask.windows)
+    }
+
+    pub(crate) fn path_over(
+        &self,
+        scope: ScopeId,
+        windows: &[ScopeId],
+    ) -> Result<Vec<ScopeId>, AccountError> {
+        let mut path = self.branch(scope)?;
+        for window in windows {
             for id in self.branch(*window)? {
                 if !path.contains(&id) {
                     path.push(id);

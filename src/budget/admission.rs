@@ -125,8 +125,8 @@ fn exhausted(ask: &Ask, path: &[(ScopeId, &Scope)], least: &Charge) -> Option<Sh
 fn first_short(scope: &Scope, charge: &Charge, ask: &Ask, ever: bool) -> Option<(Unit, i128)> {
     Unit::ALL.into_iter().find_map(|unit| {
         let limit = scope.limits.get(unit)?;
-        let reserved = if ever { 0 } else { scope.reserved(unit) };
-        let taken = scope.settled(unit).saturating_add(reserved);
+        let held = if ever { 0 } else { scope.held(unit) };
+        let taken = scope.settled(unit).saturating_add(held);
         let needed = needed(scope, unit, charge, ask);
         (taken > limit || needed > limit.saturating_sub(taken)).then_some((unit, limit))
     })
@@ -149,15 +149,11 @@ fn in_last_mile(scope: &Scope, standing: &Charge) -> bool {
 
 /// The longest output that the scope can pay for now; `None` where not even the prompt fits.
 fn longest_now(scope: &Scope, ask: &Ask) -> Option<u64> {
-    let left = |unit: Unit| {
-        let taken = scope.settled(unit).saturating_add(scope.reserved(unit));
-        scope.limits.get(unit).map(|limit| limit.saturating_sub(taken))
-    };
-    let tokens = |unit: Unit| match left(unit) {
+    let tokens = |unit: Unit| match scope.left(unit) {
         None => Some(u64::MAX),
         Some(left) => u64::try_from(left.saturating_sub(ask.bound.fixed.get(unit))).ok(),
     };
-    let usd = match left(Unit::Usd) {
+    let usd = match scope.left(Unit::Usd) {
         None => u64::MAX,
         Some(left) => ask.bound.output_within_usd(Picodollars::from_pico(left))?,
     };
@@ -171,7 +167,8 @@ fn describe(scope: &Scope, (unit, limit): (Unit, i128), least: &Charge, ask: &As
         unit,
         limit: unit.quantity(limit),
         settled: unit.quantity(scope.settled(unit)),
-        reserved: unit.quantity(scope.reserved(unit)),
+        reserved: unit.quantity(scope.held(unit)),
+        leased: unit.leased(scope.leased.get(unit)),
         needed: unit.quantity(needed(scope, unit, least, ask)),
         paused: scope.paused,
     }

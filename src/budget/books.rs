@@ -10,8 +10,9 @@ use crate::budget::admission::{Admission, Ask, Grant};
 use crate::budget::charge::Charge;
 use crate::budget::denial::{Denial, DenialKind};
 use crate::budget::effects::{Decision, Effects};
+use crate::budget::lease::{Drawn, Lease, LeaseAsk, LeaseId, LeaseStanding, Lent};
 use crate::budget::rows::{
-    AttemptEnd, AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Touched, Wanted,
+    AttemptEnd, AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Touched, Wanted,
 };
 use crate::budget::scope::{AgentCount, Limits, Scope, ScopeId};
 use crate::id::AttemptId;
@@ -47,6 +48,16 @@ pub enum Operation {
     Expire(AttemptId),
     /// [`Account::correct`].
     Correct(AttemptId, Charge),
+    /// [`Account::lend`].
+    Lend(LeaseAsk),
+    /// [`Account::lend_more`].
+    LendMore(LeaseId, Charge, u64),
+    /// [`Account::lease_standing`].
+    LeaseStanding(LeaseId),
+    /// [`Account::draw`].
+    Draw(LeaseId, Drawn),
+    /// [`Account::give_back`].
+    GiveBack(LeaseId),
 }
 
 /// What became of one.
@@ -58,6 +69,10 @@ pub enum Answer {
     Admission(Admission),
     /// Whether a reservation could not grow.
     Extended(Option<Denial>),
+    /// A slice, or that none is lent.
+    Lent(Option<Lent>),
+    /// Whether a borrower may go on.
+    Standing(LeaseStanding),
     /// Done; the effects on who waits are told with the batch.
     Done {
         /// The attempt had been closed before.
@@ -165,6 +180,20 @@ impl<S: Store> Books<S> {
                 | Operation::Correct(attempt, _) => {
                     wanted.attempts.insert(attempt.clone());
                 }
+                Operation::Lend(ask) => {
+                    wanted.scopes.insert(ask.scope);
+                    wanted.scopes.extend(&ask.windows);
+                }
+                Operation::LendMore(lease, ..)
+                | Operation::LeaseStanding(lease)
+                | Operation::GiveBack(lease) => {
+                    wanted.leases.insert(*lease);
+                }
+                Operation::Draw(lease, drawn) => {
+                    wanted.leases.insert(*lease);
+                    wanted.attempts.insert(drawn.attempt.clone());
+                    wanted.agents.extend(drawn.agent.clone());
+                }
             }
         }
         wanted
@@ -222,6 +251,15 @@ fn perform(
         Operation::Release(attempt) => account.release(attempt).map(done),
         Operation::Expire(attempt) => account.expire(attempt).map(done),
         Operation::Correct(attempt, used) => account.correct(attempt, *used).map(done),
+        Operation::Lend(ask) => account.lend(ask).map(Answer::Lent),
+        Operation::LendMore(lease, bound, bounds) => {
+            account.lend_more(*lease, *bound, *bounds).map(Answer::Lent)
+        }
+        Operation::LeaseStanding(lease) => Ok(Answer::Standing(account.lease_standing(*lease))),
+        Operation::Draw(lease, drawn) => {
+            account.draw(*lease, drawn).map(|()| done(Effects::default()))
+        }
+        Operation::GiveBack(lease) => account.give_back(*lease).map(done),
     }
 }
 
@@ -248,6 +286,10 @@ impl Account {
 
     fn absorb(&mut self, rows: Rows) {
         self.next_scope = rows.next_scope;
+        self.next_lease = rows.next_lease;
+        for row in rows.leases {
+            self.leases.insert(row.id, Lease::of(row));
+        }
         for row in rows.scopes {
             self.scopes.insert(row.id, Scope::of(row));
         }
@@ -308,6 +350,11 @@ impl Account {
             scopes: touched.scopes.iter().filter_map(scope).collect(),
             attempts: touched.attempts.iter().filter_map(attempt).collect(),
             counted: touched.counted,
+            leases: touched
+                .leases
+                .iter()
+                .filter_map(|id| Some(self.leases.get(id)?.row(*id)))
+                .collect(),
             entries: std::mem::take(&mut self.entries)
                 .into_iter()
                 .map(|entry| entry.kind)
@@ -318,6 +365,7 @@ impl Account {
     fn forget(&mut self) {
         self.scopes.clear();
         self.attempts.clear();
+        self.leases.clear();
         self.entries.clear();
         self.touched = Some(Touched::default());
     }
@@ -329,6 +377,8 @@ impl Scope {
             paused: row.paused,
             settled: row.settled,
             reserved: row.reserved,
+            leased: row.leased,
+            recalled: row.recalled,
             agents_settled: row.agents_settled,
             agents_reserved: row.agents_reserved,
             warned_per_mille: row.warned_per_mille,
@@ -345,6 +395,8 @@ impl Scope {
             paused: self.paused,
             settled: self.settled,
             reserved: self.reserved,
+            leased: self.leased,
+            recalled: self.recalled,
             agents_settled: self.agents_settled,
             agents_reserved: self.agents_reserved,
             warned_per_mille: self.warned_per_mille,
@@ -359,8 +411,8 @@ impl Attempt {
             AttemptEnd::Closed => AttemptState::Closed(row.charge),
             AttemptEnd::Released => AttemptState::Released,
         };
-        let AttemptRow { scope, windows, path, agent, .. } = row;
-        Self { scope, windows, path, agent, state }
+        let AttemptRow { scope, windows, path, agent, lease, owner, .. } = row;
+        Self { scope, windows, path, agent, lease, owner, state }
     }
 
     pub(crate) fn row(&self, id: AttemptId) -> AttemptRow {
@@ -375,8 +427,29 @@ impl Attempt {
             windows: self.windows.clone(),
             path: Arc::clone(&self.path),
             agent: self.agent.clone(),
+            lease: self.lease,
+            owner: self.owner,
             end,
             charge,
+        }
+    }
+}
+
+impl Lease {
+    fn of(row: LeaseRow) -> Self {
+        let LeaseRow { scope, windows, path, left, held, owner, .. } = row;
+        Self { scope, windows, path, left, held, owner }
+    }
+
+    fn row(&self, id: LeaseId) -> LeaseRow {
+        LeaseRow {
+            id,
+            scope: self.scope,
+            windows: self.windows.clone(),
+            path: Arc::clone(&self.path),
+            left: self.left,
+            held: self.held,
+            owner: self.owner,
         }
     }
 }

@@ -18,8 +18,11 @@ pub struct Shortage {
     pub limit: Quantity,
     /// What is spent for good.
     pub settled: Quantity,
-    /// What requests in flight may still take.
+    /// What requests in flight may still take, and slices that are leased.
     pub reserved: Quantity,
+    /// How much of that is leased to processes that admit from their own slice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leased: Option<Quantity>,
     /// The least that the refused request needed.
     pub needed: Quantity,
     /// Whether the scope was paused: then it lacks nothing, and admits again once resumed.
@@ -49,18 +52,21 @@ pub struct Denial {
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scope, unit, limit, settled, reserved, needed, paused } = self;
+        let Self { scope, unit, limit, settled, reserved, leased, needed, paused } = self;
         if *paused {
             return write!(f, "{scope} is paused and admits nothing until it is resumed");
         }
         write!(
             f,
-            "{scope} has spent {} of {} and reserved {}; the next request needs at least {}",
+            "{scope} has spent {} of {} and reserved {}",
             unit.say(*settled),
             unit.say(*limit),
             unit.say(*reserved),
-            unit.say(*needed),
-        )
+        )?;
+        if let Some(leased) = leased {
+            write!(f, " ({} of it leased to processes)", unit.say(*leased))?;
+        }
+        write!(f, "; the next request needs at least {}", unit.say(*needed))
     }
 }
 

@@ -51,6 +51,9 @@ pub struct Balance {
     pub settled: Charge,
     /// What requests in flight may still take.
     pub reserved: Charge,
+    /// What processes that were lent slices may still draw from them.
+    #[serde(default, skip_serializing_if = "Charge::is_zero")]
+    pub leased: Charge,
     /// Agents that spent something.
     pub agents_settled: u64,
     /// Agents that have only reserved so far.
@@ -63,20 +66,25 @@ impl Balance {
             limits: scope.limits,
             settled: scope.settled,
             reserved: scope.reserved,
+            leased: scope.leased,
             agents_settled: scope.agents_settled,
             agents_reserved: scope.agents_reserved,
         }
     }
 
-    /// Settled and reserved in `unit`: picodollars or a count.
+    /// Settled, and held for requests in flight and leased slices, in `unit`: picodollars or a
+    /// count.
     pub fn taken(&self, unit: Unit) -> (i128, i128) {
         match unit {
             Unit::Agents => (self.agents_settled.into(), self.agents_reserved.into()),
-            _ => (self.settled.get(unit), self.reserved.get(unit)),
+            _ => {
+                let held = self.reserved.get(unit).saturating_add(self.leased.get(unit));
+                (self.settled.get(unit), held)
+            }
         }
     }
 
-    /// The limits that are left to what comes now: settled and reserved taken off, at least zero.
+    /// The limits that are left to what comes now: settled and held taken off, at least zero.
     pub fn limits_left(&self) -> Limits {
         let left = |unit: Unit| {
             let (settled, reserved) = self.taken(unit);

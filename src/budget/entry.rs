@@ -1,12 +1,11 @@
 //! The append-only list of what happened to an account, from which its balances follow.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::budget::charge::Charge;
-use crate::budget::effects::Balance;
+use crate::budget::lease::LeaseId;
 use crate::budget::scope::{Limits, ScopeId};
 use crate::id::{AttemptId, PriceId};
 
@@ -50,6 +49,27 @@ pub enum EntryKind {
         /// Whether it admits nothing from now on.
         paused: bool,
     },
+    /// A process was lent a slice, or more of one, to admit requests from.
+    Lease {
+        /// Which.
+        lease: LeaseId,
+        /// The innermost scope it is taken from.
+        scope: ScopeId,
+        /// The calendar windows it is taken from besides.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        windows: Vec<ScopeId>,
+        /// How much.
+        charge: Charge,
+    },
+    /// A slice came back with `charge` undrawn; what was drawn from it goes on as it is.
+    Return {
+        /// Which.
+        lease: LeaseId,
+        /// The innermost scope it was taken from.
+        scope: ScopeId,
+        /// What was left of it.
+        charge: Charge,
+    },
     /// A request was admitted.
     Reserve {
         /// Its attempt.
@@ -64,6 +84,9 @@ pub enum EntryKind {
         /// The row of the price table that it is priced by.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         price: Option<PriceId>,
+        /// The slice that it was drawn from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lease: Option<LeaseId>,
         /// What it may take.
         charge: Charge,
     },
@@ -130,6 +153,8 @@ impl EntryKind {
             Self::Open { .. } => "open",
             Self::Limit { .. } => "limit",
             Self::Pause { .. } => "pause",
+            Self::Lease { .. } => "lease",
+            Self::Return { .. } => "return",
             Self::Reserve { .. } => "reserve",
             Self::Extend { .. } => "extend",
             Self::Shrink { .. } => "shrink",
@@ -144,7 +169,11 @@ impl EntryKind {
     /// The attempt that it is about.
     pub const fn attempt(&self) -> Option<&AttemptId> {
         match self {
-            Self::Open { .. } | Self::Limit { .. } | Self::Pause { .. } => None,
+            Self::Open { .. }
+            | Self::Limit { .. }
+            | Self::Pause { .. }
+            | Self::Lease { .. }
+            | Self::Return { .. } => None,
             Self::Reserve { attempt, .. }
             | Self::Extend { attempt, .. }
             | Self::Shrink { attempt, .. }
@@ -162,6 +191,8 @@ impl EntryKind {
             Self::Open { scope, .. }
             | Self::Limit { scope, .. }
             | Self::Pause { scope, .. }
+            | Self::Lease { scope, .. }
+            | Self::Return { scope, .. }
             | Self::Reserve { scope, .. }
             | Self::Correct { scope, .. } => Some(*scope),
             _ => None,
@@ -171,7 +202,9 @@ impl EntryKind {
     /// The charge that it carries.
     pub const fn charge(&self) -> Option<Charge> {
         match self {
-            Self::Reserve { charge, .. }
+            Self::Lease { charge, .. }
+            | Self::Return { charge, .. }
+            | Self::Reserve { charge, .. }
             | Self::Extend { charge, .. }
             | Self::Shrink { charge, .. }
             | Self::Settle { charge, .. }
@@ -179,145 +212,6 @@ impl EntryKind {
             | Self::Expire { charge, .. }
             | Self::Correct { charge, .. } => Some(*charge),
             _ => None,
-        }
-    }
-}
-
-/// The balances that follow from `entries`, per scope.
-pub fn replay(entries: &[Entry]) -> BTreeMap<ScopeId, Balance> {
-    let mut replay = Replay::default();
-    for entry in entries {
-        replay.take(&entry.kind);
-    }
-    replay.balances()
-}
-
-/// Recomputes balances from entries, one after the other: sums over what each attempt took, without
-/// the account's own bookkeeping. Holds open attempts only, so that millions of entries fit.
-#[derive(Debug, Default)]
-pub struct Replay {
-    parents: BTreeMap<ScopeId, Option<ScopeId>>,
-    balances: BTreeMap<ScopeId, Balance>,
-    /// Attempts that are open, or released and may still turn out to have left.
-    attempts: HashMap<AttemptId, Known>,
-    /// Open attempts of each agent in each scope, and whether one was settled.
-    agents: HashMap<(ScopeId, Arc<str>), (u64, bool)>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    path: Arc<[ScopeId]>,
-    agent: Option<Arc<str>>,
-    reserved: Charge,
-    open: bool,
-}
-
-impl Replay {
-    /// Takes the next entry.
-    pub fn take(&mut self, kind: &EntryKind) {
-        match kind {
-            EntryKind::Open { scope, parent, carried, .. } => {
-                self.parents.insert(*scope, *parent);
-                self.balances.entry(*scope).or_default().settled += *carried;
-            }
-            EntryKind::Limit { scope, limits } => {
-                self.balances.entry(*scope).or_default().limits = *limits;
-            }
-            EntryKind::Pause { .. } | EntryKind::Overrun { .. } => {}
-            EntryKind::Reserve { attempt, scope, windows, agent, charge, .. } => {
-                let path: Arc<[ScopeId]> = self.path_of(*scope, windows).into();
-                let known = Known { path, agent: agent.clone(), reserved: *charge, open: true };
-                self.charge(&known, |balance| balance.reserved += *charge);
-                self.count_agent(&known, 1, false);
-                self.attempts.insert(attempt.clone(), known);
-            }
-            EntryKind::Extend { attempt, charge } => self.change(attempt, |known| known + *charge),
-            EntryKind::Shrink { attempt, charge } => {
-                self.change(attempt, |known| known.minus(*charge));
-            }
-            EntryKind::Release { attempt } => {
-                if let Some(mut known) = self.attempts.remove(attempt) {
-                    self.give_back(&known);
-                    self.count_agent(&known, -1, false);
-                    known.open = false;
-                    self.attempts.insert(attempt.clone(), known);
-                }
-            }
-            EntryKind::Settle { attempt, charge } | EntryKind::Expire { attempt, charge } => {
-                if let Some(known) = self.attempts.remove(attempt) {
-                    self.give_back(&known);
-                    self.charge(&known, |balance| balance.settled += *charge);
-                    self.count_agent(&known, if known.open { -1 } else { 0 }, true);
-                }
-            }
-            EntryKind::Correct { scope, windows, before, charge, .. } => {
-                for id in self.path_of(*scope, windows) {
-                    let balance = self.balances.entry(id).or_default();
-                    balance.settled = balance.settled.minus(*before) + *charge;
-                }
-            }
-        }
-    }
-
-    /// The attempts in flight, with what they have reserved.
-    pub fn in_flight(&self) -> BTreeMap<AttemptId, Charge> {
-        let open = self.attempts.iter().filter(|(_, known)| known.open);
-        open.map(|(attempt, known)| (attempt.clone(), known.reserved)).collect()
-    }
-
-    /// The balances that follow from what was taken, per scope.
-    pub fn balances(mut self) -> BTreeMap<ScopeId, Balance> {
-        for ((scope, _), (open, settled)) in &self.agents {
-            let balance = self.balances.entry(*scope).or_default();
-            balance.agents_settled += u64::from(*settled);
-            balance.agents_reserved += u64::from(!settled && *open > 0);
-        }
-        self.balances
-    }
-
-    /// A scope and its windows, each with everything above it, each once.
-    fn path_of(&self, scope: ScopeId, windows: &[ScopeId]) -> Vec<ScopeId> {
-        let mut path = Vec::new();
-        for start in std::iter::once(&scope).chain(windows) {
-            let mut next = Some(*start);
-            while let Some(id) = next {
-                if !path.contains(&id) {
-                    path.push(id);
-                }
-                next = self.parents.get(&id).copied().flatten();
-            }
-        }
-        path
-    }
-
-    fn charge(&mut self, known: &Known, change: impl Fn(&mut Balance)) {
-        for id in known.path.iter() {
-            change(self.balances.entry(*id).or_default());
-        }
-    }
-
-    fn give_back(&mut self, known: &Known) {
-        if known.open {
-            let reserved = known.reserved;
-            self.charge(known, |balance| balance.reserved = balance.reserved.minus(reserved));
-        }
-    }
-
-    fn change(&mut self, attempt: &AttemptId, to: impl Fn(Charge) -> Charge) {
-        let Some(mut known) = self.attempts.remove(attempt) else { return };
-        self.give_back(&known);
-        known.reserved = to(known.reserved);
-        let reserved = known.reserved;
-        self.charge(&known, |balance| balance.reserved += reserved);
-        self.attempts.insert(attempt.clone(), known);
-    }
-
-    fn count_agent(&mut self, known: &Known, open: i64, settled: bool) {
-        let Some(agent) = &known.agent else { return };
-        for id in known.path.iter() {
-            let count = self.agents.entry((*id, Arc::clone(agent))).or_default();
-            count.0 = count.0.saturating_add_signed(open);
-            count.1 |= settled;
         }
     }
 }

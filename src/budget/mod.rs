@@ -13,9 +13,12 @@ mod charge;
 mod denial;
 mod effects;
 mod entry;
+mod lease;
+mod replay;
 mod rows;
 mod scope;
 mod settlement;
+mod slice;
 mod transfer;
 mod unit;
 mod waiters;
@@ -28,8 +31,13 @@ pub use calendar::{NoWindow, Period, Window};
 pub use charge::Charge;
 pub use denial::{Denial, DenialKind, Shortage, Warning};
 pub use effects::{Balance, Decision, Effects, Overrun};
-pub use entry::{Entry, EntryKind, Replay, replay};
-pub use rows::{AttemptEnd, AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Wanted};
+pub use entry::{Entry, EntryKind};
+pub use lease::{Drawn, HEADROOM_BOUNDS_MIN, LeaseAsk, LeaseId, LeaseStanding, Lent};
+pub use replay::{Replay, replay};
+pub use rows::{
+    AttemptEnd, AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted,
+};
 pub use scope::{Limits, ScopeId};
+pub use slice::{Record, Remains, Slice, SliceAnswer};
 pub use transfer::Destination;
 pub use unit::{Quantity, Unit};

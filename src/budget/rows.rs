@@ -9,9 +9,10 @@ use std::sync::Arc;
 use crate::budget::charge::Charge;
 use crate::budget::effects::Balance;
 use crate::budget::entry::EntryKind;
+use crate::budget::lease::LeaseId;
 use crate::budget::scope::{Limits, ScopeId};
 use crate::budget::unit::Unit;
-use crate::id::AttemptId;
+use crate::id::{AttemptId, OwnerId};
 
 /// One scope with its balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub struct ScopeRow {
     pub settled: Charge,
     /// What requests in flight may still take.
     pub reserved: Charge,
+    /// What processes that were lent slices may still draw from them.
+    pub leased: Charge,
+    /// Whether somebody waits for what is leased.
+    pub recalled: bool,
     /// Agents that spent something.
     pub agents_settled: u64,
     /// Agents that have only reserved so far.
@@ -45,6 +50,7 @@ impl ScopeRow {
             limits: self.limits,
             settled: self.settled,
             reserved: self.reserved,
+            leased: self.leased,
             agents_settled: self.agents_settled,
             agents_reserved: self.agents_reserved,
         }
@@ -75,10 +81,33 @@ pub struct AttemptRow {
     pub path: Arc<[ScopeId]>,
     /// Whose request it is, where agents are counted.
     pub agent: Option<Arc<str>>,
+    /// The slice that it was drawn from.
+    pub lease: Option<LeaseId>,
+    /// The process that holds it; given by the store when it is new.
+    pub owner: Option<OwnerId>,
     /// How it stands.
     pub end: AttemptEnd,
     /// Its reservation, or what it took.
     pub charge: Charge,
+}
+
+/// One slice that was lent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRow {
+    /// Which.
+    pub id: LeaseId,
+    /// The innermost scope it is taken from.
+    pub scope: ScopeId,
+    /// The calendar windows it is taken from besides.
+    pub windows: Vec<ScopeId>,
+    /// Everything it is taken from, innermost first.
+    pub path: Arc<[ScopeId]>,
+    /// What may still be drawn from it.
+    pub left: Charge,
+    /// Whether it is out.
+    pub held: bool,
+    /// The process that it was lent to; given by the store when it is new.
+    pub owner: Option<OwnerId>,
 }
 
 /// What an account needs to decide a batch.
@@ -92,6 +121,9 @@ pub struct Wanted {
     pub attempts: BTreeSet<AttemptId>,
     /// Everything in flight of these agents, and where they were counted.
     pub agents: BTreeSet<Arc<str>>,
+    /// These slices, with everything they are taken from. Those that attempts were drawn from
+    /// belong to what is wanted of attempts.
+    pub leases: BTreeSet<LeaseId>,
 }
 
 /// What a store found of it.
@@ -103,8 +135,12 @@ pub struct Rows {
     pub attempts: Vec<AttemptRow>,
     /// Scopes in which an agent was counted for good.
     pub counted: Vec<(ScopeId, Arc<str>)>,
+    /// Slices.
+    pub leases: Vec<LeaseRow>,
     /// The number of the next scope.
     pub next_scope: u32,
+    /// The number of the next slice.
+    pub next_lease: u64,
 }
 
 /// What a batch changed.
@@ -116,6 +152,8 @@ pub struct Changes {
     pub attempts: Vec<AttemptRow>,
     /// Scopes in which an agent was counted for good.
     pub counted: Vec<(ScopeId, Arc<str>)>,
+    /// Slices as they are now.
+    pub leases: Vec<LeaseRow>,
     /// What happened, in order.
     pub entries: Vec<EntryKind>,
 }
@@ -123,8 +161,21 @@ pub struct Changes {
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Self { scopes, attempts, counted, entries } = self;
-        scopes.is_empty() && attempts.is_empty() && counted.is_empty() && entries.is_empty()
+        let Self { scopes, attempts, counted, leases, entries } = self;
+        scopes.is_empty()
+            && attempts.is_empty()
+            && counted.is_empty()
+            && leases.is_empty()
+            && entries.is_empty()
+    }
+}
+
+impl Changes {
+    /// Whether something is held from now on that no process is known to hold.
+    pub fn is_held_by_nobody(&self) -> bool {
+        let attempt = |row: &AttemptRow| row.end == AttemptEnd::Reserved && row.owner.is_none();
+        self.attempts.iter().any(attempt)
+            || self.leases.iter().any(|row| row.held && row.owner.is_none())
     }
 }
 
@@ -133,6 +184,7 @@ impl Changes {
 pub(crate) struct Touched {
     pub(crate) scopes: BTreeSet<ScopeId>,
     pub(crate) attempts: BTreeSet<AttemptId>,
+    pub(crate) leases: BTreeSet<LeaseId>,
     pub(crate) counted: Vec<(ScopeId, Arc<str>)>,
 }
 

@@ -138,6 +138,10 @@ pub(crate) struct Scope {
     pub(crate) paused: bool,
     pub(crate) settled: Charge,
     pub(crate) reserved: Charge,
+    /// What processes that were lent slices may still draw from them.
+    pub(crate) leased: Charge,
+    /// Whether somebody waits for what is leased: then no more of it is.
+    pub(crate) recalled: bool,
     pub(crate) agents: BTreeMap<Arc<str>, AgentCount>,
     pub(crate) agents_settled: u64,
     pub(crate) agents_reserved: u64,
@@ -154,6 +158,8 @@ impl Scope {
             paused: false,
             settled: Charge::ZERO,
             reserved: Charge::ZERO,
+            leased: Charge::ZERO,
+            recalled: false,
             agents: BTreeMap::new(),
             agents_settled: 0,
             agents_reserved: 0,
@@ -168,11 +174,18 @@ impl Scope {
         }
     }
 
-    pub(crate) fn reserved(&self, unit: Unit) -> i128 {
+    /// What is held for requests in flight and for slices that are lent.
+    pub(crate) fn held(&self, unit: Unit) -> i128 {
         match unit {
             Unit::Agents => self.agents_reserved.into(),
-            _ => self.reserved.get(unit),
+            _ => self.reserved.get(unit).saturating_add(self.leased.get(unit)),
         }
+    }
+
+    /// What is left of a limit now; below zero where the scope is over it.
+    pub(crate) fn left(&self, unit: Unit) -> Option<i128> {
+        let taken = self.settled(unit).saturating_add(self.held(unit));
+        self.limits.get(unit).map(|limit| limit.saturating_sub(taken))
     }
 
     /// How many agents one more request of `agent` adds.
@@ -180,12 +193,9 @@ impl Scope {
         i128::from(agent.is_some_and(|agent| !self.agents.contains_key(agent)))
     }
 
-    /// Whether settled + reserved is within the limit in every unit.
+    /// Whether settled + reserved + leased is within the limit in every unit.
     pub(crate) fn within_limits(&self) -> bool {
-        Unit::ALL.into_iter().all(|unit| {
-            let taken = self.settled(unit).saturating_add(self.reserved(unit));
-            self.limits.get(unit).is_none_or(|limit| taken <= limit)
-        })
+        Unit::ALL.into_iter().all(|unit| self.left(unit).is_none_or(|left| left >= 0))
     }
 
     pub(crate) fn reserve(&mut self, charge: Charge, agent: Option<&Arc<str>>) {

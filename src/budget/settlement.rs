@@ -15,6 +15,7 @@ impl Account {
     /// Lowers a reservation to at most `to`, in every unit. What came free can admit who waits.
     pub fn shrink(&mut self, attempt: &AttemptId, to: Charge) -> Result<Effects, AccountError> {
         let (path, reserved) = self.in_flight(attempt)?;
+        let lease = self.lease_of(attempt);
         let kept = reserved.min(to);
         let freed = reserved.minus(kept);
         let mut effects = Effects::default();
@@ -27,6 +28,7 @@ impl Account {
             }
             self.touch_scope(*id);
         }
+        self.give_to_lease(lease, freed);
         self.set_state(attempt, AttemptState::Reserved(kept));
         self.record(EntryKind::Shrink { attempt: attempt.clone(), charge: freed });
         self.pump(&mut effects)?;
@@ -44,8 +46,14 @@ impl Account {
         let (path, reserved) = self.in_flight(attempt)?;
         for id in path.iter().rev() {
             if let Some(shortage) = short_of(self.scope(*id)?, by) {
+                self.recall(&path);
                 return Ok(Some(Denial { kind: DenialKind::Exhausted, shortage }));
             }
+        }
+        // One that was drawn from a slice settles with it, so the slice grows by as much.
+        if let Some(lease) = self.lease_of(attempt).filter(|lease| self.is_held(*lease)) {
+            self.lend_to(lease, by);
+            self.take_from_lease(Some(lease), by);
         }
         for id in path.iter() {
             if let Some(scope) = self.scope_mut(*id) {
@@ -115,6 +123,9 @@ impl Account {
             AttemptState::Released => return self.settle(attempt, used),
             AttemptState::Reserved(_) => return Err(AccountError::AttemptOpen(attempt.clone())),
         };
+        if taken == used {
+            return Ok(Effects { already_closed: true, ..Effects::default() });
+        }
         self.record(EntryKind::Correct {
             attempt: attempt.clone(),
             scope: known.scope,
@@ -160,6 +171,11 @@ impl Account {
                 touched.counted.push((*id, Arc::clone(agent)));
             }
         }
+        if let Some(reserved) = reserved {
+            let used = settled.unwrap_or(Charge::ZERO);
+            self.give_to_lease(known.lease, reserved.minus(used));
+            self.take_from_lease(known.lease, used.minus(reserved));
+        }
         let state = settled.map_or(AttemptState::Released, AttemptState::Closed);
         self.set_state(attempt, state);
         self.warn(&known.path, effects);
@@ -175,13 +191,16 @@ impl Account {
         }
     }
 
-    fn attempt(&self, attempt: &AttemptId) -> Result<&Attempt, AccountError> {
+    pub(crate) fn attempt(&self, attempt: &AttemptId) -> Result<&Attempt, AccountError> {
         let unknown = || AccountError::UnknownAttempt(attempt.clone());
         self.attempts.get(attempt).ok_or_else(unknown)
     }
 
     /// What it is charged to, and its reservation.
-    fn in_flight(&self, attempt: &AttemptId) -> Result<(Arc<[ScopeId]>, Charge), AccountError> {
+    pub(crate) fn in_flight(
+        &self,
+        attempt: &AttemptId,
+    ) -> Result<(Arc<[ScopeId]>, Charge), AccountError> {
         let known = self.attempt(attempt)?;
         match known.state {
             AttemptState::Reserved(charge) => Ok((Arc::clone(&known.path), charge)),
@@ -189,7 +208,7 @@ impl Account {
         }
     }
 
-    fn set_state(&mut self, attempt: &AttemptId, state: AttemptState) {
+    pub(crate) fn set_state(&mut self, attempt: &AttemptId, state: AttemptState) {
         if let Some(known) = self.attempts.get_mut(attempt) {
             known.state = state;
         }
@@ -200,16 +219,16 @@ impl Account {
 /// The first unit in which `by` more does not fit into `scope` now.
 fn short_of(scope: &Scope, by: Charge) -> Option<Shortage> {
     let (short, limit) = Unit::ALL.into_iter().find_map(|unit| {
-        let limit = scope.limits.get(unit)?;
-        let taken = scope.settled(unit).saturating_add(scope.reserved(unit));
-        (taken > limit || by.get(unit) > limit - taken).then_some((unit, limit))
+        let (limit, left) = (scope.limits.get(unit)?, scope.left(unit)?);
+        (left < 0 || by.get(unit) > left).then_some((unit, limit))
     })?;
     Some(Shortage {
         scope: scope.path.to_string(),
         unit: short,
         limit: short.quantity(limit),
         settled: short.quantity(scope.settled(short)),
-        reserved: short.quantity(scope.reserved(short)),
+        reserved: short.quantity(scope.held(short)),
+        leased: short.leased(scope.leased.get(short)),
         needed: short.quantity(by.get(short)),
         paused: false,
     })

@@ -40,6 +40,8 @@ impl Account {
             scopes: own.iter().filter_map(|id| moved.scope(*id)).collect(),
             attempts: self.attempts.keys().filter_map(|id| moved.attempt(id)).collect(),
             counted: moved.counted(),
+            // A run in memory has its account for itself and borrows nothing.
+            leases: Vec::new(),
             entries: self.entries.iter().filter_map(|entry| moved.entry(&entry.kind)).collect(),
         })
     }
@@ -99,6 +101,7 @@ impl Moved<'_> {
             windows: Vec::new(),
             path: row.path.iter().filter_map(|id| self.id(*id)).collect(),
             agent: self.agent(row.agent.as_ref()),
+            lease: None,
             ..row
         })
     }
@@ -137,6 +140,7 @@ impl Moved<'_> {
                 windows.clear();
                 *attempt = self.attempt_id(attempt);
             }
+            EntryKind::Lease { .. } | EntryKind::Return { .. } => return None,
             EntryKind::Extend { attempt, .. }
             | EntryKind::Shrink { attempt, .. }
             | EntryKind::Settle { attempt, .. }

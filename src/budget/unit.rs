@@ -49,6 +49,11 @@ impl Unit {
         }
     }
 
+    /// A number of this unit that is leased; `None` where nothing is.
+    pub(crate) fn leased(self, number: i128) -> Option<Quantity> {
+        (number > 0).then(|| self.quantity(number))
+    }
+
     /// `quantity` in words: `$1.50`, `1200 output tokens`.
     pub fn say(self, quantity: Quantity) -> String {
         match quantity {

@@ -4,7 +4,7 @@
 //! small late request may not starve a big early one on the same scope; a scope that is full does
 //! not hold up requests that do not touch it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::budget::admission::Ask;
 use crate::budget::denial::Shortage;
@@ -57,6 +57,11 @@ impl Waiters {
     pub(crate) fn ahead(&self, place: Place, path: &[ScopeId]) -> Option<&Waiter> {
         let earlier = self.queue.range(..place).map(|(_, waiter)| waiter);
         earlier.into_iter().find(|waiter| waiter.blocking.iter().any(|id| path.contains(id)))
+    }
+
+    /// Every scope that somebody waits for.
+    pub(crate) fn blocking(&self) -> BTreeSet<ScopeId> {
+        self.queue.values().flat_map(|waiter| waiter.blocking.iter().copied()).collect()
     }
 
     pub(crate) fn places(&self) -> Vec<Place> {

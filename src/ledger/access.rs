@@ -4,9 +4,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::budget::{AttemptRow, ScopeId, ScopeRow, Store, StoreError};
+use crate::budget::{AttemptRow, LeaseRow, ScopeId, ScopeRow, Store, StoreError};
 use crate::id::{AttemptId, RunId};
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
+use crate::ledger::owner::OwnerRow;
 use crate::ledger::runs::RunRow;
 
 /// Balances and attempts of one moment.
@@ -27,6 +28,8 @@ pub enum AnyRow {
     Attempt(AttemptRow),
     /// A scope in which an agent was counted for good.
     Counted(ScopeId, Arc<str>),
+    /// A slice, out or not.
+    Lease(LeaseRow),
     /// What happened.
     Entry(EntryRow),
     /// An execution of a workflow.
@@ -53,6 +56,12 @@ pub trait ReadLedger {
     /// Every attempt in flight, in the order they were admitted.
     fn in_flight(&self) -> Result<Vec<AttemptRow>, StoreError>;
 
+    /// Every slice that is out, in the order they were lent.
+    fn leases(&self) -> Result<Vec<LeaseRow>, StoreError>;
+
+    /// Every process that holds a reservation or a slice, and whether it lives.
+    fn owners(&self) -> Result<Vec<OwnerRow>, StoreError>;
+
     /// The last `limit` entries that `filter` lets through, oldest first.
     fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
 
@@ -64,7 +73,8 @@ pub trait ReadLedger {
     ) -> Result<Moment, StoreError>;
 
     /// Hands every row to `each`: scopes in the order they were opened, attempts in the order they
-    /// were admitted, who was counted where, entries oldest first, runs by id.
+    /// were admitted, who was counted where, slices in the order they were lent, entries oldest
+    /// first, runs by id.
     fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError>;
 
     /// The last `limit` runs, the latest first.

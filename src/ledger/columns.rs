@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::Row;
 
-use crate::budget::{AttemptEnd, Charge, Limits, ScopeId, Unit};
+use crate::budget::{AttemptEnd, Charge, LeaseId, Limits, ScopeId, Unit};
 use crate::ledger::failure::Fault;
 use crate::money::Picodollars;
 
@@ -58,6 +58,10 @@ pub(super) fn count_of(number: i64) -> Result<u64, Fault> {
 pub(super) fn scope_id(number: i64) -> Result<ScopeId, Fault> {
     let wrong = |_| Fault::Damaged(format!("{number} is not the number of a scope"));
     u32::try_from(number).map(ScopeId).map_err(wrong)
+}
+
+pub(super) fn lease_number(id: LeaseId) -> Result<i64, Fault> {
+    count(id.0)
 }
 
 pub(super) fn scope_list(ids: &[ScopeId]) -> String {

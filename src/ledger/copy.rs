@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::budget::StoreError;
+use crate::budget::{AttemptEnd, AttemptRow, LeaseRow, StoreError};
 use crate::ledger::access::{AnyRow, Ledger, ReadLedger};
 use crate::ledger::verify::{VerifyError, verify};
 
@@ -27,6 +27,11 @@ pub enum CopyError {
     /// The one to copy cannot be read, or does not balance.
     #[error("the ledger to copy: {0}")]
     From(VerifyError),
+    /// Slices of its balance are lent out, and their holders will return them to no other ledger.
+    #[error(
+        "the ledger to copy has lent out {0} slices of its budgets: let the processes that hold them end first"
+    )]
+    Lent(usize),
     /// The other cannot be written; nothing was copied, unless nobody knows.
     #[error(transparent)]
     To(#[from] StoreError),
@@ -45,11 +50,16 @@ pub enum CopyError {
 /// Nothing was copied, or the copy must not be used: the error says which.
 pub fn copy(from: &dyn ReadLedger, to: &mut dyn Ledger) -> Result<Copied, CopyError> {
     verify(from).map_err(CopyError::From)?;
+    match from.leases().map_err(|error| CopyError::From(VerifyError::Store(error)))?.len() {
+        0 => {}
+        lent => return Err(CopyError::Lent(lent)),
+    }
     let mut read = Tally::default();
     to.fill(&mut |each| {
         // Counted anew should it be asked for again.
         read = Tally::default();
         from.every_row(&mut |row| {
+            let row = held_by_nobody(row);
             read.count(&row);
             each(row)
         })
@@ -67,6 +77,15 @@ pub fn copy(from: &dyn ReadLedger, to: &mut dyn Ledger) -> Result<Copied, CopyEr
     Ok(kept.copied)
 }
 
+/// The same without the process that holds it: it holds it in the ledger it was asked for.
+fn held_by_nobody(row: AnyRow) -> AnyRow {
+    match row {
+        AnyRow::Attempt(row) => AnyRow::Attempt(AttemptRow { owner: None, ..row }),
+        AnyRow::Lease(row) => AnyRow::Lease(LeaseRow { owner: None, ..row }),
+        other => other,
+    }
+}
+
 /// Rows as they went by.
 #[derive(Default)]
 struct Tally {
@@ -80,9 +99,9 @@ impl Tally {
             AnyRow::Scope(_) => self.copied.scopes += 1,
             AnyRow::Attempt(row) => {
                 self.copied.attempts += 1;
-                self.copied.in_flight += u64::from(row.end == crate::budget::AttemptEnd::Reserved);
+                self.copied.in_flight += u64::from(row.end == AttemptEnd::Reserved);
             }
-            AnyRow::Counted(..) => {}
+            AnyRow::Counted(..) | AnyRow::Lease(_) => {}
             AnyRow::Entry(_) => self.copied.entries += 1,
             AnyRow::Run(_) => self.copied.runs += 1,
         }

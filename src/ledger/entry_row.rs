@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{Charge, EntryKind, Limits, ScopeId};
+use crate::budget::{Charge, EntryKind, LeaseId, Limits, ScopeId};
 use crate::id::{AttemptId, PriceId};
 
 /// One entry as a ledger keeps it.
@@ -57,6 +57,8 @@ pub(super) struct Details {
     carried: Option<Charge>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     price: Option<PriceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease: Option<LeaseId>,
 }
 
 impl Details {
@@ -71,9 +73,16 @@ impl Details {
             },
             EntryKind::Limit { limits, .. } => Self { limits: Some(*limits), ..Self::default() },
             EntryKind::Pause { paused, .. } => Self { paused: Some(*paused), ..Self::default() },
-            EntryKind::Reserve { windows, price, .. } => {
-                Self { windows: windows.clone(), price: price.clone(), ..Self::default() }
+            EntryKind::Reserve { windows, price, lease, .. } => Self {
+                windows: windows.clone(),
+                price: price.clone(),
+                lease: *lease,
+                ..Self::default()
+            },
+            EntryKind::Lease { lease, windows, .. } => {
+                Self { windows: windows.clone(), lease: Some(*lease), ..Self::default() }
             }
+            EntryKind::Return { lease, .. } => Self { lease: Some(*lease), ..Self::default() },
             EntryKind::Correct { windows, before, .. } => {
                 Self { windows: windows.clone(), before: Some(*before), ..Self::default() }
             }
@@ -120,8 +129,16 @@ impl Parts {
             "reserve" => {
                 let (attempt, scope, charge) = (attempt?, scope?, charge?);
                 let (windows, price) = (windows.clone(), details.price.clone());
-                EntryKind::Reserve { attempt, scope, windows, agent, price, charge }
+                let lease = details.lease;
+                EntryKind::Reserve { attempt, scope, windows, agent, price, lease, charge }
             }
+            "lease" => EntryKind::Lease {
+                lease: details.lease?,
+                scope: scope?,
+                windows: windows.clone(),
+                charge: charge?,
+            },
+            "return" => EntryKind::Return { lease: details.lease?, scope: scope?, charge: charge? },
             "extend" => EntryKind::Extend { attempt: attempt?, charge: charge? },
             "shrink" => EntryKind::Shrink { attempt: attempt?, charge: charge? },
             "settle" => EntryKind::Settle { attempt: attempt?, charge: charge? },

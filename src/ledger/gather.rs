@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::budget::{AttemptRow, Rows, ScopeId, ScopeRow, Wanted};
+use crate::budget::{AttemptRow, LeaseId, LeaseRow, Rows, ScopeId, ScopeRow, Wanted};
 use crate::id::AttemptId;
 use crate::ledger::check::checked;
 use crate::ledger::failure::Fault;
@@ -18,8 +18,11 @@ pub(super) trait Source {
     fn in_flight(&self, agent: &str) -> Result<Vec<AttemptRow>, Fault>;
     /// The scopes in which it was counted for good.
     fn counted(&self, agent: &str) -> Result<Vec<ScopeId>, Fault>;
+    fn lease(&self, id: LeaseId) -> Result<Option<LeaseRow>, Fault>;
     /// The number of the next scope.
     fn next_scope(&self) -> Result<u32, Fault>;
+    /// The number of the next slice.
+    fn next_lease(&self) -> Result<u64, Fault>;
 }
 
 /// Finds what is `wanted`, and checks what can be checked.
@@ -27,10 +30,12 @@ pub(super) fn gather(source: &dyn Source, wanted: &Wanted) -> Result<Rows, Fault
     let mut attempts: BTreeMap<AttemptId, AttemptRow> = BTreeMap::new();
     let mut agents: BTreeSet<Arc<str>> = wanted.agents.clone();
     let mut charged: BTreeSet<ScopeId> = BTreeSet::new();
+    let mut wanted_leases: BTreeSet<LeaseId> = wanted.leases.clone();
     for id in &wanted.attempts {
         if let Some(row) = source.attempt(id)? {
             charged.extend(row.path.iter());
             agents.extend(row.agent.clone());
+            wanted_leases.extend(row.lease);
             attempts.insert(row.id.clone(), row);
         }
     }
@@ -41,11 +46,20 @@ pub(super) fn gather(source: &dyn Source, wanted: &Wanted) -> Result<Rows, Fault
         }
         counted.extend(source.counted(agent)?.into_iter().map(|id| (id, Arc::clone(agent))));
     }
+    let mut leases = Vec::new();
+    for id in wanted_leases {
+        if let Some(row) = source.lease(id)? {
+            charged.extend(row.path.iter());
+            leases.push(row);
+        }
+    }
     let rows = Rows {
         scopes: scopes(source, wanted, &charged)?,
         attempts: attempts.into_values().collect(),
         counted,
+        leases,
         next_scope: source.next_scope()?,
+        next_lease: source.next_lease()?,
     };
     checked(rows)
 }

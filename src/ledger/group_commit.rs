@@ -36,12 +36,19 @@ pub enum BooksError {
 /// How a request was decided, in the end.
 pub type Decided = Result<Grant, Box<Denial>>;
 
-struct Request {
-    operation: Operation,
-    /// Until when it may wait for balance; `None` for as long as it takes.
-    waits_until: Option<Instant>,
-    reply: SyncSender<Result<Answer, BooksError>>,
+enum Request {
+    One {
+        operation: Operation,
+        /// Until when it may wait for balance; `None` for as long as it takes.
+        waits_until: Option<Instant>,
+        reply: SyncSender<Result<Answer, BooksError>>,
+    },
+    /// Operations that are kept together or not at all, none of which waits.
+    Together { operations: Vec<Operation>, reply: SyncSender<Result<Answers, BooksError>> },
 }
+
+/// One answer per operation, in order.
+pub(super) type Answers = Vec<Result<Answer, AccountError>>;
 
 /// Somebody who waits for balance.
 struct Waiting {
@@ -122,6 +129,14 @@ impl GroupCommit {
         self.ask(Operation::SetLimits(scope, limits), None).map(drop)
     }
 
+    /// Does all of `operations` in one transaction. None may be a reservation, which could wait.
+    pub(super) fn together(&self, operations: Vec<Operation>) -> Result<Answers, BooksError> {
+        let (reply, answers) = sync_channel(1);
+        let request = Request::Together { operations, reply };
+        self.requests.send(request).map_err(|_| BooksError::Closed)?;
+        answers.recv().map_err(|_| BooksError::Closed)?
+    }
+
     fn done(&self, operation: Operation) -> Result<bool, BooksError> {
         match self.ask(operation, None)? {
             Answer::Done { already_closed } => Ok(already_closed),
@@ -135,9 +150,18 @@ impl GroupCommit {
         waits_until: Option<Instant>,
     ) -> Result<Answer, BooksError> {
         let (reply, answer) = sync_channel(1);
-        let request = Request { operation, waits_until, reply };
+        let request = Request::One { operation, waits_until, reply };
         self.requests.send(request).map_err(|_| BooksError::Closed)?;
         answer.recv().map_err(|_| BooksError::Closed)?
+    }
+}
+
+impl Request {
+    fn operations(&self) -> &[Operation] {
+        match self {
+            Self::One { operation, .. } => std::slice::from_ref(operation),
+            Self::Together { operations, .. } => operations,
+        }
     }
 }
 
@@ -162,9 +186,12 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
                     Err(RecvTimeoutError::Disconnected) => return self.books.into_store(),
                 }
             }
-            while batch.len() < BATCH_MAX
+            let mut operations: usize =
+                batch.iter().map(|request| request.operations().len()).sum();
+            while operations < BATCH_MAX
                 && let Ok(more) = inbox.try_recv()
             {
+                operations += more.operations().len();
                 batch.push(more);
             }
             self.write(batch);
@@ -181,13 +208,14 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
             .map(|(attempt, _)| attempt.clone())
             .collect();
         let mut operations: Vec<Operation> =
-            batch.iter().map(|request| request.operation.clone()).collect();
+            batch.iter().flat_map(Request::operations).cloned().collect();
         operations.extend(late.iter().cloned().map(Operation::Withdraw));
         match self.books.apply(&operations) {
             Err(error) => self.fail(batch, &late, &error),
             Ok(applied) => {
-                for (request, answer) in batch.into_iter().zip(applied.answers) {
-                    self.answer(request, answer);
+                let mut answers = applied.answers.into_iter();
+                for request in batch {
+                    self.answer(request, &mut answers);
                 }
                 for effects in &applied.effects {
                     self.decide(effects);
@@ -204,8 +232,20 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
         }
     }
 
-    fn answer(&mut self, request: Request, answer: Result<Answer, AccountError>) {
-        let Request { operation, waits_until, reply } = request;
+    /// Hands a request its share of `answers`.
+    fn answer(
+        &mut self,
+        request: Request,
+        answers: &mut impl Iterator<Item = Result<Answer, AccountError>>,
+    ) {
+        let (operation, waits_until, reply) = match request {
+            Request::One { operation, waits_until, reply } => (operation, waits_until, reply),
+            Request::Together { operations, reply } => {
+                let _gone = reply.send(Ok(answers.take(operations.len()).collect()));
+                return;
+            }
+        };
+        let Some(answer) = answers.next() else { return };
         if let (Ok(Answer::Admission(Admission::Waiting(shortage))), Operation::Reserve(ask)) =
             (&answer, operation)
         {
@@ -229,14 +269,17 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
     /// What is not kept did not happen: every caller of the batch is told, and so is who has waited
     /// for long enough. The others go on waiting for a ledger that answers.
     fn fail(&mut self, batch: Vec<Request>, late: &[AttemptId], error: &StoreError) {
-        let failed = || Err(BooksError::Store(error.clone()));
+        let failed = || BooksError::Store(error.clone());
         for request in batch {
-            let _gone = request.reply.send(failed());
+            match request {
+                Request::One { reply, .. } => drop(reply.send(Err(failed()))),
+                Request::Together { reply, .. } => drop(reply.send(Err(failed()))),
+            }
         }
         for attempt in late {
             self.books.abandon(attempt);
             if let Some(waiting) = self.waiting.remove(attempt) {
-                let _gone = waiting.reply.send(failed());
+                let _gone = waiting.reply.send(Err(failed()));
             }
         }
     }

@@ -2,26 +2,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use jiff::Timestamp;
 
 use crate::budget::{
-    AttemptEnd, AttemptRow, Changes, Rows, ScopeId, ScopeRow, Store, StoreError, Wanted,
+    AttemptEnd, AttemptRow, Changes, LeaseId, LeaseRow, Rows, ScopeId, ScopeRow, Store, StoreError,
+    Wanted,
 };
-use crate::id::{AttemptId, RunId};
+use crate::id::{AttemptId, OwnerId, RunId};
 use crate::ledger::access::{AnyRow, EachRow, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::failure::{Fault, holds_something};
 use crate::ledger::gather::{Source, gather};
+use crate::ledger::owner::{self, Liveness, OwnerRow};
 use crate::ledger::runs::RunRow;
 
 /// A ledger in memory. Clones share it, as processes share a file.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct MemoryLedger {
     kept: Arc<Mutex<Kept>>,
     now: Clock,
     note: Option<String>,
+    /// What it holds is its own for as long as this lives.
+    own: Option<(OwnerId, Arc<()>)>,
+}
+
+impl Clone for MemoryLedger {
+    fn clone(&self) -> Self {
+        Self { kept: Arc::clone(&self.kept), now: self.now, note: self.note.clone(), own: None }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +43,8 @@ struct Kept {
     /// In the order they were admitted.
     admitted: Vec<AttemptId>,
     counted: BTreeSet<(Arc<str>, ScopeId)>,
+    leases: BTreeMap<LeaseId, LeaseRow>,
+    owners: BTreeMap<OwnerId, (Timestamp, Weak<()>)>,
     entries: Vec<EntryRow>,
     runs: BTreeMap<String, RunRow>,
 }
@@ -38,13 +52,17 @@ struct Kept {
 impl MemoryLedger {
     /// An empty one. `now` dates its entries.
     pub fn new(now: Clock) -> Self {
-        Self { kept: Arc::default(), now, note: None }
+        Self { kept: Arc::default(), now, note: None, own: None }
     }
 
     fn kept(&self) -> Result<MutexGuard<'_, Kept>, StoreError> {
-        let poisoned = "another thread died while it held the ledger in memory";
-        self.kept.lock().map_err(|_| StoreError::Unusable(poisoned.to_owned()))
+        locked(&self.kept)
     }
+}
+
+fn locked(kept: &Mutex<Kept>) -> Result<MutexGuard<'_, Kept>, StoreError> {
+    let poisoned = "another thread died while it held the ledger in memory";
+    kept.lock().map_err(|_| StoreError::Unusable(poisoned.to_owned()))
 }
 
 impl Source for Kept {
@@ -72,6 +90,14 @@ impl Source for Kept {
         Ok(its.map(|(_, scope)| *scope).collect())
     }
 
+    fn lease(&self, id: LeaseId) -> Result<Option<LeaseRow>, Fault> {
+        Ok(self.leases.get(&id).cloned())
+    }
+
+    fn next_lease(&self) -> Result<u64, Fault> {
+        Ok(self.leases.keys().next_back().map_or(1, |id| id.0.saturating_add(1)))
+    }
+
     fn next_scope(&self) -> Result<u32, Fault> {
         let full = || Fault::Unusable("it has as many scopes as it can number".to_owned());
         let last = self.scopes.keys().next_back();
@@ -80,10 +106,14 @@ impl Source for Kept {
 }
 
 impl Kept {
-    fn write(&mut self, changes: Changes, now: Clock, note: Option<&str>) {
+    fn write(&mut self, changes: Changes, own: Option<OwnerId>, now: Clock, note: Option<&str>) {
         let at = to_milliseconds(now());
         self.scopes.extend(changes.scopes.into_iter().map(|row| (row.id, row)));
+        for row in changes.leases {
+            self.leases.insert(row.id, LeaseRow { owner: row.owner.or(own), ..row });
+        }
         for row in changes.attempts {
+            let row = AttemptRow { owner: row.owner.or(own), ..row };
             if !self.attempts.contains_key(&row.id) {
                 self.admitted.push(row.id.clone());
             }
@@ -112,6 +142,7 @@ impl Kept {
                 self.attempts.insert(row.id.clone(), row);
             }
             AnyRow::Counted(scope, agent) => drop(self.counted.insert((agent, scope))),
+            AnyRow::Lease(row) => drop(self.leases.insert(row.id, row)),
             AnyRow::Entry(row) => self.entries.push(row),
             AnyRow::Run(row) => drop(self.runs.insert(row.id.0.clone(), row)),
         }
@@ -124,6 +155,7 @@ impl Kept {
         scopes
             .chain(attempts.cloned().map(AnyRow::Attempt))
             .chain(counted.map(|(agent, scope)| AnyRow::Counted(*scope, Arc::clone(agent))))
+            .chain(self.leases.values().cloned().map(AnyRow::Lease))
             .chain(self.entries.iter().cloned().map(AnyRow::Entry))
             .chain(self.runs.values().cloned().map(AnyRow::Run))
     }
@@ -152,12 +184,20 @@ impl Store for MemoryLedger {
         wanted: &Wanted,
         work: &mut dyn FnMut(Rows) -> Changes,
     ) -> Result<(), StoreError> {
-        let mut kept = self.kept()?;
+        let shared = Arc::clone(&self.kept);
+        let mut kept = locked(&shared)?;
         let told = |fault: Fault| fault.told("memory");
         let changes = work(gather(&*kept, wanted).map_err(told)?);
         if !changes.is_empty() {
             writable(&changes).map_err(told)?;
-            kept.write(changes, self.now, self.note.as_deref());
+            if self.own.is_none() && changes.is_held_by_nobody() {
+                let id = OwnerId(kept.owners.len() as u64 + 1);
+                let alive = Arc::new(());
+                kept.owners.insert(id, (to_milliseconds((self.now)()), Arc::downgrade(&alive)));
+                self.own = Some((id, alive));
+            }
+            let own = self.own.as_ref().map(|(id, _)| *id).filter(|_| changes.is_held_by_nobody());
+            kept.write(changes, own, self.now, self.note.as_deref());
         }
         Ok(())
     }
@@ -246,6 +286,29 @@ impl ReadLedger for MemoryLedger {
     fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError> {
         let rows: Vec<AnyRow> = self.kept()?.every_row().collect();
         rows.into_iter().try_for_each(each)
+    }
+
+    fn leases(&self) -> Result<Vec<LeaseRow>, StoreError> {
+        Ok(self.kept()?.leases.values().filter(|row| row.held).cloned().collect())
+    }
+
+    fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
+        let kept = self.kept()?;
+        let in_flight = kept.in_flight().into_iter().filter_map(|row| row.owner);
+        let leased = kept.leases.values().filter(|row| row.held).filter_map(|row| row.owner);
+        let holding: BTreeSet<OwnerId> = in_flight.chain(leased).collect();
+        let row = |id: OwnerId| {
+            let (since, alive) = kept.owners.get(&id)?;
+            let dead = alive.strong_count() == 0;
+            Some(OwnerRow {
+                id,
+                host: owner::host(),
+                process: std::process::id(),
+                since: *since,
+                liveness: if dead { Liveness::Dead } else { Liveness::Alive },
+            })
+        };
+        Ok(holding.into_iter().filter_map(row).collect())
     }
 
     fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError> {

@@ -6,6 +6,7 @@
 //! read or written is an error, and whoever asked is denied.
 
 mod access;
+mod borrowed;
 mod check;
 mod clock;
 mod columns;
@@ -15,9 +16,14 @@ mod export;
 mod failure;
 mod gather;
 mod group_commit;
+mod journal;
+mod keeping;
+mod leasing;
 mod memory;
 mod opening;
+mod owner;
 mod postgres;
+mod reconcile;
 mod runs;
 mod schema;
 mod select;
@@ -31,8 +37,11 @@ pub use copy::{Copied, CopyError, copy};
 pub use entry_row::{EntryFilter, EntryRow};
 pub use export::{ExportError, ExportFormat, export};
 pub use group_commit::{BooksError, Decided, GroupCommit};
+pub use leasing::{LeaseDesk, LeaseTerms, Ticket};
 pub use memory::MemoryLedger;
+pub use owner::{Liveness, OwnerRow};
 pub use postgres::PostgresLedger;
+pub use reconcile::{Holding, ReconcileError, Reconciled, Verdict, holdings, reconcile};
 pub use runs::RunRow;
 pub use schema::SCHEMA_VERSION;
 pub use sqlite::{SqliteLedger, WAIT_MAX};

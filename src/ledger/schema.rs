@@ -10,13 +10,13 @@ use crate::budget::StoreError;
 use crate::ledger::failure::Fault;
 
 /// The schema that this program writes. Older files are brought here, newer ones refused.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Marks an SQLite file as a ledger of flyball: "flyb".
 const APPLICATION_ID: i64 = 0x666c_7962;
 
 /// Step `n` leads from version `n` to `n + 1`. A step that was shipped is never edited.
-const STEPS: [&str; 1] = [ACCOUNTS];
+const STEPS: [&str; 2] = [ACCOUNTS, LEASES];
 
 const ACCOUNTS: &str = "
 CREATE TABLE scopes (
@@ -81,6 +81,35 @@ CREATE TABLE runs (
     report TEXT                           -- JSON
 ) STRICT;
 CREATE INDEX runs_by_start ON runs (started_at_milliseconds);
+";
+
+const LEASES: &str = "
+ALTER TABLE scopes ADD COLUMN leased_usd_pico TEXT NOT NULL DEFAULT '0';
+ALTER TABLE scopes ADD COLUMN leased_billed_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE scopes ADD COLUMN leased_output_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE scopes ADD COLUMN leased_requests INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE scopes ADD COLUMN recalled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempts ADD COLUMN lease INTEGER;
+ALTER TABLE attempts ADD COLUMN owner INTEGER;
+CREATE TABLE leases (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,                   -- scopes it is taken from, innermost first
+    windows TEXT NOT NULL,                -- those of them that are calendar windows
+    left_usd_pico TEXT NOT NULL,
+    left_billed_tokens INTEGER NOT NULL,
+    left_output_tokens INTEGER NOT NULL,
+    left_requests INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    owner INTEGER
+) STRICT;
+CREATE INDEX leases_held ON leases (id) WHERE held = 1;
+CREATE TABLE owners (
+    id INTEGER PRIMARY KEY,
+    token TEXT NOT NULL UNIQUE,           -- the name of its lock
+    host TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    since_milliseconds INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Refuses what is no ledger or a newer one. Whether the file needs [`migrate`].

@@ -6,15 +6,17 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde_json::Value;
 
-use crate::budget::{AttemptRow, ScopeId, ScopeRow};
-use crate::id::{AttemptId, RunId};
+use crate::budget::{AttemptRow, LeaseId, LeaseRow, ScopeId, ScopeRow};
+use crate::id::{AttemptId, OwnerId, RunId};
 use crate::ledger::access::{AnyRow, EachRow};
 use crate::ledger::columns::{
-    charge_at, count_of, end_of, instant, limits_of, scope_id, scope_list_of, shared, warned_of,
+    charge_at, count_of, end_of, instant, lease_number, limits_of, scope_id, scope_list_of, shared,
+    warned_of,
 };
 use crate::ledger::entry_row::{Details, EntryFilter, EntryRow, Parts};
 use crate::ledger::failure::Fault;
 use crate::ledger::gather::Source;
+use crate::ledger::owner::{Liveness, OwnerRow};
 use crate::ledger::runs::RunRow;
 
 macro_rules! scopes_where {
@@ -23,7 +25,8 @@ macro_rules! scopes_where {
             "SELECT id, parent, path, limits, paused, settled_usd_pico, settled_billed_tokens, \
              settled_output_tokens, settled_requests, reserved_usd_pico, reserved_billed_tokens, \
              reserved_output_tokens, reserved_requests, agents_settled, agents_reserved, \
-             warned_per_mille FROM scopes ",
+             warned_per_mille, leased_usd_pico, leased_billed_tokens, leased_output_tokens, \
+             leased_requests, recalled FROM scopes ",
             $rest
         )
     };
@@ -33,7 +36,17 @@ macro_rules! attempts_where {
     ($rest:literal) => {
         concat!(
             "SELECT id, path, windows, agent, end, usd_pico, billed_tokens, output_tokens, \
-             requests FROM attempts ",
+             requests, lease, owner FROM attempts ",
+            $rest
+        )
+    };
+}
+
+macro_rules! leases_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens, \
+             left_requests, held, owner FROM leases ",
             $rest
         )
     };
@@ -96,6 +109,17 @@ impl Source for Connection {
         all(self, sql, [agent], |row| scope_id(row.get(0)?))
     }
 
+    fn lease(&self, id: LeaseId) -> Result<Option<LeaseRow>, Fault> {
+        one(self, leases_where!("WHERE id = ?1"), [lease_number(id)?], lease_row)
+    }
+
+    fn next_lease(&self) -> Result<u64, Fault> {
+        let last = one(self, "SELECT id FROM leases ORDER BY id DESC LIMIT 1", [], |row| {
+            count_of(row.get(0)?)
+        })?;
+        Ok(last.map_or(1, |id| id.saturating_add(1)))
+    }
+
     fn next_scope(&self) -> Result<u32, Fault> {
         let last = one(self, "SELECT id FROM scopes ORDER BY id DESC LIMIT 1", [], |row| {
             scope_id(row.get(0)?)
@@ -111,6 +135,27 @@ pub(super) fn every_scope(connection: &Connection) -> Result<Vec<ScopeRow>, Faul
 
 pub(super) fn every_attempt_in_flight(connection: &Connection) -> Result<Vec<AttemptRow>, Fault> {
     all(connection, attempts_where!("WHERE end = 0 ORDER BY number"), [], attempt_row)
+}
+
+pub(super) fn every_lease_held(connection: &Connection) -> Result<Vec<LeaseRow>, Fault> {
+    all(connection, leases_where!("WHERE held = 1 ORDER BY id"), [], lease_row)
+}
+
+/// Every process that holds something, with the name of its lock.
+pub(super) fn every_owner(connection: &Connection) -> Result<Vec<(OwnerRow, String)>, Fault> {
+    let sql = "SELECT id, host, process, since_milliseconds, token FROM owners \
+               WHERE id IN (SELECT owner FROM attempts WHERE end = 0) \
+               OR id IN (SELECT owner FROM leases WHERE held = 1) ORDER BY id";
+    all(connection, sql, [], |row| {
+        let owner = OwnerRow {
+            id: OwnerId(count_of(row.get(0)?)?),
+            host: row.get(1)?,
+            process: row.get(2)?,
+            since: instant(row.get(3)?)?,
+            liveness: Liveness::Silent,
+        };
+        Ok((owner, row.get(4)?))
+    })
 }
 
 /// The last `limit` entries that `filter` lets through, the last one first.
@@ -147,7 +192,7 @@ pub(super) fn run(connection: &Connection, id: &RunId) -> Result<Option<RunRow>,
 /// Whether it has no row of any kind.
 pub(super) fn is_empty(connection: &Connection) -> Result<bool, Fault> {
     let sql = "SELECT NOT EXISTS (SELECT 1 FROM scopes) AND NOT EXISTS (SELECT 1 FROM attempts) \
-               AND NOT EXISTS (SELECT 1 FROM counted) AND NOT EXISTS (SELECT 1 FROM entries) \
+               AND NOT EXISTS (SELECT 1 FROM counted) AND NOT EXISTS (SELECT 1 FROM leases) AND NOT EXISTS (SELECT 1 FROM entries) \
                AND NOT EXISTS (SELECT 1 FROM runs)";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
@@ -165,6 +210,8 @@ pub(super) fn every_row(connection: &Connection, each: EachRow<'_>) -> Result<()
     each_of(connection, attempts, |row| attempt_row(row).map(AnyRow::Attempt), each)?;
     let sql = "SELECT agent, scope FROM counted ORDER BY agent, scope";
     each_of(connection, sql, counted, each)?;
+    let leases = leases_where!("ORDER BY id");
+    each_of(connection, leases, |row| lease_row(row).map(AnyRow::Lease), each)?;
     each_of(connection, ALL_ENTRIES, |row| entry_row(row).map(AnyRow::Entry), each)?;
     each_of(connection, runs_where!("ORDER BY id"), |row| run_row(row).map(AnyRow::Run), each)
 }
@@ -221,6 +268,8 @@ fn scope_row(row: &Row<'_>) -> Result<ScopeRow, Fault> {
         agents_settled: count_of(row.get(13)?)?,
         agents_reserved: count_of(row.get(14)?)?,
         warned_per_mille: warned_of(&row.get::<_, String>(15)?)?,
+        leased: charge_at(row, 16)?,
+        recalled: row.get(20)?,
     })
 }
 
@@ -238,6 +287,25 @@ fn attempt_row(row: &Row<'_>) -> Result<AttemptRow, Fault> {
         agent: row.get::<_, Option<String>>(3)?.map(shared),
         end: end_of(row.get(4)?)?,
         charge: charge_at(row, 5)?,
+        lease: row.get::<_, Option<i64>>(9)?.map(count_of).transpose()?.map(LeaseId),
+        owner: row.get::<_, Option<i64>>(10)?.map(count_of).transpose()?.map(OwnerId),
+    })
+}
+
+fn lease_row(row: &Row<'_>) -> Result<LeaseRow, Fault> {
+    let id = LeaseId(count_of(row.get(0)?)?);
+    let path = scope_list_of(&row.get::<_, String>(1)?)?;
+    let Some(scope) = path.first().copied() else {
+        return Err(Fault::Damaged(format!("lease {} is taken from nothing", id.0)));
+    };
+    Ok(LeaseRow {
+        id,
+        scope,
+        windows: scope_list_of(&row.get::<_, String>(2)?)?,
+        path: path.into(),
+        left: charge_at(row, 3)?,
+        held: row.get(7)?,
+        owner: row.get::<_, Option<i64>>(8)?.map(count_of).transpose()?.map(OwnerId),
     })
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::budget::{AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Wanted};
+use crate::budget::{AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted};
 use crate::id::{AttemptId, RunId};
 use crate::ledger::access::{EachRow, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::check::writable;
@@ -18,6 +18,7 @@ use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::failure::{Fault, holds_something, is_busy};
 use crate::ledger::gather::{Source, gather};
+use crate::ledger::owner::{self, Claim, OwnerRow};
 use crate::ledger::runs::RunRow;
 use crate::ledger::{opening, schema, select, upsert};
 
@@ -30,6 +31,7 @@ pub struct SqliteLedger {
     path: PathBuf,
     now: Clock,
     note: Option<String>,
+    claim: Option<Claim>,
 }
 
 impl SqliteLedger {
@@ -53,7 +55,7 @@ impl SqliteLedger {
     fn of(opened: Result<Connection, Fault>, path: &Path, now: Clock) -> Result<Self, StoreError> {
         let path = path.to_owned();
         match opened {
-            Ok(connection) => Ok(Self { connection, path, now, note: None }),
+            Ok(connection) => Ok(Self { connection, path, now, note: None, claim: None }),
             Err(fault) => Err(fault.told(path.display())),
         }
     }
@@ -86,6 +88,13 @@ impl SqliteLedger {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the processes that hold something have their locks.
+    fn locks(&self) -> PathBuf {
+        let mut folder = self.path.clone().into_os_string();
+        folder.push("-owners");
+        folder.into()
     }
 
     /// One transaction, whose `work` says whether there is something to keep.
@@ -154,17 +163,28 @@ impl Store for SqliteLedger {
         wanted: &Wanted,
         work: &mut dyn FnMut(Rows) -> Changes,
     ) -> Result<(), StoreError> {
-        let (now, note) = (self.now, self.note.take());
+        let (now, note, locks) = (self.now, self.note.take(), self.locks());
+        let mut claim = self.claim.take();
         let done = self.within(|connection| {
             let changes = work(gather(connection, wanted)?);
             if changes.is_empty() {
                 return Ok(false);
             }
             writable(&changes)?;
-            upsert::write(connection, &changes, now(), note.as_deref())?;
+            let mut own = None;
+            if changes.is_held_by_nobody() {
+                // The lock that says that this process lives, from what it first holds on.
+                if claim.is_none() {
+                    claim = Some(Claim::take(&locks, now())?);
+                }
+                let write = |claim: &Claim| upsert::write_owner(connection, claim.token(), now());
+                own = claim.as_ref().map(write).transpose()?;
+            }
+            upsert::write(connection, &changes, own, now(), note.as_deref())?;
             Ok(true)
         });
         self.note = note;
+        self.claim = claim;
         done.map_err(|fault| fault.told(self.path.display()))
     }
 }
@@ -240,6 +260,20 @@ impl ReadLedger for SqliteLedger {
 
     fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError> {
         self.reading(|connection| select::every_row(connection, each))
+    }
+
+    fn leases(&self) -> Result<Vec<LeaseRow>, StoreError> {
+        self.reading(select::every_lease_held)
+    }
+
+    fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
+        let locks = self.locks();
+        let found = self.reading(select::every_owner)?.into_iter();
+        let seen = |(row, token): (OwnerRow, String)| {
+            let liveness = owner::liveness(&locks, &token);
+            OwnerRow { liveness, ..row }
+        };
+        Ok(found.map(seen).collect())
     }
 
     fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError> {

@@ -5,31 +5,51 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::budget::{AttemptRow, Changes, EntryKind, ScopeId, ScopeRow};
-use crate::id::AttemptId;
+use crate::budget::{AttemptRow, Changes, EntryKind, LeaseRow, ScopeId, ScopeRow};
+use crate::id::{AttemptId, OwnerId};
 use crate::ledger::access::AnyRow;
-use crate::ledger::columns::{charge_columns, count, count_of, end, limits, scope_list, warned};
+use crate::ledger::columns::{
+    charge_columns, count, count_of, end, lease_number, limits, scope_list, warned,
+};
 use crate::ledger::entry_row::{Details, EntryRow};
 use crate::ledger::failure::Fault;
+use crate::ledger::owner;
 use crate::ledger::runs::RunRow;
 
 const SCOPE: &str = "
 INSERT INTO scopes (id, parent, path, limits, paused, settled_usd_pico, settled_billed_tokens,
     settled_output_tokens, settled_requests, reserved_usd_pico, reserved_billed_tokens,
-    reserved_output_tokens, reserved_requests, agents_settled, agents_reserved, warned_per_mille)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+    reserved_output_tokens, reserved_requests, agents_settled, agents_reserved, warned_per_mille,
+    leased_usd_pico, leased_billed_tokens, leased_output_tokens, leased_requests, recalled)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+    ?21)
 ON CONFLICT (id) DO UPDATE SET limits = ?4, paused = ?5, settled_usd_pico = ?6,
     settled_billed_tokens = ?7, settled_output_tokens = ?8, settled_requests = ?9,
     reserved_usd_pico = ?10, reserved_billed_tokens = ?11, reserved_output_tokens = ?12,
-    reserved_requests = ?13, agents_settled = ?14, agents_reserved = ?15, warned_per_mille = ?16";
+    reserved_requests = ?13, agents_settled = ?14, agents_reserved = ?15, warned_per_mille = ?16,
+    leased_usd_pico = ?17, leased_billed_tokens = ?18, leased_output_tokens = ?19,
+    leased_requests = ?20, recalled = ?21";
 
 const ATTEMPT: &str = "
 INSERT INTO attempts (id, path, windows, agent, end, usd_pico, billed_tokens, output_tokens,
-    requests)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    requests, lease, owner)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 ON CONFLICT (id) DO UPDATE SET end = ?5, usd_pico = ?6, billed_tokens = ?7, output_tokens = ?8,
     requests = ?9
 RETURNING number";
+
+const LEASE: &str = "
+INSERT INTO leases (id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens,
+    left_requests, held, owner)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (id) DO UPDATE SET left_usd_pico = ?4, left_billed_tokens = ?5, left_output_tokens = ?6,
+    left_requests = ?7, held = ?8";
+
+/// A process that is known already keeps its number.
+const OWNER: &str = "
+INSERT INTO owners (token, host, process, since_milliseconds) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (token) DO UPDATE SET host = ?2
+RETURNING id";
 
 const ENTRY: &str = "
 INSERT INTO entries (sequence, at_milliseconds, kind, attempt, scope, agent, usd_pico,
@@ -49,10 +69,25 @@ struct Written<'a> {
     row: &'a AttemptRow,
 }
 
-/// Writes everything that `changes` holds; its entries come after those that are there.
+/// Gives the process that has the lock of this name its number.
+pub(super) fn write_owner(
+    connection: &Connection,
+    token: &str,
+    at: Timestamp,
+) -> Result<OwnerId, Fault> {
+    let mut statement = connection.prepare_cached(OWNER)?;
+    let process = std::process::id();
+    let parameters = params![token, owner::host(), process, at.as_millisecond()];
+    let number: i64 = statement.query_row(parameters, |row| row.get(0))?;
+    count_of(number).map(OwnerId)
+}
+
+/// Writes everything that `changes` holds; its entries come after those that are there. What has
+/// no owner yet becomes `own`.
 pub(super) fn write(
     connection: &Connection,
     changes: &Changes,
+    own: Option<OwnerId>,
     at: Timestamp,
     note: Option<&str>,
 ) -> Result<(), Fault> {
@@ -61,11 +96,14 @@ pub(super) fn write(
     }
     let mut attempts: BTreeMap<&AttemptId, Written<'_>> = BTreeMap::new();
     for row in &changes.attempts {
-        let number = write_attempt(connection, row)?;
+        let number = write_attempt(connection, row, own)?;
         attempts.insert(&row.id, Written { number, row });
     }
     for (scope, agent) in &changes.counted {
         write_counted(connection, *scope, agent)?;
+    }
+    for row in &changes.leases {
+        write_lease(connection, row, own)?;
     }
     let mut last = connection.prepare_cached("SELECT max(sequence) FROM entries")?;
     let last: Option<i64> = last.query_row([], |row| row.get(0))?;
@@ -79,6 +117,7 @@ pub(super) fn write(
 fn write_scope(connection: &Connection, row: &ScopeRow) -> Result<(), Fault> {
     let settled = charge_columns(&row.settled)?;
     let reserved = charge_columns(&row.reserved)?;
+    let leased = charge_columns(&row.leased)?;
     connection.prepare_cached(SCOPE)?.execute(params![
         row.id.0,
         row.parent.map(|parent| parent.0),
@@ -96,11 +135,40 @@ fn write_scope(connection: &Connection, row: &ScopeRow) -> Result<(), Fault> {
         count(row.agents_settled)?,
         count(row.agents_reserved)?,
         warned(&row.warned_per_mille),
+        leased.0,
+        leased.1,
+        leased.2,
+        leased.3,
+        row.recalled,
     ])?;
     Ok(())
 }
 
-fn write_attempt(connection: &Connection, row: &AttemptRow) -> Result<i64, Fault> {
+fn write_lease(connection: &Connection, row: &LeaseRow, own: Option<OwnerId>) -> Result<(), Fault> {
+    let left = charge_columns(&row.left)?;
+    connection.prepare_cached(LEASE)?.execute(params![
+        lease_number(row.id)?,
+        scope_list(&row.path),
+        scope_list(&row.windows),
+        left.0,
+        left.1,
+        left.2,
+        left.3,
+        row.held,
+        owner_number(row.owner.or(own))?,
+    ])?;
+    Ok(())
+}
+
+fn owner_number(owner: Option<OwnerId>) -> Result<Option<i64>, Fault> {
+    owner.map(|id| count(id.0)).transpose()
+}
+
+fn write_attempt(
+    connection: &Connection,
+    row: &AttemptRow,
+    own: Option<OwnerId>,
+) -> Result<i64, Fault> {
     let charge = charge_columns(&row.charge)?;
     let parameters = params![
         &row.id.0,
@@ -112,6 +180,8 @@ fn write_attempt(connection: &Connection, row: &AttemptRow) -> Result<i64, Fault
         charge.1,
         charge.2,
         charge.3,
+        row.lease.map(lease_number).transpose()?,
+        owner_number(row.owner.or(own))?,
     ];
     let mut statement = connection.prepare_cached(ATTEMPT)?;
     Ok(statement.query_row(parameters, |row| row.get(0))?)
@@ -166,7 +236,8 @@ fn insert_entry(connection: &Connection, row: &EntryRow, number: Option<i64>) ->
 pub(super) fn write_row(connection: &Connection, row: &AnyRow) -> Result<(), Fault> {
     match row {
         AnyRow::Scope(row) => write_scope(connection, row),
-        AnyRow::Attempt(row) => write_attempt(connection, row).map(drop),
+        AnyRow::Attempt(row) => write_attempt(connection, row, None).map(drop),
+        AnyRow::Lease(row) => write_lease(connection, row, None),
         AnyRow::Counted(scope, agent) => write_counted(connection, *scope, agent),
         AnyRow::Entry(row) => {
             let sql = "SELECT number FROM attempts WHERE id = ?1";

@@ -34,7 +34,7 @@ pub enum Difference {
     Balance {
         /// The scope's path.
         scope: String,
-        /// Which of its numbers: `settled`, `reserved` or `limit`.
+        /// Which of its numbers: `settled`, `reserved`, `leased` or `limit`.
         number: &'static str,
         /// In what it counts.
         unit: Unit,
@@ -198,6 +198,7 @@ fn compare(row: &ScopeRow, balance: &Balance, differences: &mut Vec<Difference>)
         let numbers = [
             ("settled", Some(settled), Some(settled_again)),
             ("reserved", Some(reserved), Some(reserved_again)),
+            ("leased", Some(row.leased.get(unit)), Some(balance.leased.get(unit))),
             ("limit", row.limits.get(unit), balance.limits.get(unit)),
         ];
         for (number, kept, recomputed) in numbers {

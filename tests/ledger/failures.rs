@@ -243,7 +243,7 @@ fn verifying_names_what_differs() {
         ),
         (
             "INSERT INTO attempts SELECT 9, 'z', path, windows, agent, end, usd_pico, \
-             billed_tokens, output_tokens, requests FROM attempts",
+             billed_tokens, output_tokens, requests, NULL, NULL FROM attempts",
             "attempt `z` holds $0.0000000001, its entries say that it is not in flight",
         ),
         (

@@ -287,7 +287,8 @@ impl<S: Stand> Model<S> {
             self.attempts[index].state = state;
         }
         if let Answer::Done { already_closed } = answer {
-            assert_eq!(already_closed, matches!(op, Op::SettleAgain { .. }));
+            let unchanged = matches!(op, Op::Correct { .. }) && before == state;
+            assert_eq!(already_closed, unchanged || matches!(op, Op::SettleAgain { .. }));
         }
         if matches!(op, Op::Extend { .. }) && !refused {
             self.attempts[index].scopes.iter().for_each(|scope| self.within(*scope));

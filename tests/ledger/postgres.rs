@@ -3,5 +3,6 @@
 mod connection;
 mod damage;
 mod location;
+mod owners;
 mod proxy;
 pub(crate) mod server;

@@ -23,6 +23,7 @@ pub(super) fn denial() -> Denial {
             limit: Quantity::Usd(usd("5")),
             settled: Quantity::Usd(usd("4.97")),
             reserved: Quantity::Usd(usd("0")),
+            leased: None,
             needed: Quantity::Usd(usd("0.0412")),
         },
     }

@@ -18,7 +18,7 @@ const ROWS_MAX: usize = 1_000;
 const IS_EMPTY: &str = "
 SELECT NOT EXISTS (SELECT FROM flyball.scopes) AND NOT EXISTS (SELECT FROM flyball.attempts)
     AND NOT EXISTS (SELECT FROM flyball.counted) AND NOT EXISTS (SELECT FROM flyball.entries)
-    AND NOT EXISTS (SELECT FROM flyball.runs)";
+    AND NOT EXISTS (SELECT FROM flyball.leases) AND NOT EXISTS (SELECT FROM flyball.runs)";
 
 /// Hands every row to `each`.
 pub(super) fn every_row(session: &Session, each: EachRow<'_>) -> Result<(), Trouble> {
@@ -30,6 +30,9 @@ pub(super) fn every_row(session: &Session, each: EachRow<'_>) -> Result<(), Trou
     for row in pages::rows(session, select::every_counted())? {
         let (scope, agent) = select::counted_row(&row)?;
         each(AnyRow::Counted(scope, agent))?;
+    }
+    for row in pages::rows(session, select::every_lease())? {
+        each(AnyRow::Lease(select::lease_row(&row)?))?;
     }
     pages::entries(session, |row| each(AnyRow::Entry(row)).map(std::ops::ControlFlow::Continue))?;
     pages::runs(session, |row| each(AnyRow::Run(row)))

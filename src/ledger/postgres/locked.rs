@@ -6,7 +6,7 @@
 //! the locks sees what their last holders have kept: `READ COMMITTED` takes a new look per
 //! statement, and a row that was waited for is read as it is by then.
 //!
-//! An attempt is changed only by who holds every scope it is charged to, and what an agent has in
+//! An attempt or a slice is changed only by who holds every scope it is charged to, and what an agent has in
 //! flight or counted under a scope only by who holds that scope. So their rows need no locks.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use crate::budget::{AttemptEnd, AttemptRow, Rows, ScopeId, ScopeRow, Wanted};
+use crate::budget::{AttemptEnd, AttemptRow, LeaseId, LeaseRow, Rows, ScopeId, ScopeRow, Wanted};
 use crate::id::AttemptId;
-use crate::ledger::columns::scope_id;
+use crate::ledger::columns::{count_of, lease_number, scope_id};
 use crate::ledger::failure::Fault;
 use crate::ledger::gather::{Source, gather};
 use crate::ledger::postgres::schema::{not_newer, version_question};
-use crate::ledger::postgres::select::{self, attempts, scopes};
+use crate::ledger::postgres::select::{self, attempts, leases, scopes};
 use crate::ledger::postgres::session::{Question, Session};
 use crate::ledger::postgres::trouble::Trouble;
 
@@ -35,7 +35,9 @@ const LOCK_SCOPES: &str = scopes!(
          WITH RECURSIVE needed (id) AS ( \
              (SELECT unnest($1::bigint[]) \
               UNION SELECT id FROM flyball.scopes WHERE path = ANY ($2) \
-              UNION SELECT unnest(path) FROM flyball.attempts WHERE id = ANY ($3)) \
+              UNION SELECT unnest(path) FROM flyball.attempts WHERE id = ANY ($3) \
+              UNION SELECT unnest(path) FROM flyball.leases WHERE id = ANY ($4) OR id = ANY (ARRAY( \
+                  SELECT lease FROM flyball.attempts WHERE id = ANY ($3)))) \
              UNION SELECT s.parent FROM flyball.scopes s JOIN needed ON s.id = needed.id \
                  WHERE s.parent IS NOT NULL \
          ) SELECT id FROM needed)) \
@@ -53,6 +55,15 @@ const ATTEMPTS: &str = concat!(
     )
 );
 
+/// The wanted slices, and those that wanted attempts were drawn from.
+const LEASES: &str = leases!(
+    "WHERE id = ANY ($2) OR id = ANY (ARRAY( \
+         SELECT lease FROM flyball.attempts WHERE id = ANY ($1)))"
+);
+
+/// A block of numbers for slices that the batch may lend.
+const NEXT_LEASE: &str = "SELECT nextval('flyball.lease_numbers')";
+
 /// Where these agents, and those of the wanted attempts, were counted for good.
 const COUNTED: &str = "
 SELECT agent, scope FROM flyball.counted WHERE agent = ANY (ARRAY(
@@ -66,6 +77,8 @@ pub(super) struct Locked {
     scopes: BTreeMap<ScopeId, ScopeRow>,
     by_path: BTreeMap<Arc<str>, ScopeId>,
     attempts: BTreeMap<AttemptId, AttemptRow>,
+    leases: BTreeMap<LeaseId, LeaseRow>,
+    next_lease: u64,
     in_flight: BTreeMap<Arc<str>, Vec<AttemptId>>,
     counted: BTreeMap<Arc<str>, Vec<ScopeId>>,
     last_scope: Option<ScopeId>,
@@ -83,6 +96,9 @@ impl Locked {
         let may_open = !wanted.paths.is_empty();
         let attempts: Vec<String> = wanted.attempts.iter().map(|id| id.0.clone()).collect();
         let agents = texts(&wanted.agents);
+        let leases: Result<Vec<i64>, Fault> =
+            wanted.leases.iter().copied().map(lease_number).collect();
+        let leases = leases?;
         let mut questions = vec![version_question()];
         if may_open {
             questions.push(Question::new(LOCK_OPENING));
@@ -91,10 +107,13 @@ impl Locked {
             Question::new(LOCK_SCOPES)
                 .numbers(wanted.scopes.iter().map(|id| id.0.into()).collect())
                 .texts(texts(&wanted.paths))
-                .texts(attempts.clone()),
+                .texts(attempts.clone())
+                .numbers(leases.clone()),
         );
         questions.push(Question::new(ATTEMPTS).texts(attempts.clone()).texts(agents.clone()));
-        questions.push(Question::new(COUNTED).texts(attempts).texts(agents));
+        questions.push(Question::new(COUNTED).texts(attempts.clone()).texts(agents));
+        questions.push(Question::new(LEASES).texts(attempts).numbers(leases));
+        questions.push(Question::new(NEXT_LEASE));
         questions.push(Question::new(LAST_SCOPE));
         let mut answers = session.ask(Some(begin), questions, wait)?.into_iter();
         let mut rows = || answers.next().map_or_else(Vec::new, |answer| answer.rows);
@@ -103,18 +122,13 @@ impl Locked {
             return Err(Trouble::damaged("its row to lock before scopes are opened is missing"));
         }
         let mut locked = Self { may_open, ..Self::default() };
-        locked.read(&rows(), &rows(), &rows(), &rows())?;
+        locked.read(&rows(), &rows(), &rows())?;
+        locked.read_leases(&rows(), &rows(), &rows())?;
         locked.covers(wanted)?;
         Ok(locked)
     }
 
-    fn read(
-        &mut self,
-        scopes: &[Row],
-        attempts: &[Row],
-        counted: &[Row],
-        last: &[Row],
-    ) -> Result<(), Fault> {
+    fn read(&mut self, scopes: &[Row], attempts: &[Row], counted: &[Row]) -> Result<(), Fault> {
         for row in select::all(scopes, select::scope_row)? {
             self.by_path.insert(Arc::clone(&row.path), row.id);
             self.scopes.insert(row.id, row);
@@ -131,6 +145,16 @@ impl Locked {
             let (scope, agent) = select::counted_row(row)?;
             self.counted.entry(agent).or_default().push(scope);
         }
+        Ok(())
+    }
+
+    fn read_leases(&mut self, leases: &[Row], next: &[Row], last: &[Row]) -> Result<(), Fault> {
+        for row in select::all(leases, select::lease_row)? {
+            self.leases.insert(row.id, row);
+        }
+        if let [row] = next {
+            self.next_lease = count_of(select::get(row, 0)?)?;
+        }
         if let [row] = last {
             self.last_scope = select::get::<Option<i64>>(row, 0)?.map(scope_id).transpose()?;
         }
@@ -141,7 +165,8 @@ impl Locked {
     fn covers(&self, wanted: &Wanted) -> Result<(), Trouble> {
         let rows = wanted.attempts.iter().filter_map(|id| self.attempts.get(id));
         let is_held = |id: &ScopeId| self.scopes.contains_key(id);
-        match rows.flat_map(|row| row.path.iter()).find(|id| !is_held(id)) {
+        let paths = rows.map(|row| &row.path).chain(self.leases.values().map(|row| &row.path));
+        match paths.flat_map(|path| path.iter()).find(|id| !is_held(id)) {
             // Or it is missing altogether, which the next try finds out.
             Some(id) if self.last_scope.is_some_and(|last| *id <= last) => {
                 Err(Trouble::Conflict(format!("scope {} came up while others wrote", id.0)))
@@ -163,6 +188,11 @@ impl Locked {
     /// Whether it is one of the attempts that were read.
     pub(super) fn has_attempt(&self, id: &AttemptId) -> bool {
         self.attempts.contains_key(id)
+    }
+
+    /// Whether it is one of the slices that were read.
+    pub(super) fn has_lease(&self, id: LeaseId) -> bool {
+        self.leases.contains_key(&id)
     }
 
     /// Whether new scopes may be numbered.
@@ -195,6 +225,14 @@ impl Source for Locked {
 
     fn counted(&self, agent: &str) -> Result<Vec<ScopeId>, Fault> {
         Ok(self.counted.get(agent).map_or_else(Vec::new, Clone::clone))
+    }
+
+    fn lease(&self, id: LeaseId) -> Result<Option<LeaseRow>, Fault> {
+        Ok(self.leases.get(&id).cloned())
+    }
+
+    fn next_lease(&self) -> Result<u64, Fault> {
+        Ok(self.next_lease)
     }
 
     fn next_scope(&self) -> Result<u32, Fault> {

@@ -6,6 +6,7 @@
 //! entries are numbered. Whatever fails before the commit was sent left nothing behind; whatever
 //! fails after that is uncertain, unless the server says that it was undone.
 
+mod claim;
 mod copies;
 mod locked;
 mod pages;
@@ -17,7 +18,7 @@ mod tls;
 mod trouble;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::thread;
@@ -25,13 +26,14 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Row;
 
-use crate::budget::{AttemptRow, Changes, Rows, ScopeRow, Store, StoreError, Wanted};
-use crate::id::{AttemptId, RunId};
+use crate::budget::{AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted};
+use crate::id::{AttemptId, OwnerId, RunId};
 use crate::ledger::access::{EachRow, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::failure::Fault;
+use crate::ledger::owner::OwnerRow;
 use crate::ledger::postgres::locked::Locked;
 use crate::ledger::postgres::schema::{not_newer, version_question};
 use crate::ledger::postgres::server::Server;
@@ -62,6 +64,10 @@ pub struct PostgresLedger {
     wait: Duration,
     now: Clock,
     note: Option<String>,
+    /// Names this opening of the ledger among all.
+    token: String,
+    /// The number that goes with it, once it is kept.
+    own: Cell<Option<OwnerId>>,
 }
 
 impl fmt::Debug for PostgresLedger {
@@ -95,7 +101,15 @@ impl PostgresLedger {
 
     fn of(url: &str, now: Clock) -> Result<Self, StoreError> {
         let server = Server::named_by(url)?;
-        Ok(Self { server, session: RefCell::default(), wait: WAIT_MAX, now, note: None })
+        Ok(Self {
+            server,
+            session: RefCell::default(),
+            wait: WAIT_MAX,
+            now,
+            note: None,
+            token: claim::token(now()),
+            own: Cell::default(),
+        })
     }
 
     /// The same with another wait: for other processes that write, and for the server to be there.
@@ -139,12 +153,21 @@ impl PostgresLedger {
     ) -> Result<(Session, T), Trouble> {
         let session = match self.session.take() {
             Some(session) => session,
-            None => Session::open(&self.server, self.wait)?,
+            None => self.connected()?,
         };
         match first(&session) {
             Ok(done) => Ok((session, done)),
             Err(trouble) => Err(self.undone(session, trouble)),
         }
+    }
+
+    /// A new session; it has the lock of this process where that holds something.
+    fn connected(&self) -> Result<Session, Trouble> {
+        let session = Session::open(&self.server, self.wait)?;
+        if let Some(own) = self.own.get() {
+            claim::lock(&session, own, self.wait)?;
+        }
+        Ok(session)
     }
 
     /// Undoes what a session has begun. One that cannot be asked any more is dropped, which undoes
@@ -202,18 +225,30 @@ impl PostgresLedger {
         let begin = self.begin_writing();
         let (session, locked) =
             self.begun(|session| Locked::take(session, &begin, wanted, self.wait))?;
+        let mut own = self.own.get();
         let written = locked.rows(wanted).map_err(Trouble::from).and_then(|rows| {
             let changes = work(rows);
             if changes.is_empty() {
                 return Ok(false);
             }
             writable(&changes)?;
-            let writes = Writes::of(&changes, &locked, (self.now)(), self.note.as_deref())?;
+            let now = (self.now)();
+            if changes.is_held_by_nobody() && own.is_none() {
+                let number = claim::number(&session, &self.token, now, self.wait)?;
+                // From what it first holds on.
+                claim::lock(&session, number, self.wait)?;
+                own = Some(number);
+            }
+            let writes = Writes::of(&changes, &locked, own, now, self.note.as_deref())?;
             writes.write(&session, self.wait)?;
             Ok(true)
         });
         match written {
-            Ok(true) => self.commit(session),
+            Ok(true) => {
+                self.commit(session)?;
+                self.own.set(own);
+                Ok(())
+            }
             Ok(false) => {
                 self.undo(session);
                 Ok(())
@@ -335,6 +370,14 @@ impl ReadLedger for PostgresLedger {
                 in_flight: select::all(&in_flight.rows, select::attempt_row)?,
             })
         })
+    }
+
+    fn leases(&self) -> Result<Vec<LeaseRow>, StoreError> {
+        self.read(select::leases_held(), select::lease_row)
+    }
+
+    fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
+        self.read(select::owners(), select::owner_row)
     }
 
     fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError> {

@@ -21,7 +21,8 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(7384640318541824001)";
 const STEPS: [&str; 1] = [ACCOUNTS];
 
 /// Rows of `locks` never change. Whoever opens scopes holds `scopes` from before it reads, whoever
-/// writes entries holds `entries` from before it numbers them.
+/// writes entries holds `entries` from before it numbers them. Slices may be numbered with gaps:
+/// each batch has a block of `lease_numbers` to itself.
 const ACCOUNTS: &str = "
 CREATE TABLE flyball.ledger (
     schema_version BIGINT NOT NULL
@@ -47,7 +48,12 @@ CREATE TABLE flyball.scopes (
     reserved_requests BIGINT NOT NULL,
     agents_settled BIGINT NOT NULL,
     agents_reserved BIGINT NOT NULL,
-    warned_per_mille BIGINT[] NOT NULL    -- one number per unit
+    warned_per_mille BIGINT[] NOT NULL,   -- one number per unit
+    leased_usd_pico NUMERIC(38,0) NOT NULL,
+    leased_billed_tokens BIGINT NOT NULL,
+    leased_output_tokens BIGINT NOT NULL,
+    leased_requests BIGINT NOT NULL,
+    recalled BOOLEAN NOT NULL
 );
 CREATE TABLE flyball.attempts (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -59,13 +65,35 @@ CREATE TABLE flyball.attempts (
     usd_pico NUMERIC(38,0) NOT NULL,
     billed_tokens BIGINT NOT NULL,
     output_tokens BIGINT NOT NULL,
-    requests BIGINT NOT NULL
+    requests BIGINT NOT NULL,
+    lease BIGINT,
+    owner BIGINT
 );
 CREATE INDEX attempts_in_flight ON flyball.attempts (agent) WHERE state = 0;
 CREATE TABLE flyball.counted (
     agent TEXT NOT NULL,
     scope BIGINT NOT NULL,
     PRIMARY KEY (agent, scope)
+);
+CREATE TABLE flyball.leases (
+    id BIGINT PRIMARY KEY,
+    path BIGINT[] NOT NULL,               -- scopes it is taken from, innermost first
+    windows BIGINT[] NOT NULL,            -- those of them that are calendar windows
+    left_usd_pico NUMERIC(38,0) NOT NULL,
+    left_billed_tokens BIGINT NOT NULL,
+    left_output_tokens BIGINT NOT NULL,
+    left_requests BIGINT NOT NULL,
+    held BOOLEAN NOT NULL,
+    owner BIGINT
+);
+CREATE INDEX leases_held ON flyball.leases (id) WHERE held;
+CREATE SEQUENCE flyball.lease_numbers INCREMENT BY 65536;
+CREATE TABLE flyball.owners (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    token TEXT NOT NULL UNIQUE,           -- names one opening of the ledger
+    host TEXT NOT NULL,
+    process BIGINT NOT NULL,
+    since_milliseconds BIGINT NOT NULL
 );
 CREATE TABLE flyball.entries (
     sequence BIGINT PRIMARY KEY,          -- from 0, without gaps

@@ -7,12 +7,14 @@ use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
 
-use crate::budget::{AttemptRow, Charge, ScopeId, ScopeRow, Unit};
-use crate::id::{AttemptId, RunId};
+use crate::budget::{AttemptRow, Charge, LeaseId, LeaseRow, ScopeId, ScopeRow, Unit};
+use crate::id::{AttemptId, OwnerId, RunId};
 use crate::ledger::columns::instant;
 use crate::ledger::columns::{count_of, dollars_of, end_of, limits_of, scope_id, shared};
 use crate::ledger::entry_row::{Details, EntryFilter, EntryRow, Parts};
 use crate::ledger::failure::Fault;
+use crate::ledger::owner::{Liveness, OwnerRow};
+use crate::ledger::postgres::claim::OWNERS;
 use crate::ledger::postgres::session::Question;
 use crate::ledger::runs::RunRow;
 
@@ -22,8 +24,9 @@ macro_rules! scopes {
             "SELECT id, parent, path, limits::text, paused, settled_usd_pico::text, \
              settled_billed_tokens, settled_output_tokens, settled_requests, \
              reserved_usd_pico::text, reserved_billed_tokens, reserved_output_tokens, \
-             reserved_requests, agents_settled, agents_reserved, warned_per_mille \
-             FROM flyball.scopes ",
+             reserved_requests, agents_settled, agents_reserved, warned_per_mille, \
+             leased_usd_pico::text, leased_billed_tokens, leased_output_tokens, leased_requests, \
+             recalled FROM flyball.scopes ",
             $rest
         )
     };
@@ -34,12 +37,23 @@ macro_rules! attempts {
     ($rest:literal) => {
         concat!(
             "SELECT id, path, windows, agent, state, usd_pico::text, billed_tokens, \
-             output_tokens, requests, number FROM flyball.attempts ",
+             output_tokens, requests, number, lease, owner FROM flyball.attempts ",
             $rest
         )
     };
 }
 pub(super) use attempts;
+
+macro_rules! leases {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, path, windows, left_usd_pico::text, left_billed_tokens, \
+             left_output_tokens, left_requests, held, owner FROM flyball.leases ",
+            $rest
+        )
+    };
+}
+pub(super) use leases;
 
 macro_rules! entries {
     ($rest:literal) => {
@@ -76,6 +90,46 @@ pub(super) fn attempt(id: &AttemptId) -> Question {
 
 pub(super) fn in_flight() -> Question {
     Question::new(attempts!("WHERE state = 0 ORDER BY number"))
+}
+
+pub(super) fn leases_held() -> Question {
+    Question::new(leases!("WHERE held ORDER BY id"))
+}
+
+pub(super) fn every_lease() -> Question {
+    Question::new(leases!("ORDER BY id"))
+}
+
+/// Every process that holds something, and whether it holds its lock.
+pub(super) fn owners() -> Question {
+    let held = "SELECT id, host, process, since_milliseconds, EXISTS ( \
+                    SELECT FROM pg_catalog.pg_locks AS held WHERE locktype = 'advisory' \
+                    AND database = (SELECT oid FROM pg_catalog.pg_database \
+                        WHERE datname = current_database()) \
+                    AND classid = $1::bigint::oid AND objid = owners.id::oid AND objsubid = 2 \
+                    AND granted) \
+                FROM flyball.owners AS owners \
+                WHERE id IN (SELECT owner FROM flyball.attempts WHERE state = 0) \
+                OR id IN (SELECT owner FROM flyball.leases WHERE held) ORDER BY id";
+    Question::new(held).number(OWNERS)
+}
+
+pub(super) fn owner_row(row: &Row) -> Result<OwnerRow, Fault> {
+    let process: i64 = get(row, 2)?;
+    let wrong = |_| Fault::Damaged(format!("{process} is not the number of a process"));
+    // A connection can be lost by who lives.
+    let liveness = if get(row, 4)? { Liveness::Alive } else { Liveness::Silent };
+    Ok(OwnerRow {
+        id: owner_id(get(row, 0)?)?,
+        host: get(row, 1)?,
+        process: u32::try_from(process).map_err(wrong)?,
+        since: instant(get(row, 3)?)?,
+        liveness,
+    })
+}
+
+fn owner_id(number: i64) -> Result<OwnerId, Fault> {
+    count_of(number).map(OwnerId)
 }
 
 /// So many entries from `first` on.
@@ -193,6 +247,8 @@ pub(super) fn scope_row(row: &Row) -> Result<ScopeRow, Fault> {
         agents_settled: count_of(get(row, 13)?)?,
         agents_reserved: count_of(get(row, 14)?)?,
         warned_per_mille: warned,
+        leased: charge_at(row, 16)?,
+        recalled: get(row, 20)?,
     })
 }
 
@@ -210,6 +266,25 @@ pub(super) fn attempt_row(row: &Row) -> Result<AttemptRow, Fault> {
         agent: get::<Option<String>>(row, 3)?.map(shared),
         end: end_of(get(row, 4)?)?,
         charge: charge_at(row, 5)?,
+        lease: get::<Option<i64>>(row, 10)?.map(count_of).transpose()?.map(LeaseId),
+        owner: get::<Option<i64>>(row, 11)?.map(owner_id).transpose()?,
+    })
+}
+
+pub(super) fn lease_row(row: &Row) -> Result<LeaseRow, Fault> {
+    let id = LeaseId(count_of(get(row, 0)?)?);
+    let path = scope_ids(get(row, 1)?)?;
+    let Some(scope) = path.first().copied() else {
+        return Err(Fault::Damaged(format!("lease {} is taken from nothing", id.0)));
+    };
+    Ok(LeaseRow {
+        id,
+        scope,
+        windows: scope_ids(get(row, 2)?)?,
+        path: path.into(),
+        left: charge_at(row, 3)?,
+        held: get(row, 7)?,
+        owner: get::<Option<i64>>(row, 8)?.map(owner_id).transpose()?,
     })
 }
 

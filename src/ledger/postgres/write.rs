@@ -7,8 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::budget::{AttemptRow, Changes, Charge, EntryKind, Limits, ScopeId, ScopeRow};
-use crate::id::AttemptId;
+use crate::budget::{
+    AttemptRow, Changes, Charge, EntryKind, LeaseId, LeaseRow, Limits, ScopeId, ScopeRow,
+};
+use crate::id::{AttemptId, OwnerId};
 use crate::ledger::access::AnyRow;
 use crate::ledger::columns::{count, dollars, end};
 use crate::ledger::entry_row::{Details, EntryRow};
@@ -23,13 +25,22 @@ macro_rules! scope_columns {
         "id, parent, path, limits, paused, settled_usd_pico, settled_billed_tokens, \
          settled_output_tokens, settled_requests, reserved_usd_pico, reserved_billed_tokens, \
          reserved_output_tokens, reserved_requests, agents_settled, agents_reserved, \
-         warned_per_mille"
+         warned_per_mille, leased_usd_pico, leased_billed_tokens, leased_output_tokens, \
+         leased_requests, recalled"
     };
 }
 
 macro_rules! attempt_columns {
     () => {
-        "id, path, windows, agent, state, usd_pico, billed_tokens, output_tokens, requests"
+        "id, path, windows, agent, state, usd_pico, billed_tokens, output_tokens, requests, \
+         lease, owner"
+    };
+}
+
+macro_rules! lease_columns {
+    () => {
+        "id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens, left_requests, \
+         held, owner"
     };
 }
 
@@ -59,6 +70,7 @@ macro_rules! insert {
 
 const INSERT_SCOPES: &str = insert!("scopes", scope_columns!());
 const INSERT_ATTEMPTS: &str = insert!("attempts", attempt_columns!());
+const INSERT_LEASES: &str = insert!("leases", lease_columns!());
 const INSERT_COUNTED: &str = concat!(insert!("counted", "agent, scope"), " ON CONFLICT DO NOTHING");
 
 /// What changes of a scope.
@@ -69,7 +81,10 @@ UPDATE flyball.scopes AS kept SET limits = row.limits, paused = row.paused,
     reserved_usd_pico = row.reserved_usd_pico, reserved_billed_tokens = row.reserved_billed_tokens,
     reserved_output_tokens = row.reserved_output_tokens, reserved_requests = row.reserved_requests,
     agents_settled = row.agents_settled, agents_reserved = row.agents_reserved,
-    warned_per_mille = row.warned_per_mille
+    warned_per_mille = row.warned_per_mille, leased_usd_pico = row.leased_usd_pico,
+    leased_billed_tokens = row.leased_billed_tokens,
+    leased_output_tokens = row.leased_output_tokens, leased_requests = row.leased_requests,
+    recalled = row.recalled
 FROM json_populate_recordset(NULL::flyball.scopes, $1::text::json) AS row WHERE kept.id = row.id";
 
 /// What changes of an attempt.
@@ -77,6 +92,17 @@ const UPDATE_ATTEMPTS: &str = "
 UPDATE flyball.attempts AS kept SET state = row.state, usd_pico = row.usd_pico,
     billed_tokens = row.billed_tokens, output_tokens = row.output_tokens, requests = row.requests
 FROM json_populate_recordset(NULL::flyball.attempts, $1::text::json) AS row WHERE kept.id = row.id";
+
+/// What changes of a slice.
+const UPDATE_LEASES: &str = "
+UPDATE flyball.leases AS kept SET left_usd_pico = row.left_usd_pico,
+    left_billed_tokens = row.left_billed_tokens, left_output_tokens = row.left_output_tokens,
+    left_requests = row.left_requests, held = row.held
+FROM json_populate_recordset(NULL::flyball.leases, $1::text::json) AS row WHERE kept.id = row.id";
+
+/// Numbers of slices go on after those that were copied.
+const NUMBER_LEASES_ON: &str =
+    "SELECT setval('flyball.lease_numbers', max(id)) FROM flyball.leases HAVING max(id) > 0";
 
 pub(super) const LOCK_NUMBERING: &str =
     "SELECT name FROM flyball.locks WHERE name = 'entries' FOR UPDATE";
@@ -120,6 +146,11 @@ struct ScopeColumns<'a> {
     agents_settled: i64,
     agents_reserved: i64,
     warned_per_mille: &'a [u16],
+    leased_usd_pico: String,
+    leased_billed_tokens: i64,
+    leased_output_tokens: i64,
+    leased_requests: i64,
+    recalled: bool,
 }
 
 impl<'a> ScopeColumns<'a> {
@@ -141,6 +172,11 @@ impl<'a> ScopeColumns<'a> {
             agents_settled: count(row.agents_settled)?,
             agents_reserved: count(row.agents_reserved)?,
             warned_per_mille: &row.warned_per_mille,
+            leased_usd_pico: dollars(row.leased.usd)?,
+            leased_billed_tokens: count(row.leased.billed_tokens)?,
+            leased_output_tokens: count(row.leased.output_tokens)?,
+            leased_requests: count(row.leased.requests)?,
+            recalled: row.recalled,
         })
     }
 }
@@ -174,10 +210,13 @@ struct AttemptColumns<'a> {
     state: i64,
     #[serde(flatten)]
     charge: ChargeColumns,
+    lease: Option<LeaseId>,
+    owner: Option<OwnerId>,
 }
 
 impl<'a> AttemptColumns<'a> {
-    fn of(row: &'a AttemptRow) -> Result<Self, Fault> {
+    /// What has no owner yet becomes `own`.
+    fn of(row: &'a AttemptRow, own: Option<OwnerId>) -> Result<Self, Fault> {
         Ok(Self {
             id: &row.id,
             path: &row.path,
@@ -185,6 +224,38 @@ impl<'a> AttemptColumns<'a> {
             agent: row.agent.as_deref(),
             state: end(row.end),
             charge: ChargeColumns::of(&row.charge)?,
+            lease: row.lease,
+            owner: row.owner.or(own),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct LeaseColumns<'a> {
+    id: LeaseId,
+    path: &'a [ScopeId],
+    windows: &'a [ScopeId],
+    left_usd_pico: String,
+    left_billed_tokens: i64,
+    left_output_tokens: i64,
+    left_requests: i64,
+    held: bool,
+    owner: Option<OwnerId>,
+}
+
+impl<'a> LeaseColumns<'a> {
+    /// What has no owner yet becomes `own`.
+    fn of(row: &'a LeaseRow, own: Option<OwnerId>) -> Result<Self, Fault> {
+        Ok(Self {
+            id: row.id,
+            path: &row.path,
+            windows: &row.windows,
+            left_usd_pico: dollars(row.left.usd)?,
+            left_billed_tokens: count(row.left.billed_tokens)?,
+            left_output_tokens: count(row.left.output_tokens)?,
+            left_requests: count(row.left.requests)?,
+            held: row.held,
+            owner: row.owner.or(own),
         })
     }
 }
@@ -231,17 +302,20 @@ impl<'a> EntryColumns<'a> {
 pub(super) struct Writes {
     questions: Vec<Question>,
     rows: Vec<Option<u64>>,
+    own: Option<OwnerId>,
 }
 
 impl Writes {
-    /// Everything that `changes` holds; scopes and attempts that were `locked` are there already.
+    /// Everything that `changes` holds; what was `locked` is there already, and what has no owner
+    /// yet becomes `own`.
     pub(super) fn of(
         changes: &Changes,
         locked: &Locked,
+        own: Option<OwnerId>,
         at: Timestamp,
         note: Option<&str>,
     ) -> Result<Self, Fault> {
-        let mut writes = Self::default();
+        let mut writes = Self { own, ..Self::default() };
         let is_there = |row: &&ScopeRow| locked.has_scope(row.id);
         let (old, new): (Vec<_>, Vec<_>) = changes.scopes.iter().partition(is_there);
         if !new.is_empty() && !locked.may_open() {
@@ -258,6 +332,10 @@ impl Writes {
         let counted: Vec<CountedColumns<'_>> =
             counted.map(|(scope, agent)| CountedColumns { agent, scope: *scope }).collect();
         writes.list(INSERT_COUNTED, &counted, false)?;
+        let is_there = |row: &&LeaseRow| locked.has_lease(row.id);
+        let (old, new): (Vec<_>, Vec<_>) = changes.leases.iter().partition(is_there);
+        writes.leases(INSERT_LEASES, new)?;
+        writes.leases(UPDATE_LEASES, old)?;
         writes.entries(changes, at, note)?;
         Ok(writes)
     }
@@ -265,8 +343,8 @@ impl Writes {
     /// Rows of another ledger, as they are.
     pub(super) fn copies(rows: &[AnyRow]) -> Result<Self, Fault> {
         let mut writes = Self::default();
-        let (mut scopes, mut attempts, mut counted, mut entries) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut scopes, mut attempts, mut leases) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut counted, mut entries) = (Vec::new(), Vec::new());
         for row in rows {
             match row {
                 AnyRow::Scope(row) => scopes.push(row),
@@ -274,6 +352,7 @@ impl Writes {
                 AnyRow::Counted(scope, agent) => {
                     counted.push(CountedColumns { agent, scope: *scope });
                 }
+                AnyRow::Lease(row) => leases.push(row),
                 AnyRow::Entry(row) => entries.push(EntryColumns::of(row)?),
                 AnyRow::Run(row) => {
                     writes.questions.push(run(row));
@@ -284,6 +363,11 @@ impl Writes {
         writes.scopes(INSERT_SCOPES, scopes)?;
         writes.attempts(INSERT_ATTEMPTS, attempts)?;
         writes.list(INSERT_COUNTED, &counted, true)?;
+        if !leases.is_empty() {
+            writes.leases(INSERT_LEASES, leases)?;
+            writes.questions.push(Question::new(NUMBER_LEASES_ON));
+            writes.rows.push(None);
+        }
         writes.list(COPY_ENTRIES, &entries, true)?;
         Ok(writes)
     }
@@ -302,7 +386,18 @@ impl Writes {
         sql: &str,
         rows: impl IntoIterator<Item = &'a AttemptRow>,
     ) -> Result<(), Fault> {
-        let rows: Result<Vec<_>, _> = rows.into_iter().map(AttemptColumns::of).collect();
+        let rows: Result<Vec<_>, _> =
+            rows.into_iter().map(|row| AttemptColumns::of(row, self.own)).collect();
+        self.list(sql, &rows?, true)
+    }
+
+    fn leases<'a>(
+        &mut self,
+        sql: &str,
+        rows: impl IntoIterator<Item = &'a LeaseRow>,
+    ) -> Result<(), Fault> {
+        let rows: Result<Vec<_>, _> =
+            rows.into_iter().map(|row| LeaseColumns::of(row, self.own)).collect();
         self.list(sql, &rows?, true)
     }
 

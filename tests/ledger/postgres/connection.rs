@@ -139,7 +139,9 @@ fn who_opens_scopes_at_once_opens_each_of_them_once() {
     };
     std::thread::scope(|threads| {
         let started: Vec<_> = (0..6).map(|thread| threads.spawn(move || work(thread))).collect();
-        started.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in started {
+            thread.join().unwrap();
+        }
     });
     let ledger = PostgresLedger::open(&database.url(), noon).unwrap();
     let scopes = ledger.scopes().unwrap();

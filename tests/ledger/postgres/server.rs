@@ -114,6 +114,7 @@ impl Server {
         let mut line = String::new();
         answers.read_line(&mut line).unwrap();
         if line != "ready\n" {
+            shell.wait().unwrap();
             fs::remove_dir_all(&folder).unwrap();
             return None;
         }

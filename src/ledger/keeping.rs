@@ -1,0 +1,208 @@
+//! Looking after one borrowed slice: telling the ledger what its journal says, asking whether it is
+//! still held, and giving it back.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::budget::{Answer, Charge, LeaseStanding, Lent, Operation, Slice};
+use crate::ledger::borrowed::Borrowed;
+use crate::ledger::group_commit::{BooksError, GroupCommit};
+use crate::ledger::journal::{self, JournalReader};
+use crate::ledger::leasing::LeaseTerms;
+
+/// The most records that one transaction takes down.
+const RECORDS_MAX: usize = 512;
+/// How often the ledger is asked whether a slice that has nothing to tell is still held.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+/// Nobody drew for so long: then everything is written out.
+const CALM: Duration = Duration::from_millis(20);
+
+/// A slice and how far the ledger knows of it.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    slice: Arc<Borrowed>,
+    folder: PathBuf,
+    progress: Mutex<Progress>,
+    /// How far the ledger knows the journal, to be read without the lock.
+    known_bytes: AtomicU64,
+    /// How many bounds are asked for next.
+    bounds: AtomicU64,
+    /// What was lent in all.
+    lent: Mutex<Charge>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    reader: JournalReader,
+    /// What the ledger was told and has not acknowledged.
+    pending: Vec<Operation>,
+    asked_at: Instant,
+    given_back: bool,
+}
+
+/// Where a slice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// With us.
+    Out,
+    /// With the ledger, which knows everything that happened to it.
+    Back,
+}
+
+/// Why a slice could not be looked after.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeepError {
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    #[error("its journal cannot be used: {0}")]
+    Journal(#[from] io::Error),
+}
+
+impl Keeping {
+    pub(super) fn open(
+        folder: &Path,
+        slice: Slice,
+        (bound, bounds): (Charge, u64),
+        (now, until): (Instant, Instant),
+    ) -> io::Result<Self> {
+        let lent = slice.left();
+        let slice = Borrowed::new(folder, slice, bound, (now, until))?;
+        let reader = JournalReader::open(&slice.path())?;
+        let progress = Progress { reader, pending: Vec::new(), asked_at: now, given_back: false };
+        Ok(Self {
+            slice: Arc::new(slice),
+            folder: folder.to_owned(),
+            progress: Mutex::new(progress),
+            known_bytes: AtomicU64::new(0),
+            bounds: AtomicU64::new(bounds),
+            lent: Mutex::new(lent),
+        })
+    }
+
+    pub(super) const fn slice(&self) -> &Arc<Borrowed> {
+        &self.slice
+    }
+
+    /// How much of the journal the ledger does not know.
+    pub(super) fn backlog_bytes(&self) -> u64 {
+        self.slice.written_bytes().saturating_sub(self.known_bytes.load(Ordering::Acquire))
+    }
+
+    /// Asks for twice as much as the last time; whether any was lent.
+    pub(super) fn top_up(&self, commit: &GroupCommit) -> Result<bool, BooksError> {
+        let bounds = self.bounds.load(Ordering::Relaxed).saturating_mul(2);
+        let lease = self.slice.lease();
+        let more = Operation::LendMore(lease, self.slice.bound(), bounds);
+        let answers = commit.together(vec![more])?;
+        let Some(Ok(Answer::Lent(Some(Lent { slice, .. })))) = answers.into_iter().next() else {
+            return Ok(false);
+        };
+        self.bounds.store(bounds, Ordering::Relaxed);
+        self.slice.add(slice);
+        *self.lent() += slice;
+        Ok(true)
+    }
+
+    /// One look: writes, tells, asks, and gives back what is not needed or wanted elsewhere.
+    pub(super) fn look(
+        &self,
+        commit: &GroupCommit,
+        terms: &LeaseTerms,
+        now: Instant,
+    ) -> Result<Kept, KeepError> {
+        let sight = self.slice.sight();
+        let still_for = now.saturating_duration_since(sight.last_draw);
+        if still_for > terms.idle_max {
+            self.slice.end();
+        }
+        self.slice.flush(still_for > CALM)?;
+        let mut progress = self.progress();
+        while self.tell(&mut progress, commit, terms, now)? {}
+        if !sight.ended {
+            drop(progress);
+            let low = self.lent().minus(sight.left).minus(sight.left);
+            if !low.is_zero() && still_for < CALM {
+                self.top_up(commit)?;
+            }
+            return Ok(Kept::Out);
+        }
+        if !progress.given_back {
+            return Ok(Kept::Out);
+        }
+        if !self.slice.hand_over(progress.reader.position()) {
+            return Ok(Kept::Out);
+        }
+        journal::remove(&self.folder, self.slice.lease())?;
+        Ok(Kept::Back)
+    }
+
+    /// Tells the ledger everything that happened so far.
+    pub(super) fn write_down(&self, commit: &GroupCommit) -> Result<(), KeepError> {
+        self.slice.flush(false)?;
+        let mut progress = self.progress();
+        let terms = LeaseTerms::default();
+        while self.tell(&mut progress, commit, &terms, Instant::now())? {}
+        Ok(())
+    }
+
+    /// Tells the ledger the next records; whether there may be more.
+    fn tell(
+        &self,
+        progress: &mut Progress,
+        commit: &GroupCommit,
+        terms: &LeaseTerms,
+        now: Instant,
+    ) -> Result<bool, KeepError> {
+        let lease = self.slice.lease();
+        while progress.pending.len() < RECORDS_MAX
+            && let Some(record) = progress.reader.next_record()?
+        {
+            progress.pending.extend(record.operation(lease));
+        }
+        let is_full = progress.pending.len() >= RECORDS_MAX;
+        let is_asked = now.saturating_duration_since(progress.asked_at) < ASK_EVERY;
+        let goes_back = !is_full && !progress.given_back && self.slice.sight().ended;
+        if progress.pending.is_empty() && is_asked && !goes_back {
+            return Ok(false);
+        }
+        let mut operations = progress.pending.clone();
+        operations.push(Operation::LeaseStanding(lease));
+        if goes_back {
+            operations.push(Operation::GiveBack(lease));
+        }
+        let asked_at = Instant::now();
+        let answers = commit.together(operations)?;
+        progress.asked_at = asked_at;
+        progress.given_back |= goes_back;
+        let told = std::mem::take(&mut progress.pending);
+        self.known_bytes.store(progress.reader.position(), Ordering::Release);
+        let mut answers = answers.into_iter();
+        for (operation, answer) in told.into_iter().zip(answers.by_ref()) {
+            match (operation, answer.map_err(BooksError::Account)?) {
+                // Written off by somebody who took us for dead, or told twice: the truth counts.
+                (Operation::Settle(attempt, used), Answer::Done { already_closed: true }) => {
+                    progress.pending.push(Operation::Correct(attempt, used));
+                }
+                _ => {}
+            }
+        }
+        match answers.next() {
+            Some(Ok(Answer::Standing(LeaseStanding::Held))) => {
+                self.slice.renew(asked_at + terms.silence_max);
+            }
+            _ => self.slice.end(),
+        }
+        Ok(is_full || !progress.pending.is_empty())
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lent(&self) -> MutexGuard<'_, Charge> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
