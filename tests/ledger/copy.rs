@@ -62,6 +62,17 @@ fn rows(ledger: &impl ReadLedger) -> Vec<AnyRow> {
     rows
 }
 
+/// The same held by nobody: whoever holds something holds it in the ledger that was copied.
+fn rows_of_nobody(ledger: &impl ReadLedger) -> Vec<AnyRow> {
+    let mut rows = rows(ledger);
+    for row in &mut rows {
+        if let AnyRow::Attempt(row) = row {
+            row.owner = None;
+        }
+    }
+    rows
+}
+
 /// To a file and back again.
 fn everything_arrives_as_it_was_and_goes_on<S: Stand>() {
     let (here, file, back) = (S::new(), OnDisk::new(), S::new());
@@ -69,10 +80,11 @@ fn everything_arrives_as_it_was_and_goes_on<S: Stand>() {
     let mut on_disk = file.open();
     let copied = copy(&from, &mut on_disk).unwrap();
     assert_eq!((copied.scopes, copied.attempts, copied.in_flight, copied.runs), (3, 1_102, 1, 1));
-    assert_eq!(rows(&on_disk), rows(&from));
+    // There are too many to print.
+    assert!(rows(&on_disk) == rows_of_nobody(&from));
     let mut to = back.open();
     assert_eq!(copy(&on_disk, &mut to).unwrap(), copied);
-    assert_eq!(rows(&to), rows(&from));
+    assert!(rows(&to) == rows_of_nobody(&from));
     // The copy is a ledger like any other.
     let mut books = back.books();
     let run = books.store().scope_by_path("project shop / run 7").unwrap().unwrap().id;
