@@ -1,6 +1,7 @@
 //! Durable admission: pairs of reserve and settle per second through the group commit, on SQLite
 //! with every batch on the disk before it is acknowledged, against how often the same disk makes one
-//! small write durable in the same run. The ratio says what the batches win.
+//! small write durable in the same run. The ratio says what the batches win. Then the same from
+//! borrowed slices with their journals, and how fast the ledger takes them down afterwards.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -16,11 +17,13 @@ use std::time::{Duration, Instant};
 
 use flyball::budget::{Ask, Books, Bound, Charge, Limits, OutputCap, ScopeId};
 use flyball::id::AttemptId;
-use flyball::ledger::{GroupCommit, ReadLedger, SqliteLedger, verify};
+use flyball::ledger::{GroupCommit, LeaseDesk, LeaseTerms, ReadLedger, SqliteLedger, verify};
 use flyball::money::{Picodollars, Rate};
 
 /// How long each arm is measured.
 const SPAN: Duration = Duration::from_secs(4);
+/// The ledger takes much longer to learn of what is admitted in so long.
+const LEASED_SPAN: Duration = Duration::from_millis(500);
 
 fn charge(pico: i128) -> Charge {
     let usd = Picodollars::from_pico(pico);
@@ -101,6 +104,50 @@ fn pairs_per_second(folder: &Path, threads: usize) -> f64 {
     pairs as f64 / seconds
 }
 
+/// Admissions from a slice: pairs per second while they last, and how fast the ledger then learns
+/// of them.
+fn leased_pairs_per_second(folder: &Path, threads: usize) -> f64 {
+    let path = folder.join(format!("leased-{threads}.db"));
+    let ledger = SqliteLedger::open(&path, jiff::Timestamp::now).unwrap();
+    let journals = ledger.journals();
+    let (commit, writer) = GroupCommit::start(Books::new(ledger, usize::MAX), |_| {}).unwrap();
+    let terms = LeaseTerms { asks_min: 1, ..LeaseTerms::default() };
+    let desk = LeaseDesk::start(commit, &journals, terms, |what| panic!("{what}")).unwrap();
+    let names = ["org", "project bench", "run 1"].map(str::to_owned).to_vec();
+    let run = desk.commit().open(names, Limits::usd(Picodollars::from_pico(1 << 60))).unwrap();
+    let begin = Instant::now();
+    let pairs: u64 = thread::scope(|scope| {
+        let work = |thread: usize| {
+            let desk = &desk;
+            move || {
+                let mut pairs = 0;
+                while begin.elapsed() < LEASED_SPAN {
+                    let attempt = AttemptId(format!("1/{thread}/{pairs}"));
+                    let ticket = desk.reserve(ask(&attempt, run), None).unwrap().unwrap();
+                    desk.settle(&ticket, charge(600_000)).unwrap();
+                    pairs += 1;
+                }
+                pairs
+            }
+        };
+        let handles: Vec<_> = (0..threads).map(|thread| scope.spawn(work(thread))).collect();
+        handles.into_iter().map(|handle| handle.join().unwrap()).sum()
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    let begin = Instant::now();
+    desk.close();
+    let ledger = writer.join().unwrap();
+    let known = begin.elapsed().as_secs_f64() + seconds;
+    let verified = verify(&ledger).unwrap();
+    println!(
+        "  {threads:>2} threads: {pairs} pairs admitted in {seconds:.2} s, in the ledger after \
+         {known:.1} s ({:.0} a second); verified {} entries",
+        pairs as f64 / known,
+        verified.entries,
+    );
+    pairs as f64 / seconds
+}
+
 fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let syncs = syncs_per_second(folder.path());
@@ -108,5 +155,10 @@ fn main() {
     for threads in [1, 16, 64] {
         let pairs = pairs_per_second(folder.path(), threads);
         println!("  {pairs:.0} durable pairs a second, {:.1} per durable write", pairs / syncs);
+    }
+    println!("from borrowed slices:");
+    for threads in [1, 2, 8] {
+        let pairs = leased_pairs_per_second(folder.path(), threads);
+        println!("  {pairs:.0} pairs a second with a journal");
     }
 }

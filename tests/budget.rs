@@ -11,12 +11,12 @@ use flyball::budget::{
 use flyball::id::AttemptId;
 use flyball::money::{Picodollars, Rate};
 
-const fn pico(amount: i128) -> Picodollars {
+pub(crate) const fn pico(amount: i128) -> Picodollars {
     Picodollars::from_pico(amount)
 }
 
 /// A request whose prompt costs at most `prompt` and whose output costs 1 pico a token.
-fn ask(attempt: &str, scope: ScopeId, prompt: i128, standing: u64, floor: u64) -> Ask {
+pub(crate) fn ask(attempt: &str, scope: ScopeId, prompt: i128, standing: u64, floor: u64) -> Ask {
     let fixed = Charge { usd: pico(prompt), billed_tokens: 10, output_tokens: 0, requests: 1 };
     Ask {
         windows: Vec::new(),
@@ -34,7 +34,7 @@ fn id(attempt: &str) -> AttemptId {
     AttemptId(attempt.to_owned())
 }
 
-fn used(usd: i128) -> Charge {
+pub(crate) fn used(usd: i128) -> Charge {
     Charge { usd: pico(usd), billed_tokens: 5, output_tokens: 1, requests: 1 }
 }
 

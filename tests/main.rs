@@ -26,6 +26,7 @@ mod money;
 mod plan;
 mod policy;
 mod pricing;
+mod proofs;
 mod report;
 mod run;
 mod schema;

@@ -1,6 +1,7 @@
 //! The ledger as commands use it: found, opened, asked; what goes wrong with it in words.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,38 +12,53 @@ use super::exit::Exit;
 use super::standing::Standing;
 use crate::budget::{Answer, Books, Limits, Operation, ScopeId, StoreError};
 use crate::cli::ledger::LedgerFlag;
-use crate::ledger::{self, Copied, CopyError, Ledger, PostgresLedger, SqliteLedger};
+use crate::ledger::{
+    self, Copied, CopyError, Holding, Ledger, PostgresLedger, ReconcileError, Reconciled,
+    SqliteLedger, Verdict,
+};
 use crate::ledger_place::LedgerPlace;
 
 /// An open ledger.
 pub(super) struct OpenLedger {
     books: Books<Box<dyn Ledger>>,
+    /// Where the journals of slices lie that processes of this machine have borrowed.
+    journals: Option<PathBuf>,
 }
 
 impl OpenLedger {
     /// The ledger in force; made where there is none.
     pub(super) fn create(flag: &LedgerFlag, context: &Context) -> Result<Self, AppError> {
-        Self::at(&place(flag, context)?)
+        Self::at(&place(flag, context)?, context)
     }
 
     /// The ledger at `place`; made where there is none.
-    pub(super) fn at(place: &LedgerPlace) -> Result<Self, AppError> {
-        let store: Box<dyn Ledger> = match place {
-            LedgerPlace::File(path) => {
-                Box::new(SqliteLedger::open(path, Timestamp::now).map_err(explain)?)
-            }
+    pub(super) fn at(place: &LedgerPlace, context: &Context) -> Result<Self, AppError> {
+        match place {
+            LedgerPlace::File(path) => Self::in_file(path),
             LedgerPlace::Postgres(url) => {
-                Box::new(PostgresLedger::open(url.secret(), Timestamp::now).map_err(explain)?)
+                let opened = PostgresLedger::open(url.secret(), Timestamp::now);
+                opened.map(|ledger| Self::in_postgres(ledger, context)).map_err(explain)
             }
-        };
+        }
+    }
+
+    fn in_file(path: &Path) -> Result<Self, AppError> {
+        let ledger = SqliteLedger::open(path, Timestamp::now).map_err(explain)?;
+        let journals = Some(ledger.journals());
         // Commands ask for no reservations, so nobody waits.
-        Ok(Self { books: Books::new(store, 0) })
+        Ok(Self { books: Books::new(Box::new(ledger), 0), journals })
+    }
+
+    fn in_postgres(ledger: PostgresLedger, context: &Context) -> Self {
+        let state = context.environment.state.as_ref();
+        let journals = state.map(|state| state.join(ledger.journals()));
+        Self { books: Books::new(Box::new(ledger), 0), journals }
     }
 
     /// The ledger in force, which has to be there.
     pub(super) fn existing(flag: &LedgerFlag, context: &Context) -> Result<Self, AppError> {
         let place = place(flag, context)?;
-        Self::if_at(&place)?.ok_or_else(|| {
+        Self::if_at(&place, context)?.ok_or_else(|| {
             let missing = match &place {
                 LedgerPlace::File(path) => format!("there is no ledger at `{}`", path.display()),
                 LedgerPlace::Postgres(_) => {
@@ -56,25 +72,24 @@ impl OpenLedger {
 
     /// The ledger in force, if it is there.
     pub(super) fn if_there(flag: &LedgerFlag, context: &Context) -> Result<Option<Self>, AppError> {
-        Self::if_at(&place(flag, context)?)
+        Self::if_at(&place(flag, context)?, context)
     }
 
-    fn if_at(place: &LedgerPlace) -> Result<Option<Self>, AppError> {
+    fn if_at(place: &LedgerPlace, context: &Context) -> Result<Option<Self>, AppError> {
         match place {
             LedgerPlace::File(path) if !path.exists() => Ok(None),
-            LedgerPlace::File(_) => Self::at(place).map(Some),
+            LedgerPlace::File(path) => Self::in_file(path).map(Some),
             LedgerPlace::Postgres(url) => {
                 let found = PostgresLedger::open_existing(url.secret(), Timestamp::now);
-                let store =
-                    found.map_err(explain)?.map(|ledger| Box::new(ledger) as Box<dyn Ledger>);
-                Ok(store.map(|store| Self { books: Books::new(store, 0) }))
+                let found = found.map_err(explain)?;
+                Ok(found.map(|ledger| Self::in_postgres(ledger, context)))
             }
         }
     }
 
     /// What is set and spent now.
     pub(super) fn standing(&self) -> Result<Standing, AppError> {
-        let rows = self.read(|ledger| ledger.scopes())?;
+        let rows = self.read(|ledger| ledger.upper_scopes(Standing::LEVELS))?;
         Ok(Standing::new(rows, Timestamp::now()))
     }
 
@@ -92,6 +107,23 @@ impl OpenLedger {
     fn apply(&mut self, batch: &[Operation]) -> Result<Vec<Answer>, AppError> {
         let applied = self.books.apply(batch).map_err(explain)?;
         applied.answers.into_iter().collect::<Result<_, _>>().map_err(AppError::bug)
+    }
+
+    /// What the entries from now on have as their note.
+    pub(super) fn note(&mut self, note: Option<String>) {
+        self.books.store().set_note(note);
+    }
+
+    /// Ends what a process holds that is dead.
+    pub(super) fn reconcile(
+        &mut self,
+        holding: &Holding,
+        verdict: Verdict,
+        whole_slices: bool,
+    ) -> Result<Reconciled, ReconcileError> {
+        // Without a home no process of this machine had a place for one.
+        let journals = self.journals.as_deref().unwrap_or(Path::new(""));
+        ledger::reconcile(&mut self.books, holding, verdict, journals, whole_slices)
     }
 
     /// Reads.
@@ -135,7 +167,7 @@ pub(super) fn place(flag: &LedgerFlag, context: &Context) -> Result<LedgerPlace,
 }
 
 /// What the user is told of a ledger that cannot be used.
-fn explain(error: StoreError) -> AppError {
+pub(super) fn explain(error: StoreError) -> AppError {
     let hint = match &error {
         StoreError::Busy(_) => "try again when the other process is done",
         StoreError::Newer { .. } => "nothing was changed",

@@ -8,7 +8,7 @@ use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
-use super::output;
+use super::{output, reconcile};
 use crate::budget::{EntryKind, StoreError};
 use crate::cli::ledger::{
     ExportFormat, LedgerCommand, LedgerCopy, LedgerExport, LedgerShow, LedgerVerify,
@@ -25,6 +25,7 @@ pub(super) fn run(command: LedgerCommand, context: &Context) -> Result<Exit, App
         LedgerCommand::Export(typed) => export(&typed, context),
         LedgerCommand::Verify(typed) => verify(&typed, context),
         LedgerCommand::Copy(typed) => copy(&typed, context),
+        LedgerCommand::Reconcile(typed) => reconcile::run(&typed, context),
     }?;
     Ok(Exit::Done)
 }
@@ -122,7 +123,7 @@ fn copy(typed: &LedgerCopy, context: &Context) -> Result<(), AppError> {
         return Err(AppError::usage("a ledger cannot be copied to itself"));
     }
     let from = OpenLedger::existing(&typed.ledger, context)?;
-    let mut to = OpenLedger::at(&typed.to)?;
+    let mut to = OpenLedger::at(&typed.to, context)?;
     let copied = from.copy_to(&mut to).map_err(|error| {
         let told = AppError::bad_input(error.to_string());
         match &error {

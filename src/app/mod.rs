@@ -27,6 +27,7 @@ pub mod plan;
 mod planning;
 mod policy;
 pub mod pricing;
+mod reconcile;
 pub mod run;
 mod runs;
 mod saved;

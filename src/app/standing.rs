@@ -31,6 +31,9 @@ pub(super) struct InForce {
 }
 
 impl Standing {
+    /// Budgets stand at the root and right below it; runs and what is in them lie deeper.
+    pub(super) const LEVELS: usize = 2;
+
     pub(super) const fn new(rows: Vec<ScopeRow>, now: Timestamp) -> Self {
         Self { rows, now }
     }

@@ -81,6 +81,16 @@ pub enum AccountError {
     /// No such lease.
     #[error("lease {0} was never given")]
     UnknownLease(u64),
+    /// Records of a slice's journal are missing.
+    #[error("lease {lease} has taken down {taken} records of its journal, and {from} comes next")]
+    JournalGap {
+        /// Which lease.
+        lease: u64,
+        /// So many are there.
+        taken: u64,
+        /// The number of the first that was sent.
+        from: u64,
+    },
     /// The attempt exists already.
     #[error("attempt `{0}` was used before; every sending needs its own")]
     AttemptUsed(AttemptId),

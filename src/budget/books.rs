@@ -15,6 +15,7 @@ use crate::budget::rows::{
     AttemptEnd, AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Touched, Wanted,
 };
 use crate::budget::scope::{AgentCount, Limits, Scope, ScopeId};
+use crate::budget::slice::Record;
 use crate::id::AttemptId;
 
 /// One thing to do to an account.
@@ -56,6 +57,8 @@ pub enum Operation {
     LeaseStanding(LeaseId),
     /// [`Account::draw`].
     Draw(LeaseId, Drawn),
+    /// [`Account::take_down`].
+    TakeDown(LeaseId, u64, Vec<Record>),
     /// [`Account::give_back`].
     GiveBack(LeaseId),
 }
@@ -73,6 +76,8 @@ pub enum Answer {
     Lent(Option<Lent>),
     /// Whether a borrower may go on.
     Standing(LeaseStanding),
+    /// A journal was taken down, save for records that made no sense.
+    TakenDown(Vec<AccountError>),
     /// Done; the effects on who waits are told with the batch.
     Done {
         /// The attempt had been closed before.
@@ -189,6 +194,10 @@ impl<S: Store> Books<S> {
                 | Operation::GiveBack(lease) => {
                     wanted.leases.insert(*lease);
                 }
+                Operation::TakeDown(lease, _, records) => {
+                    wanted.leases.insert(*lease);
+                    records.iter().for_each(|record| wanted.record(record));
+                }
                 Operation::Draw(lease, drawn) => {
                     wanted.leases.insert(*lease);
                     wanted.attempts.insert(drawn.attempt.clone());
@@ -207,6 +216,13 @@ impl Wanted {
         self.attempts.insert(ask.attempt.clone());
         self.agents.extend(ask.agent.clone());
     }
+
+    fn record(&mut self, record: &Record) {
+        self.attempts.extend(record.attempt().cloned());
+        if let Record::Draw(drawn) = record {
+            self.agents.extend(drawn.agent.clone());
+        }
+    }
 }
 
 /// Each path from the outermost name on, in words.
@@ -222,6 +238,16 @@ fn prefixes(path: &[String]) -> impl Iterator<Item = Arc<str>> + '_ {
 }
 
 const BETWEEN_NAMES: &str = " / ";
+
+/// The names of a path in words, outermost first.
+pub fn names_in(path: &str) -> impl Iterator<Item = &str> {
+    path.split(BETWEEN_NAMES)
+}
+
+/// What every path below the scope with these names begins with.
+pub fn below(names: &[&str]) -> String {
+    names.join(BETWEEN_NAMES) + BETWEEN_NAMES
+}
 
 /// A name that cannot be taken for two.
 fn plain_name(name: &str) -> String {
@@ -256,10 +282,15 @@ fn perform(
             account.lend_more(*lease, *bound, *bounds).map(Answer::Lent)
         }
         Operation::LeaseStanding(lease) => Ok(Answer::Standing(account.lease_standing(*lease))),
-        Operation::Draw(lease, drawn) => {
-            account.draw(*lease, drawn).map(|()| done(Effects::default()))
-        }
+        Operation::Draw(lease, drawn) => account.draw(*lease, drawn).map(done),
         Operation::GiveBack(lease) => account.give_back(*lease).map(done),
+        Operation::TakeDown(lease, from, records) => {
+            let mut senseless = Vec::new();
+            for taken in account.take_down(*lease, *from, records)? {
+                taken.map_or_else(|error| senseless.push(error), |effects| all.push(effects));
+            }
+            Ok(Answer::TakenDown(senseless))
+        }
     }
 }
 
@@ -437,8 +468,8 @@ impl Attempt {
 
 impl Lease {
     fn of(row: LeaseRow) -> Self {
-        let LeaseRow { scope, windows, path, left, held, owner, .. } = row;
-        Self { scope, windows, path, left, held, owner }
+        let LeaseRow { scope, windows, path, left, taken, held, owner, .. } = row;
+        Self { scope, windows, path, left, taken, held, owner }
     }
 
     fn row(&self, id: LeaseId) -> LeaseRow {
@@ -448,6 +479,7 @@ impl Lease {
             windows: self.windows.clone(),
             path: Arc::clone(&self.path),
             left: self.left,
+            taken: self.taken,
             held: self.held,
             owner: self.owner,
         }

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::account::{Account, AccountError, Attempt, AttemptState};
 use crate::budget::charge::Charge;
-use crate::budget::effects::Effects;
+use crate::budget::effects::{Effects, Overrun};
 use crate::budget::entry::EntryKind;
 use crate::budget::scope::{Scope, ScopeId};
+use crate::budget::slice::Record;
 use crate::budget::unit::Unit;
 use crate::id::{AttemptId, OwnerId, PriceId};
 
@@ -89,6 +90,8 @@ pub(crate) struct Lease {
     pub(crate) path: Arc<[ScopeId]>,
     /// What may still be drawn from it.
     pub(crate) left: Charge,
+    /// So many records of its borrower's journal were taken down.
+    pub(crate) taken: u64,
     pub(crate) held: bool,
     pub(crate) owner: Option<OwnerId>,
 }
@@ -109,6 +112,7 @@ impl Account {
             windows,
             path: path.into(),
             left: Charge::ZERO,
+            taken: 0,
             held: true,
             owner: None,
         };
@@ -142,20 +146,74 @@ impl Account {
         if called { LeaseStanding::Recalled } else { LeaseStanding::Held }
     }
 
+    /// Takes down the journal of a slice from its record number `from` on. Records that were taken
+    /// down before are left out: a reservation that shrank and grew since would otherwise go through
+    /// all of that again, against a balance that was drawn by others meanwhile. So a journal can be
+    /// sent as often as one likes, in part or as a whole.
+    ///
+    /// # Errors
+    /// The slice was never lent, or records before `from` are missing. A record that makes no sense
+    /// is told in its place, and those after it are taken down all the same.
+    pub fn take_down(
+        &mut self,
+        lease: LeaseId,
+        from: u64,
+        records: &[Record],
+    ) -> Result<Vec<Result<Effects, AccountError>>, AccountError> {
+        let known = self.leases.get(&lease).ok_or(AccountError::UnknownLease(lease.0))?;
+        let Some(before) = known.taken.checked_sub(from) else {
+            return Err(AccountError::JournalGap { lease: lease.0, taken: known.taken, from });
+        };
+        let before = usize::try_from(before).unwrap_or(usize::MAX);
+        let new = records.get(before..).unwrap_or_default();
+        let done = new.iter().map(|record| self.take_down_one(lease, record)).collect();
+        if let Some(known) = self.leases.get_mut(&lease) {
+            known.taken = known.taken.saturating_add(new.len() as u64);
+        }
+        if !new.is_empty() {
+            self.touch_lease(lease);
+        }
+        Ok(done)
+    }
+
+    /// What ended here before its borrower said so was reconciled too early: then the borrower knows
+    /// better, and what it took is corrected.
+    fn take_down_one(&mut self, lease: LeaseId, record: &Record) -> Result<Effects, AccountError> {
+        let known = record.attempt().and_then(|attempt| self.attempts.get(attempt));
+        let taken = match known.map(|known| known.state) {
+            Some(AttemptState::Closed(taken)) => Some(taken),
+            _ => None,
+        };
+        match (record, taken) {
+            (Record::Promise(_) | Record::WrittenOut, _) => Ok(Effects::default()),
+            (Record::Draw(drawn), None) => self.draw(lease, drawn),
+            (Record::Draw(drawn), Some(taken)) => {
+                self.correct(&drawn.attempt, taken.max(drawn.charge))
+            }
+            (Record::Settle(attempt, used), None) => self.settle(attempt, *used),
+            (Record::Settle(attempt, used), Some(_)) => self.correct(attempt, *used),
+            (Record::Release(attempt), None) => self.release(attempt),
+            (Record::Release(attempt), Some(_)) => self.correct(attempt, Charge::ZERO),
+            (Record::Expire(attempt), _) => self.expire(attempt),
+        }
+    }
+
     /// Takes down a request that its borrower admitted from a slice, or that its reservation is
     /// another now. The slice pays for it, so no limit is asked. Said twice, it changes nothing.
     ///
-    /// A slice that was taken back pays for nothing: then the request is written down without a
-    /// reservation, and whatever it takes is an overrun.
-    pub fn draw(&mut self, lease: LeaseId, drawn: &Drawn) -> Result<(), AccountError> {
+    /// A slice that was taken back pays for nothing: then the reservation is an overrun, above a
+    /// limit where need be. It was admitted, and what it may take must not be hidden.
+    pub fn draw(&mut self, lease: LeaseId, drawn: &Drawn) -> Result<Effects, AccountError> {
         if let Some(known) = self.attempts.get(&drawn.attempt) {
-            let AttemptState::Reserved(reserved) = known.state else { return Ok(()) };
+            let AttemptState::Reserved(reserved) = known.state else {
+                return Ok(Effects::default());
+            };
             return self.redraw(&drawn.attempt, known.lease, reserved, drawn.charge);
         }
         let known = self.leases.get(&lease).ok_or(AccountError::UnknownLease(lease.0))?;
         let (held, path) = (known.held, Arc::clone(&known.path));
         let (scope, windows) = (known.scope, known.windows.clone());
-        let (lease, charge) = if held { (Some(lease), drawn.charge) } else { (None, Charge::ZERO) };
+        let (lease, charge) = (held.then_some(lease), drawn.charge);
         self.take_from_lease(lease, charge);
         for id in path.iter() {
             if let Some(scope) = self.scope_mut(*id) {
@@ -177,7 +235,17 @@ impl Account {
         self.touch_attempt(&attempt);
         let price = drawn.price.clone();
         self.record(EntryKind::Reserve { attempt, scope, windows, agent, price, lease, charge });
-        Ok(())
+        Ok(self.unpaid(&drawn.attempt, if held { Charge::ZERO } else { charge }))
+    }
+
+    /// What was reserved and no slice paid for.
+    fn unpaid(&mut self, attempt: &AttemptId, beyond: Charge) -> Effects {
+        if beyond.is_zero() {
+            return Effects::default();
+        }
+        self.record(EntryKind::Overrun { attempt: attempt.clone(), charge: beyond });
+        let overrun = Some(Overrun { attempt: attempt.clone(), beyond });
+        Effects { overrun, ..Effects::default() }
     }
 
     fn redraw(
@@ -186,10 +254,11 @@ impl Account {
         lease: Option<LeaseId>,
         reserved: Charge,
         charge: Charge,
-    ) -> Result<(), AccountError> {
+    ) -> Result<Effects, AccountError> {
         let (more, less) = (charge.minus(reserved), reserved.minus(charge));
         let paid_for = lease.is_some_and(|lease| self.is_held(lease));
-        if paid_for && !more.is_zero() {
+        let mut unpaid = Effects::default();
+        if !more.is_zero() {
             let (path, _) = self.in_flight(attempt)?;
             self.take_from_lease(lease, more);
             for id in path.iter() {
@@ -200,11 +269,14 @@ impl Account {
             }
             self.set_state(attempt, AttemptState::Reserved(reserved + more));
             self.record(EntryKind::Extend { attempt: attempt.clone(), charge: more });
+            unpaid = self.unpaid(attempt, if paid_for { Charge::ZERO } else { more });
         }
-        if !less.is_zero() {
-            let _nobody_waits_for_a_slice = self.shrink(attempt, charge)?;
+        // Whoever waits may find room now: here, where the slice was given back meanwhile, or by
+        // what others freed.
+        if less.is_zero() {
+            return Ok(unpaid);
         }
-        Ok(())
+        Ok(Effects { overrun: unpaid.overrun, ..self.shrink(attempt, charge)? })
     }
 
     /// Ends a slice: what was not drawn is free for all. What was drawn stays reserved, as if it
@@ -305,6 +377,9 @@ impl Account {
             }
             for unit in Unit::ALL {
                 let Some(left) = scope.left(unit) else { continue };
+                if left < 0 {
+                    return None;
+                }
                 let Some(room) = left.checked_div(bound.get(unit)) else { continue };
                 if room < HEADROOM_BOUNDS_MIN {
                     return None;

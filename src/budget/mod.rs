@@ -25,7 +25,7 @@ mod waiters;
 
 pub use account::{Account, AccountError};
 pub use admission::{Admission, Ask, Grant};
-pub use books::{Answer, Applied, Books, Operation};
+pub use books::{Answer, Applied, Books, Operation, below, names_in};
 pub use bound::{Bound, OUTPUT_FLOOR_TOKENS, OutputCap};
 pub use calendar::{NoWindow, Period, Window};
 pub use charge::Charge;

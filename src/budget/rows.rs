@@ -104,6 +104,8 @@ pub struct LeaseRow {
     pub path: Arc<[ScopeId]>,
     /// What may still be drawn from it.
     pub left: Charge,
+    /// So many records of its borrower's journal were taken down.
+    pub taken: u64,
     /// Whether it is out.
     pub held: bool,
     /// The process that it was lent to; given by the store when it is new.

@@ -34,15 +34,15 @@ pub enum Record {
 }
 
 impl Record {
-    /// What the ledger is to be told.
-    pub fn operation(self, lease: LeaseId) -> Option<Operation> {
-        Some(match self {
-            Self::Promise(_) | Self::WrittenOut => return None,
-            Self::Draw(drawn) => Operation::Draw(lease, drawn),
-            Self::Settle(attempt, used) => Operation::Settle(attempt, used),
-            Self::Release(attempt) => Operation::Release(attempt),
-            Self::Expire(attempt) => Operation::Expire(attempt),
-        })
+    /// The attempt that it is about.
+    pub const fn attempt(&self) -> Option<&AttemptId> {
+        match self {
+            Self::Promise(_) | Self::WrittenOut => None,
+            Self::Draw(Drawn { attempt, .. })
+            | Self::Settle(attempt, _)
+            | Self::Release(attempt)
+            | Self::Expire(attempt) => Some(attempt),
+        }
     }
 }
 
@@ -243,6 +243,9 @@ fn redrawn(attempt: &AttemptId, charge: Charge) -> Record {
     Record::Draw(Drawn { attempt: attempt.clone(), agent: None, price: None, charge })
 }
 
+/// Records that the ledger is told at once.
+const AT_ONCE: usize = 1_000;
+
 /// What the journal of a dead process says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remains {
@@ -258,8 +261,14 @@ impl Remains {
     /// Reads a journal, as far as it was written.
     pub fn of(lease: LeaseId, records: impl IntoIterator<Item = Record>) -> Self {
         let mut remains = Self::default();
-        for record in records {
-            match &record {
+        let records: Vec<Record> = records.into_iter().collect();
+        let mut from = 0;
+        for some in records.chunks(AT_ONCE) {
+            remains.operations.push(Operation::TakeDown(lease, from, some.to_vec()));
+            from += some.len() as u64;
+        }
+        for record in &records {
+            match record {
                 Record::Promise(charge) => remains.unwritten += *charge,
                 Record::Draw(drawn) => {
                     let before = remains.in_flight.insert(drawn.attempt.clone(), drawn.charge);
@@ -271,7 +280,6 @@ impl Remains {
                     remains.in_flight.remove(attempt);
                 }
             }
-            remains.operations.extend(record.operation(lease));
         }
         remains
     }

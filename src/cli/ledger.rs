@@ -126,6 +126,8 @@ pub enum LedgerCommand {
     Verify(LedgerVerify),
     /// Copy the ledger in force to an empty one, and verify the copy
     Copy(LedgerCopy),
+    /// Show what processes hold, and free what the dead held
+    Reconcile(LedgerReconcile),
 }
 
 /// `flyball ledger show` as typed.
@@ -179,6 +181,45 @@ pub struct LedgerCopy {
     /// Where to: a file, or postgres://…; it must hold nothing
     #[arg(value_name = "TO", value_parser = value_parser!(LedgerPlace))]
     pub to: LedgerPlace,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// What became of requests of which nobody knows how they ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReconcileAs {
+    /// They took all that was reserved for them
+    Spent,
+    /// They never left; make sure of it first
+    Unsent,
+}
+
+const RECONCILE_EXAMPLES: &str = "\
+Examples:
+  flyball ledger reconcile
+  flyball ledger reconcile --as spent --reason 'machine was restarted'
+  flyball ledger reconcile --owner 12 --as unsent --reason 'provider log has none'";
+
+/// `flyball ledger reconcile` as typed.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = RECONCILE_EXAMPLES)]
+pub struct LedgerReconcile {
+    /// Free what dead processes hold; requests in flight count as this
+    #[arg(long, value_name = "WHAT", value_enum, requires = "reason")]
+    pub r#as: Option<ReconcileAs>,
+    /// Why; kept with every entry
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Only this process, by its number in the list
+    #[arg(long, value_name = "N")]
+    pub owner: Option<u64>,
+    /// Count slices whose journal is lost as spent as a whole
+    #[arg(long)]
+    pub whole_slices: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PlainFormat,
     /// Which ledger.
     #[command(flatten)]
     pub ledger: LedgerFlag,

@@ -48,6 +48,9 @@ pub struct Environment {
     /// The user's settings file, whether or not it exists; `None` where there is no home or the
     /// variable says none.
     pub user_settings: Option<PathBuf>,
+    /// The folder of what flyball remembers, whether or not it exists; `None` where there is no
+    /// home.
+    pub state: Option<PathBuf>,
     /// The ledger, whether or not it exists; `None` where there is no home.
     pub ledger: Option<LedgerPlace>,
     /// Claude Code's folder.
@@ -86,11 +89,13 @@ impl Environment {
             None => config.map(|config| config.join("flyball").join("flyball.toml")),
         };
         let state = folder(XDG_STATE_HOME).or_else(|| below_home(".local/state"));
+        let state = state.map(|state| state.join("flyball"));
         let ledger = value(FLYBALL_LEDGER)
-            .or_else(|| Some(state?.join("flyball").join("ledger.db").into_os_string()))
+            .or_else(|| Some(state.as_ref()?.join("ledger.db").into_os_string()))
             .map(LedgerPlace::from);
         Self {
             ledger,
+            state,
             claude_folder: value(CLAUDE_CONFIG_DIR)
                 .map(PathBuf::from)
                 .or_else(|| below_home(".claude")),

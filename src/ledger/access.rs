@@ -47,6 +47,10 @@ pub trait ReadLedger {
     /// Every scope, in the order they were opened.
     fn scopes(&self) -> Result<Vec<ScopeRow>, StoreError>;
 
+    /// The scopes with at most `levels` names in their paths, in the order they were opened:
+    /// however many runs and agents lie below them, these are few and soon read.
+    fn upper_scopes(&self, levels: usize) -> Result<Vec<ScopeRow>, StoreError>;
+
     /// The scope with this path in words, such as `project shop / run review-7`.
     fn scope_by_path(&self, path: &str) -> Result<Option<ScopeRow>, StoreError>;
 

@@ -5,16 +5,15 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::budget::{Ask, Charge, Grant, LeaseId, Record, Slice, SliceAnswer};
 use crate::id::AttemptId;
 use crate::ledger::journal::{self, Journal};
+use crate::ledger::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// A promise that lasts for less than this is followed by one of twice the size.
-const PROMISE_SPAN: Duration = Duration::from_millis(20);
+const PROMISE_SPAN: Duration = Duration::from_millis(5);
 
 /// Records wait for others for so long.
 const FLUSH_EVERY: Duration = Duration::from_millis(1);

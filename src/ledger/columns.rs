@@ -25,11 +25,25 @@ pub(super) fn charge_columns(charge: &Charge) -> Result<ChargeColumns, Fault> {
 /// The charge in four columns from `first` on.
 pub(super) fn charge_at(row: &Row<'_>, first: usize) -> Result<Charge, Fault> {
     Ok(Charge {
-        usd: dollars_of(&row.get::<_, String>(first)?)?,
+        usd: dollars_of(text_at(row, first)?)?,
         billed_tokens: count_of(row.get(first + 1)?)?,
         output_tokens: count_of(row.get(first + 2)?)?,
         requests: count_of(row.get(first + 3)?)?,
     })
+}
+
+/// The text in a column, where it stands.
+pub(super) fn text_at<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, Fault> {
+    optional_text_at(row, column)?
+        .ok_or_else(|| Fault::Damaged(format!("column {column} of a row holds nothing")))
+}
+
+/// The same where the column may hold nothing.
+pub(super) fn optional_text_at<'a>(
+    row: &'a Row<'_>,
+    column: usize,
+) -> Result<Option<&'a str>, Fault> {
+    Ok(row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?)
 }
 
 pub(super) fn dollars(usd: Picodollars) -> Result<String, Fault> {

@@ -99,21 +99,21 @@ impl Details {
 
 /// An entry taken apart into columns.
 #[derive(Clone, Debug)]
-pub(super) struct Parts {
-    pub(super) name: String,
+pub(super) struct Parts<'a> {
+    pub(super) name: &'a str,
     pub(super) attempt: Option<AttemptId>,
     pub(super) scope: Option<ScopeId>,
     pub(super) agent: Option<Arc<str>>,
     pub(super) charge: Option<Charge>,
-    pub(super) details: Details,
+    pub(super) details: &'a Details,
 }
 
-impl Parts {
+impl Parts<'_> {
     /// The entry; `None` where something is missing or its name is not known.
     pub(super) fn kind(self) -> Option<EntryKind> {
         let Self { name, attempt, scope, agent, charge, details } = self;
-        let Details { parent, name: scope_name, limits, paused, windows, before, .. } = &details;
-        Some(match name.as_str() {
+        let Details { parent, name: scope_name, limits, paused, windows, before, .. } = details;
+        Some(match name {
             "open" => EntryKind::Open {
                 scope: scope?,
                 parent: *parent,

@@ -3,15 +3,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::budget::{Answer, Charge, LeaseStanding, Lent, Operation, Slice};
+use crate::budget::{Answer, Charge, LeaseStanding, Lent, Operation, Record, Slice};
 use crate::ledger::borrowed::Borrowed;
 use crate::ledger::group_commit::{BooksError, GroupCommit};
 use crate::ledger::journal::{self, JournalReader};
 use crate::ledger::leasing::LeaseTerms;
+use crate::ledger::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// The most records that one transaction takes down.
 const RECORDS_MAX: usize = 512;
@@ -37,8 +36,10 @@ pub(super) struct Keeping {
 #[derive(Debug)]
 struct Progress {
     reader: JournalReader,
-    /// What the ledger was told and has not acknowledged.
-    pending: Vec<Operation>,
+    /// Records that the ledger has not acknowledged.
+    pending: Vec<Record>,
+    /// How many it has.
+    taken: u64,
     asked_at: Instant,
     given_back: bool,
 }
@@ -71,7 +72,8 @@ impl Keeping {
         let lent = slice.left();
         let slice = Borrowed::new(folder, slice, bound, (now, until))?;
         let reader = JournalReader::open(&slice.path())?;
-        let progress = Progress { reader, pending: Vec::new(), asked_at: now, given_back: false };
+        let progress =
+            Progress { reader, pending: Vec::new(), taken: 0, asked_at: now, given_back: false };
         Ok(Self {
             slice: Arc::new(slice),
             folder: folder.to_owned(),
@@ -160,7 +162,7 @@ impl Keeping {
         while progress.pending.len() < RECORDS_MAX
             && let Some(record) = progress.reader.next_record()?
         {
-            progress.pending.extend(record.operation(lease));
+            progress.pending.push(record);
         }
         let is_full = progress.pending.len() >= RECORDS_MAX;
         let is_asked = now.saturating_duration_since(progress.asked_at) < ASK_EVERY;
@@ -168,8 +170,11 @@ impl Keeping {
         if progress.pending.is_empty() && is_asked && !goes_back {
             return Ok(false);
         }
-        let mut operations = progress.pending.clone();
-        operations.push(Operation::LeaseStanding(lease));
+        let mut operations = vec![Operation::LeaseStanding(lease)];
+        if !progress.pending.is_empty() {
+            let records = progress.pending.clone();
+            operations.push(Operation::TakeDown(lease, progress.taken, records));
+        }
         if goes_back {
             operations.push(Operation::GiveBack(lease));
         }
@@ -177,25 +182,21 @@ impl Keeping {
         let answers = commit.together(operations)?;
         progress.asked_at = asked_at;
         progress.given_back |= goes_back;
-        let told = std::mem::take(&mut progress.pending);
+        progress.taken += progress.pending.len() as u64;
+        progress.pending.clear();
         self.known_bytes.store(progress.reader.position(), Ordering::Release);
-        let mut answers = answers.into_iter();
-        for (operation, answer) in told.into_iter().zip(answers.by_ref()) {
-            match (operation, answer.map_err(BooksError::Account)?) {
-                // Written off by somebody who took us for dead, or told twice: the truth counts.
-                (Operation::Settle(attempt, used), Answer::Done { already_closed: true }) => {
-                    progress.pending.push(Operation::Correct(attempt, used));
+        let mut senseless = None;
+        for answer in answers {
+            match answer.map_err(BooksError::Account)? {
+                Answer::Standing(LeaseStanding::Held) => {
+                    self.slice.renew(asked_at + terms.silence_max);
                 }
+                Answer::Standing(_) => self.slice.end(),
+                Answer::TakenDown(errors) => senseless = errors.into_iter().next(),
                 _ => {}
             }
         }
-        match answers.next() {
-            Some(Ok(Answer::Standing(LeaseStanding::Held))) => {
-                self.slice.renew(asked_at + terms.silence_max);
-            }
-            _ => self.slice.end(),
-        }
-        Ok(is_full || !progress.pending.is_empty())
+        senseless.map_or(Ok(is_full), |error| Err(BooksError::Account(error).into()))
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

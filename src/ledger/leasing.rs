@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::id::AttemptId;
 use crate::ledger::borrowed::Borrowed;
 use crate::ledger::group_commit::{BooksError, Decided, GroupCommit};
 use crate::ledger::keeping::{KeepError, Keeping, Kept};
+use crate::ledger::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// How slices are borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,22 @@ impl LeaseDesk {
         terms: LeaseTerms,
         on_trouble: impl Fn(&str) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
+        let mut desk = Self::driven(commit, folder, terms, on_trouble);
+        let kept = Arc::clone(&desk.shared);
+        let keeper =
+            thread::Builder::new().name("lease keeper".to_owned()).spawn(move || kept.run())?;
+        desk.keeper = Some(keeper);
+        Ok(desk)
+    }
+
+    /// The same without a thread that looks after slices: somebody has to call
+    /// [`look`](Self::look) again and again.
+    pub fn driven(
+        commit: GroupCommit,
+        folder: &Path,
+        terms: LeaseTerms,
+        on_trouble: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared {
             commit,
             folder: folder.to_owned(),
@@ -110,10 +126,14 @@ impl LeaseDesk {
             woken: Condvar::new(),
             on_trouble: Box::new(on_trouble),
         });
-        let kept = Arc::clone(&shared);
-        let keeper =
-            thread::Builder::new().name("lease keeper".to_owned()).spawn(move || kept.run())?;
-        Ok(Self { shared, keeper: Some(keeper) })
+        Self { shared, keeper: None }
+    }
+
+    /// Looks after every slice once: tells the ledger what happened, and gives back what nobody
+    /// draws from or others want.
+    pub fn look(&self) {
+        let closing = *self.shared.closing();
+        self.shared.look(closing);
     }
 
     /// The group commit behind it.
@@ -205,15 +225,18 @@ impl LeaseDesk {
     fn stop(&mut self) {
         *self.shared.closing() = true;
         self.shared.woken.notify_all();
-        if let Some(keeper) = self.keeper.take() {
-            let _panicked = keeper.join();
+        match self.keeper.take() {
+            Some(keeper) => drop(keeper.join()),
+            None => self.shared.run(),
         }
     }
 }
 
 impl Drop for LeaseDesk {
     fn drop(&mut self) {
-        self.stop();
+        if !*self.shared.closing() {
+            self.stop();
+        }
     }
 }
 
@@ -341,25 +364,31 @@ impl Shared {
                 let waited = self.woken.wait_timeout_while(closing, LOOK, |closing| !*closing);
                 *waited.unwrap_or_else(PoisonError::into_inner).0
             };
-            let mut failed = false;
-            for (path, kept) in self.kept() {
-                if closing {
-                    kept.slice().end();
-                }
-                match kept.look(&self.commit, &self.terms, Instant::now()) {
-                    Ok(Kept::Out) => {}
-                    Ok(Kept::Back) => lock(&path).slice = None,
-                    Err(error) => {
-                        failed = true;
-                        let lease = kept.slice().lease().number();
-                        (self.on_trouble)(&format!("lease {lease}: {error}"));
-                    }
-                }
-            }
+            let failed = !self.look(closing);
             if closing && (failed || self.kept().is_empty()) {
                 return;
             }
         }
+    }
+
+    /// Looks after every slice once; whether all of it could be done.
+    fn look(&self, closing: bool) -> bool {
+        let mut done = true;
+        for (path, kept) in self.kept() {
+            if closing {
+                kept.slice().end();
+            }
+            match kept.look(&self.commit, &self.terms, Instant::now()) {
+                Ok(Kept::Out) => {}
+                Ok(Kept::Back) => lock(&path).slice = None,
+                Err(error) => {
+                    done = false;
+                    let lease = kept.slice().lease().number();
+                    (self.on_trouble)(&format!("lease {lease}: {error}"));
+                }
+            }
+        }
+        done
     }
 
     /// Tells the ledger everything that happened to a slice.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::budget::{
     AttemptEnd, AttemptRow, Changes, LeaseId, LeaseRow, Rows, ScopeId, ScopeRow, Store, StoreError,
-    Wanted,
+    Wanted, names_in,
 };
 use crate::id::{AttemptId, OwnerId, RunId};
 use crate::ledger::access::{AnyRow, EachRow, Ledger, Moment, ReadLedger, RowSource};
@@ -236,6 +236,12 @@ impl Ledger for MemoryLedger {
 impl ReadLedger for MemoryLedger {
     fn scopes(&self) -> Result<Vec<ScopeRow>, StoreError> {
         Ok(self.kept()?.scopes.values().cloned().collect())
+    }
+
+    fn upper_scopes(&self, levels: usize) -> Result<Vec<ScopeRow>, StoreError> {
+        let kept = self.kept()?;
+        let upper = kept.scopes.values().filter(|row| names_in(&row.path).count() <= levels);
+        Ok(upper.cloned().collect())
     }
 
     fn scope_by_path(&self, path: &str) -> Result<Option<ScopeRow>, StoreError> {

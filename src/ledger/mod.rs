@@ -7,6 +7,7 @@
 
 mod access;
 mod borrowed;
+mod boxed;
 mod check;
 mod clock;
 mod columns;
@@ -24,10 +25,12 @@ mod opening;
 mod owner;
 mod postgres;
 mod reconcile;
+mod remembered;
 mod runs;
 mod schema;
 mod select;
 mod sqlite;
+mod sync;
 mod upsert;
 mod verify;
 

@@ -30,9 +30,9 @@ pub struct OwnerRow {
 pub enum Liveness {
     /// It holds its lock.
     Alive,
-    /// Its lock is gone, and a process cannot lose that while it lives.
+    /// It admits nothing any more.
     Dead,
-    /// Its connection is gone: it died, or it cannot be reached and may go on.
+    /// It cannot be reached, and may go on for a while.
     Silent,
 }
 

@@ -99,6 +99,7 @@ CREATE TABLE leases (
     left_billed_tokens INTEGER NOT NULL,
     left_output_tokens INTEGER NOT NULL,
     left_requests INTEGER NOT NULL,
+    taken INTEGER NOT NULL,               -- records of its borrower's journal
     held INTEGER NOT NULL,
     owner INTEGER
 ) STRICT;

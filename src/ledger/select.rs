@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde_json::Value;
 
-use crate::budget::{AttemptRow, LeaseId, LeaseRow, ScopeId, ScopeRow};
+use crate::budget::{AttemptRow, LeaseId, LeaseRow, ScopeId, ScopeRow, below, names_in};
 use crate::id::{AttemptId, OwnerId, RunId};
 use crate::ledger::access::{AnyRow, EachRow};
 use crate::ledger::columns::{
-    charge_at, count_of, end_of, instant, lease_number, limits_of, scope_id, scope_list_of, shared,
-    warned_of,
+    charge_at, count_of, end_of, instant, lease_number, limits_of, optional_text_at, scope_id,
+    scope_list_of, shared, text_at, warned_of,
 };
 use crate::ledger::entry_row::{Details, EntryFilter, EntryRow, Parts};
 use crate::ledger::failure::Fault;
@@ -46,7 +47,7 @@ macro_rules! leases_where {
     ($rest:literal) => {
         concat!(
             "SELECT id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens, \
-             left_requests, held, owner FROM leases ",
+             left_requests, held, owner, taken FROM leases ",
             $rest
         )
     };
@@ -131,6 +132,31 @@ impl Source for Connection {
 
 pub(super) fn every_scope(connection: &Connection) -> Result<Vec<ScopeRow>, Fault> {
     all(connection, scopes_where!("ORDER BY id"), [], scope_row)
+}
+
+/// Scopes with at most `levels` names in their paths. The index of paths has all that lies below a
+/// scope in one row, so it is passed over in one step, however much that is.
+pub(super) fn upper_scopes(connection: &Connection, levels: usize) -> Result<Vec<ScopeRow>, Fault> {
+    let (mut found, mut from) = (Vec::new(), String::new());
+    let next = scopes_where!("WHERE path >= ?1 ORDER BY path LIMIT 1");
+    while levels > 0
+        && let Some(row) = one(connection, next, [&from], scope_row)?
+    {
+        let names: Vec<&str> = names_in(&row.path).collect();
+        if names.len() <= levels {
+            // What comes next may not lie below it: `a - b` stands between `a` and `a / b`.
+            from = format!("{}\0", row.path);
+            found.push(row);
+        } else {
+            let upper: Vec<&str> = names.into_iter().take(levels).collect();
+            from = below(&upper);
+            // The first text after all that begin so.
+            from.pop();
+            from.push('!');
+        }
+    }
+    found.sort_unstable_by_key(|row| row.id);
+    Ok(found)
 }
 
 pub(super) fn every_attempt_in_flight(connection: &Connection) -> Result<Vec<AttemptRow>, Fault> {
@@ -304,36 +330,71 @@ fn lease_row(row: &Row<'_>) -> Result<LeaseRow, Fault> {
         windows: scope_list_of(&row.get::<_, String>(2)?)?,
         path: path.into(),
         left: charge_at(row, 3)?,
+        taken: count_of(row.get(9)?)?,
         held: row.get(7)?,
         owner: row.get::<_, Option<i64>>(8)?.map(count_of).transpose()?.map(OwnerId),
     })
 }
 
-pub(super) fn entry_row(row: &Row<'_>) -> Result<EntryRow, Fault> {
-    let sequence = count_of(row.get(0)?)?;
-    let wrong = |what: &str| Fault::Damaged(format!("entry {sequence} {what}"));
-    let details = match row.get::<_, Option<String>>(10)? {
-        None => Details::default(),
-        Some(text) => {
-            serde_json::from_str(&text).map_err(|_| wrong("has details that cannot be read"))?
+fn entry_row(row: &Row<'_>) -> Result<EntryRow, Fault> {
+    EntryReader::default().read(row)
+}
+
+/// Reads entries one after the other. Neighbours mostly share their agent and their details, so
+/// the last ones are kept.
+#[derive(Default)]
+pub(super) struct EntryReader {
+    agent: Option<Arc<str>>,
+    details_text: String,
+    details: Details,
+}
+
+impl EntryReader {
+    pub(super) fn read(&mut self, row: &Row<'_>) -> Result<EntryRow, Fault> {
+        let sequence = count_of(row.get(0)?)?;
+        let wrong = |what: &str| Fault::Damaged(format!("entry {sequence} {what}"));
+        let agent = same_or_new(&mut self.agent, optional_text_at(row, 5)?);
+        let nothing = Details::default();
+        let details = match optional_text_at(row, 10)? {
+            None => &nothing,
+            Some(text) => {
+                self.read_details(text).map_err(|_| wrong("has details that cannot be read"))?
+            }
+        };
+        let charge = match row.get_ref(6)? {
+            ValueRef::Null => None,
+            _ => Some(charge_at(row, 6)?),
+        };
+        let scope = row.get::<_, Option<i64>>(4)?.map(scope_id).transpose()?;
+        let parts = Parts {
+            name: text_at(row, 2)?,
+            attempt: optional_text_at(row, 3)?.map(|id| AttemptId(id.to_owned())),
+            scope,
+            agent: agent.clone(),
+            charge,
+            details,
+        };
+        let kind =
+            parts.kind().ok_or_else(|| wrong("lacks something, or is of an unknown kind"))?;
+        let (at, note) = (instant(row.get(1)?)?, row.get(11)?);
+        Ok(EntryRow { sequence, at, kind, scope, agent, note })
+    }
+
+    fn read_details(&mut self, text: &str) -> serde_json::Result<&Details> {
+        if self.details_text != text {
+            self.details = serde_json::from_str(text)?;
+            text.clone_into(&mut self.details_text);
         }
-    };
-    let charge = match row.get::<_, Option<String>>(6)? {
-        None => None,
-        Some(_) => Some(charge_at(row, 6)?),
-    };
-    let scope = row.get::<_, Option<i64>>(4)?.map(scope_id).transpose()?;
-    let agent: Option<Arc<str>> = row.get::<_, Option<String>>(5)?.map(shared);
-    let parts = Parts {
-        name: row.get(2)?,
-        attempt: row.get::<_, Option<String>>(3)?.map(AttemptId),
-        scope,
-        agent: agent.clone(),
-        charge,
-        details,
-    };
-    let kind = parts.kind().ok_or_else(|| wrong("lacks something, or is of an unknown kind"))?;
-    Ok(EntryRow { sequence, at: instant(row.get(1)?)?, kind, scope, agent, note: row.get(11)? })
+        Ok(&self.details)
+    }
+}
+
+/// `text`, shared with the last one where they are the same.
+fn same_or_new(last: &mut Option<Arc<str>>, text: Option<&str>) -> Option<Arc<str>> {
+    if last.as_deref() != text {
+        *last = text.map(Arc::from);
+    }
+    last.clone()
 }
 
 fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {

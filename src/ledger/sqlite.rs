@@ -19,6 +19,7 @@ use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::failure::{Fault, holds_something, is_busy};
 use crate::ledger::gather::{Source, gather};
 use crate::ledger::owner::{self, Claim, OwnerRow};
+use crate::ledger::remembered::Remembered;
 use crate::ledger::runs::RunRow;
 use crate::ledger::{opening, schema, select, upsert};
 
@@ -32,6 +33,7 @@ pub struct SqliteLedger {
     now: Clock,
     note: Option<String>,
     claim: Option<Claim>,
+    remembered: Remembered,
 }
 
 impl SqliteLedger {
@@ -55,7 +57,10 @@ impl SqliteLedger {
     fn of(opened: Result<Connection, Fault>, path: &Path, now: Clock) -> Result<Self, StoreError> {
         let path = path.to_owned();
         match opened {
-            Ok(connection) => Ok(Self { connection, path, now, note: None, claim: None }),
+            Ok(connection) => {
+                let remembered = Remembered::default();
+                Ok(Self { connection, path, now, note: None, claim: None, remembered })
+            }
             Err(fault) => Err(fault.told(path.display())),
         }
     }
@@ -90,11 +95,20 @@ impl SqliteLedger {
         &self.path
     }
 
+    /// Where the journals of borrowed slices lie.
+    pub fn journals(&self) -> PathBuf {
+        self.beside("-leases")
+    }
+
     /// Where the processes that hold something have their locks.
     fn locks(&self) -> PathBuf {
-        let mut folder = self.path.clone().into_os_string();
-        folder.push("-owners");
-        folder.into()
+        self.beside("-owners")
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(suffix);
+        path.into()
     }
 
     /// One transaction, whose `work` says whether there is something to keep.
@@ -165,8 +179,11 @@ impl Store for SqliteLedger {
     ) -> Result<(), StoreError> {
         let (now, note, locks) = (self.now, self.note.take(), self.locks());
         let mut claim = self.claim.take();
+        let mut remembered = std::mem::take(&mut self.remembered);
+        let mut kept = None;
         let done = self.within(|connection| {
-            let changes = work(gather(connection, wanted)?);
+            remembered.look(connection)?;
+            let changes = work(gather(&remembered.over(connection), wanted)?);
             if changes.is_empty() {
                 return Ok(false);
             }
@@ -177,14 +194,25 @@ impl Store for SqliteLedger {
                 if claim.is_none() {
                     claim = Some(Claim::take(&locks, now())?);
                 }
-                let write = |claim: &Claim| upsert::write_owner(connection, claim.token(), now());
-                own = claim.as_ref().map(write).transpose()?;
+                own = match (&claim, remembered.own()) {
+                    (Some(claim), None) => {
+                        Some(upsert::write_owner(connection, claim.token(), now())?)
+                    }
+                    (_, own) => own,
+                };
             }
-            upsert::write(connection, &changes, own, now(), note.as_deref())?;
+            let first = remembered.next_sequence();
+            let stamp = upsert::Stamp { own, at: now(), note: note.as_deref() };
+            let next = upsert::write(connection, &changes, first, stamp)?;
+            kept = Some((changes, own, next));
             Ok(true)
         });
-        self.note = note;
-        self.claim = claim;
+        match (&done, kept) {
+            (Ok(()), Some((changes, own, next))) => remembered.learn(changes, own, next),
+            (Ok(()), None) => {}
+            (Err(_), _) => remembered.forget(),
+        }
+        (self.note, self.claim, self.remembered) = (note, claim, remembered);
         done.map_err(|fault| fault.told(self.path.display()))
     }
 }
@@ -220,6 +248,10 @@ impl ReadLedger for SqliteLedger {
         self.reading(select::every_scope)
     }
 
+    fn upper_scopes(&self, levels: usize) -> Result<Vec<ScopeRow>, StoreError> {
+        self.reading(|connection| select::upper_scopes(connection, levels))
+    }
+
     fn scope_by_path(&self, path: &str) -> Result<Option<ScopeRow>, StoreError> {
         self.reading(|connection| connection.scope_at(path))
     }
@@ -246,8 +278,9 @@ impl ReadLedger for SqliteLedger {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(select::ALL_ENTRIES)?;
             let mut rows = statement.query([])?;
+            let mut reader = select::EntryReader::default();
             while let Some(row) = rows.next()? {
-                if each(select::entry_row(row)?).is_break() {
+                if each(reader.read(row)?).is_break() {
                     break;
                 }
             }

@@ -40,10 +40,10 @@ RETURNING number";
 
 const LEASE: &str = "
 INSERT INTO leases (id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens,
-    left_requests, held, owner)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    left_requests, held, owner, taken)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (id) DO UPDATE SET left_usd_pico = ?4, left_billed_tokens = ?5, left_output_tokens = ?6,
-    left_requests = ?7, held = ?8";
+    left_requests = ?7, held = ?8, taken = ?10";
 
 /// A process that is known already keeps its number.
 const OWNER: &str = "
@@ -82,15 +82,24 @@ pub(super) fn write_owner(
     count_of(number).map(OwnerId)
 }
 
-/// Writes everything that `changes` holds; its entries come after those that are there. What has
-/// no owner yet becomes `own`.
+/// What a transaction says of everything that it writes.
+#[derive(Clone, Copy)]
+pub(super) struct Stamp<'a> {
+    /// Who holds what had no holder yet.
+    pub(super) own: Option<OwnerId>,
+    pub(super) at: Timestamp,
+    pub(super) note: Option<&'a str>,
+}
+
+/// Writes everything that `changes` holds; its entries come after those that are there, from
+/// `first` on where that is known. The number of the next entry.
 pub(super) fn write(
     connection: &Connection,
     changes: &Changes,
-    own: Option<OwnerId>,
-    at: Timestamp,
-    note: Option<&str>,
-) -> Result<(), Fault> {
+    first: Option<i64>,
+    stamp: Stamp<'_>,
+) -> Result<i64, Fault> {
+    let Stamp { own, at, note } = stamp;
     for row in &changes.scopes {
         write_scope(connection, row)?;
     }
@@ -105,13 +114,18 @@ pub(super) fn write(
     for row in &changes.leases {
         write_lease(connection, row, own)?;
     }
+    let mut next = first.map_or_else(|| next_sequence(connection), Ok)?;
+    for kind in &changes.entries {
+        write_entry(connection, (next, at), kind, &attempts, note)?;
+        next = next.saturating_add(1);
+    }
+    Ok(next)
+}
+
+fn next_sequence(connection: &Connection) -> Result<i64, Fault> {
     let mut last = connection.prepare_cached("SELECT max(sequence) FROM entries")?;
     let last: Option<i64> = last.query_row([], |row| row.get(0))?;
-    for (sequence, kind) in (last.map_or(0, |last| last.saturating_add(1))..).zip(&changes.entries)
-    {
-        write_entry(connection, (sequence, at), kind, &attempts, note)?;
-    }
-    Ok(())
+    Ok(last.map_or(0, |last| last.saturating_add(1)))
 }
 
 fn write_scope(connection: &Connection, row: &ScopeRow) -> Result<(), Fault> {
@@ -156,6 +170,7 @@ fn write_lease(connection: &Connection, row: &LeaseRow, own: Option<OwnerId>) ->
         left.3,
         row.held,
         owner_number(row.owner.or(own))?,
+        count(row.taken)?,
     ])?;
     Ok(())
 }

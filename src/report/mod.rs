@@ -7,6 +7,7 @@
 pub mod budget;
 pub mod diagnostics;
 pub mod entries;
+pub mod holdings;
 pub mod json;
 pub mod markdown;
 pub mod number;

@@ -1,8 +1,9 @@
 //! `flyball budget`, `ledger` and `runs`, and what a run leaves in the ledger.
 
-use flyball::budget::{Answer, Books, Charge, Limits, Operation};
+use flyball::budget::{Answer, Ask, Books, Bound, Charge, Limits, Operation, OutputCap, ScopeId};
+use flyball::id::AttemptId;
 use flyball::ledger::SqliteLedger;
-use flyball::money::Picodollars;
+use flyball::money::{Picodollars, Rate};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -34,6 +35,20 @@ fn run(program: &Program, more: &[&str]) -> Ended {
     program.run(&arguments)
 }
 
+/// A request that costs `charge`.
+fn one_request(attempt: &str, scope: ScopeId, charge: Charge) -> Ask {
+    Ask {
+        attempt: AttemptId(attempt.to_owned()),
+        scope,
+        windows: Vec::new(),
+        agent: None,
+        order: 0,
+        price: None,
+        bound: Bound { fixed: charge, output_rate: Rate::from_pico_per_token(0) },
+        cap: OutputCap { standing_tokens: 1, floor_tokens: 1 },
+    }
+}
+
 /// Spends in the day's window as a run that pays would.
 fn spend_today(program: &Program, usd: Picodollars) {
     let store = SqliteLedger::open(&ledger(program), Timestamp::now).unwrap();
@@ -44,19 +59,7 @@ fn spend_today(program: &Program, usd: Picodollars) {
     let opened = books.apply(&[Operation::Open { path, limits: Limits::NONE }]).unwrap();
     let Ok(Answer::Scope(scope)) = &opened.answers[0] else { panic!("{opened:?}") };
     let charge = Charge { usd, billed_tokens: 1, output_tokens: 0, requests: 1 };
-    let ask = flyball::budget::Ask {
-        attempt: flyball::id::AttemptId("real/1/1".to_owned()),
-        scope: *scope,
-        windows: Vec::new(),
-        agent: None,
-        order: 0,
-        price: None,
-        bound: flyball::budget::Bound {
-            fixed: charge,
-            output_rate: flyball::money::Rate::from_pico_per_token(0),
-        },
-        cap: flyball::budget::OutputCap { standing_tokens: 1, floor_tokens: 1 },
-    };
+    let ask = one_request("real/1/1", *scope, charge);
     let attempt = ask.attempt.clone();
     books.apply(&[Operation::Reserve(ask), Operation::Settle(attempt, charge)]).unwrap();
 }
@@ -214,4 +217,70 @@ fn a_ledger_that_cannot_be_used_says_why() {
     let ended = program.run(&["budget", "show"]);
     assert_eq!(ended.code, 6);
     assert!(ended.stderr.contains("schema 99"), "{}", ended.stderr);
+}
+
+/// What a process that is dead has reserved in the day's window.
+fn left_by_the_dead(program: &Program) {
+    let store = SqliteLedger::open(&ledger(program), Timestamp::now).unwrap();
+    let mut books = Books::new(store, 0);
+    let path = vec!["org".to_owned()];
+    let opened = books.apply(&[Operation::Open { path, limits: Limits::NONE }]).unwrap();
+    let Ok(Answer::Scope(scope)) = &opened.answers[0] else { panic!("{opened:?}") };
+    let usd = Picodollars::from_pico(2_500_000_000_000);
+    let charge = Charge { usd, billed_tokens: 1, output_tokens: 0, requests: 1 };
+    books.apply(&[Operation::Reserve(one_request("dead/1/1", *scope, charge))]).unwrap();
+}
+
+#[test]
+fn what_the_dead_hold_is_shown_and_freed_with_a_reason() {
+    let program = Program::new();
+    assert_eq!(program.run(&["budget", "set", "org", "20usd"]).code, 0);
+    let nothing = program.run(&["ledger", "reconcile"]);
+    assert_eq!((nothing.code, nothing.stdout.contains("nothing is held")), (0, true));
+    left_by_the_dead(&program);
+    let shown = program.run(&["ledger", "reconcile"]);
+    assert!(shown.stdout.contains("dead") && shown.stdout.contains("$2.50"), "{}", shown.stdout);
+    assert!(shown.stdout.lines().all(|line| line.len() <= 80), "{}", shown.stdout);
+    let listed = json(&program.run(&["ledger", "reconcile", "--format", "json"]));
+    assert_eq!(listed["holdings"][0]["requests"], 1);
+    // Without a reason nothing is freed.
+    let silent = program.run(&["ledger", "reconcile", "--as", "spent"]);
+    assert_eq!(silent.code, 2, "{}", silent.stderr);
+    let blank = program.run(&["ledger", "reconcile", "--as", "spent", "--reason", " "]);
+    assert_eq!(blank.code, 2, "{}", blank.stderr);
+    let nobody =
+        program.run(&["ledger", "reconcile", "--as", "spent", "--reason", "x", "--owner", "77"]);
+    assert_eq!(nobody.code, 2);
+    assert!(nobody.stderr.contains("no process with the number 77"), "{}", nobody.stderr);
+    let freed =
+        program.run(&["ledger", "reconcile", "--as", "unsent", "--reason", "it never left"]);
+    assert_eq!(freed.stdout, "reconciled 1 process: 1 request ended\n");
+    let entries = program.run(&["ledger", "show"]);
+    assert!(entries.stdout.contains("it never left"), "{}", entries.stdout);
+    let again = program.run(&["ledger", "reconcile", "--as", "spent", "--reason", "again"]);
+    assert_eq!(again.stdout, "nothing is held by the dead\n");
+    assert_eq!(program.run(&["ledger", "verify"]).code, 0);
+}
+
+#[test]
+fn what_the_living_hold_is_theirs() {
+    let program = Program::new();
+    assert_eq!(program.run(&["budget", "set", "org", "20usd"]).code, 0);
+    let store = SqliteLedger::open(&ledger(&program), Timestamp::now).unwrap();
+    let mut books = Books::new(store, 0);
+    let path = vec!["org".to_owned()];
+    let opened = books.apply(&[Operation::Open { path, limits: Limits::NONE }]).unwrap();
+    let Ok(Answer::Scope(scope)) = &opened.answers[0] else { panic!("{opened:?}") };
+    let usd = Picodollars::from_pico(1_000_000_000_000);
+    let charge = Charge { usd, billed_tokens: 1, output_tokens: 0, requests: 1 };
+    books.apply(&[Operation::Reserve(one_request("live/1/1", *scope, charge))]).unwrap();
+    let shown = json(&program.run(&["ledger", "reconcile", "--format", "json"]));
+    assert_eq!(shown["holdings"][0]["state"], "alive");
+    let owner = shown["holdings"][0]["owner"].to_string();
+    let arguments = ["ledger", "reconcile", "--as", "spent", "--reason", "x", "--owner", &owner];
+    let refused = program.run(&arguments);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("is alive"), "{}", refused.stderr);
+    let all = program.run(&["ledger", "reconcile", "--as", "spent", "--reason", "x"]);
+    assert_eq!(all.stdout, "nothing is held by the dead\n");
 }

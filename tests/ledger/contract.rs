@@ -1,7 +1,8 @@
 //! What every ledger does, whichever it is.
 
 use flyball::budget::{
-    Admission, AttemptEnd, Books, Charge, EntryKind, Limits, Operation, ScopeId, StoreError,
+    Admission, AttemptEnd, Books, Charge, EntryKind, Limits, Operation, ScopeId, ScopeRow,
+    StoreError,
 };
 use flyball::id::RunId;
 use flyball::ledger::{EntryFilter, Ledger, ReadLedger, RunRow, verify};
@@ -14,6 +15,7 @@ use super::stand::{
 
 on_every_stand!(
     scopes_are_opened_once_and_found_by_their_path,
+    upper_scopes_are_those_with_short_paths,
     what_one_process_reserved_another_cannot,
     settling_is_idempotent_across_reopening,
     a_settle_after_a_release_is_charged_in_full,
@@ -52,6 +54,27 @@ fn scopes_are_opened_once_and_found_by_their_path<S: Stand>() {
     let found = a.store().scope_by_path("project shop / run 8").unwrap().unwrap();
     assert_eq!(found, rows[2]);
     assert_eq!(a.store().scope_by_path("run 8").unwrap(), None);
+}
+
+fn upper_scopes_are_those_with_short_paths<S: Stand>() {
+    let stand = S::new();
+    let mut books = stand.books();
+    // Names that sort before, between and after what lies below their neighbours.
+    let names = ["a", "a - b", "a !", "a 0", "a/b", "ä", "", "!", "b"];
+    for first in names {
+        for second in names {
+            for third in ["run 1", "!", "ä / deep"] {
+                open(&mut books, &["org", first, second, third], Limits::NONE);
+            }
+        }
+        open(&mut books, &[first, "x", "y"], Limits::NONE);
+    }
+    let every = books.store().scopes().unwrap();
+    for levels in 0..=5 {
+        let short = |row: &&ScopeRow| row.path.split(" / ").count() <= levels;
+        let expected: Vec<ScopeRow> = every.iter().filter(short).cloned().collect();
+        assert_eq!(books.store().upper_scopes(levels).unwrap(), expected, "{levels} levels");
+    }
 }
 
 fn what_one_process_reserved_another_cannot<S: Stand>() {

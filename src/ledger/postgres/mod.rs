@@ -21,9 +21,11 @@ mod write;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
 use crate::budget::{AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted};
@@ -33,7 +35,7 @@ use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::failure::Fault;
-use crate::ledger::owner::OwnerRow;
+use crate::ledger::owner::{Liveness, OwnerRow};
 use crate::ledger::postgres::locked::Locked;
 use crate::ledger::postgres::schema::{not_newer, version_question};
 use crate::ledger::postgres::server::Server;
@@ -114,13 +116,20 @@ impl PostgresLedger {
 
     /// The same with another wait: for other processes that write, and for the server to be there.
     #[must_use]
-    pub fn with_wait(self, wait: Duration) -> Self {
-        Self { wait, ..self }
+    pub fn with_wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
     }
 
     /// Host and database in words, such as "Postgres database `shop` at db.example:5432".
     pub fn place(&self) -> &str {
         self.server.place()
+    }
+
+    /// Where the journals of borrowed slices lie, below the folder of what flyball remembers on a
+    /// machine.
+    pub fn journals(&self) -> PathBuf {
+        PathBuf::from(format!("postgres-{:x}-leases", Sha256::digest(self.place())))
     }
 
     /// Whether the tables are there; made where `create` is set.
@@ -311,6 +320,15 @@ impl PostgresLedger {
     }
 }
 
+impl Drop for PostgresLedger {
+    /// Who cannot say that it ends is found silent, and dead a while later.
+    fn drop(&mut self) {
+        if let (Some(own), Some(session)) = (self.own.get(), self.session.take()) {
+            let _silent = claim::end(&session, own, self.wait);
+        }
+    }
+}
+
 impl Store for PostgresLedger {
     fn transact(
         &mut self,
@@ -338,6 +356,10 @@ impl Ledger for PostgresLedger {
 impl ReadLedger for PostgresLedger {
     fn scopes(&self) -> Result<Vec<ScopeRow>, StoreError> {
         self.read(select::every_scope(), select::scope_row)
+    }
+
+    fn upper_scopes(&self, levels: usize) -> Result<Vec<ScopeRow>, StoreError> {
+        self.read(select::upper_scopes(levels), select::scope_row)
     }
 
     fn scope_by_path(&self, path: &str) -> Result<Option<ScopeRow>, StoreError> {
@@ -377,7 +399,17 @@ impl ReadLedger for PostgresLedger {
     }
 
     fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
-        self.read(select::owners(), select::owner_row)
+        let owners = self.read(select::owners(), select::owner_row)?;
+        let silent = owners.iter().filter(|owner| owner.liveness == Liveness::Silent);
+        let silent: Vec<OwnerId> = silent.map(|owner| owner.id).collect();
+        if !silent.is_empty()
+            && let Some(session) = self.session.take()
+            && claim::seem_silent(&session, &silent, self.wait).is_ok()
+        {
+            // Who may not write this down sees them silent for ever, which frees nothing.
+            self.session.replace(Some(session));
+        }
+        Ok(owners)
     }
 
     fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError> {

@@ -83,6 +83,7 @@ CREATE TABLE flyball.leases (
     left_billed_tokens BIGINT NOT NULL,
     left_output_tokens BIGINT NOT NULL,
     left_requests BIGINT NOT NULL,
+    taken BIGINT NOT NULL,                -- records of its borrower's journal
     held BOOLEAN NOT NULL,
     owner BIGINT
 );
@@ -93,7 +94,8 @@ CREATE TABLE flyball.owners (
     token TEXT NOT NULL UNIQUE,           -- names one opening of the ledger
     host TEXT NOT NULL,
     process BIGINT NOT NULL,
-    since_milliseconds BIGINT NOT NULL
+    since_milliseconds BIGINT NOT NULL,
+    silent_since_milliseconds BIGINT      -- when it was first seen without its lock, or 0: it ended
 );
 CREATE TABLE flyball.entries (
     sequence BIGINT PRIMARY KEY,          -- from 0, without gaps

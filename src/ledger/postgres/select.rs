@@ -14,7 +14,7 @@ use crate::ledger::columns::{count_of, dollars_of, end_of, limits_of, scope_id, 
 use crate::ledger::entry_row::{Details, EntryFilter, EntryRow, Parts};
 use crate::ledger::failure::Fault;
 use crate::ledger::owner::{Liveness, OwnerRow};
-use crate::ledger::postgres::claim::OWNERS;
+use crate::ledger::postgres::claim::{OWNERS, SILENCE_MILLISECONDS};
 use crate::ledger::postgres::session::Question;
 use crate::ledger::runs::RunRow;
 
@@ -48,7 +48,7 @@ macro_rules! leases {
     ($rest:literal) => {
         concat!(
             "SELECT id, path, windows, left_usd_pico::text, left_billed_tokens, \
-             left_output_tokens, left_requests, held, owner FROM flyball.leases ",
+             left_output_tokens, left_requests, held, owner, taken FROM flyball.leases ",
             $rest
         )
     };
@@ -80,6 +80,13 @@ pub(super) fn every_scope() -> Question {
     Question::new(scopes!("ORDER BY id"))
 }
 
+/// Those with at most `levels` names in their paths.
+pub(super) fn upper_scopes(levels: usize) -> Question {
+    let sql =
+        scopes!("WHERE greatest(cardinality(string_to_array(path, ' / ')), 1) <= $1 ORDER BY id");
+    Question::new(sql).number(i64::try_from(levels).unwrap_or(i64::MAX))
+}
+
 pub(super) fn scope_at(path: &str) -> Question {
     Question::new(scopes!("WHERE path = $1")).text(path.to_owned())
 }
@@ -107,7 +114,8 @@ pub(super) fn owners() -> Question {
                     AND database = (SELECT oid FROM pg_catalog.pg_database \
                         WHERE datname = current_database()) \
                     AND classid = $1::bigint::oid AND objid = owners.id::oid AND objsubid = 2 \
-                    AND granted) \
+                    AND granted), silent_since_milliseconds, \
+                    (extract(epoch FROM clock_timestamp()) * 1000)::bigint \
                 FROM flyball.owners AS owners \
                 WHERE id IN (SELECT owner FROM flyball.attempts WHERE state = 0) \
                 OR id IN (SELECT owner FROM flyball.leases WHERE held) ORDER BY id";
@@ -117,8 +125,12 @@ pub(super) fn owners() -> Question {
 pub(super) fn owner_row(row: &Row) -> Result<OwnerRow, Fault> {
     let process: i64 = get(row, 2)?;
     let wrong = |_| Fault::Damaged(format!("{process} is not the number of a process"));
-    // A connection can be lost by who lives.
-    let liveness = if get(row, 4)? { Liveness::Alive } else { Liveness::Silent };
+    let (silent_since, now): (Option<i64>, i64) = (get(row, 5)?, get(row, 6)?);
+    let liveness = match (get(row, 4)?, silent_since) {
+        (true, _) => Liveness::Alive,
+        (false, Some(since)) if now.saturating_sub(since) >= SILENCE_MILLISECONDS => Liveness::Dead,
+        (false, _) => Liveness::Silent,
+    };
     Ok(OwnerRow {
         id: owner_id(get(row, 0)?)?,
         host: get(row, 1)?,
@@ -283,6 +295,7 @@ pub(super) fn lease_row(row: &Row) -> Result<LeaseRow, Fault> {
         windows: scope_ids(get(row, 2)?)?,
         path: path.into(),
         left: charge_at(row, 3)?,
+        taken: count_of(get(row, 9)?)?,
         held: get(row, 7)?,
         owner: get::<Option<i64>>(row, 8)?.map(owner_id).transpose()?,
     })
@@ -303,13 +316,14 @@ pub(super) fn entry_row(row: &Row) -> Result<EntryRow, Fault> {
     };
     let scope = get::<Option<i64>>(row, 4)?.map(scope_id).transpose()?;
     let agent: Option<Arc<str>> = get::<Option<String>>(row, 5)?.map(shared);
+    let name: String = get(row, 2)?;
     let parts = Parts {
-        name: get(row, 2)?,
+        name: &name,
         attempt: get::<Option<String>>(row, 3)?.map(AttemptId),
         scope,
         agent: agent.clone(),
         charge,
-        details,
+        details: &details,
     };
     let kind = parts.kind().ok_or_else(|| wrong("lacks something, or is of an unknown kind"))?;
     let at = instant(get(row, 1)?)?;

@@ -40,7 +40,7 @@ macro_rules! attempt_columns {
 macro_rules! lease_columns {
     () => {
         "id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens, left_requests, \
-         held, owner"
+         held, owner, taken"
     };
 }
 
@@ -97,7 +97,7 @@ FROM json_populate_recordset(NULL::flyball.attempts, $1::text::json) AS row WHER
 const UPDATE_LEASES: &str = "
 UPDATE flyball.leases AS kept SET left_usd_pico = row.left_usd_pico,
     left_billed_tokens = row.left_billed_tokens, left_output_tokens = row.left_output_tokens,
-    left_requests = row.left_requests, held = row.held
+    left_requests = row.left_requests, held = row.held, taken = row.taken
 FROM json_populate_recordset(NULL::flyball.leases, $1::text::json) AS row WHERE kept.id = row.id";
 
 /// Numbers of slices go on after those that were copied.
@@ -239,6 +239,7 @@ struct LeaseColumns<'a> {
     left_billed_tokens: i64,
     left_output_tokens: i64,
     left_requests: i64,
+    taken: i64,
     held: bool,
     owner: Option<OwnerId>,
 }
@@ -254,6 +255,7 @@ impl<'a> LeaseColumns<'a> {
             left_billed_tokens: count(row.left.billed_tokens)?,
             left_output_tokens: count(row.left.output_tokens)?,
             left_requests: count(row.left.requests)?,
+            taken: count(row.taken)?,
             held: row.held,
             owner: row.owner.or(own),
         })

@@ -34,7 +34,23 @@ fn a_process_is_alive_while_its_connection_is_and_silent_afterwards() {
     assert_eq!(seen(), [Liveness::Silent]);
     admitted(&mut holder, ask("c", run, 5));
     assert_eq!(seen(), [Liveness::Alive]);
-    drop(holder);
+    // Silent for a minute, it has stopped or comes back.
     database.sql(cut);
     assert_eq!(seen(), [Liveness::Silent]);
+    let since = |ago: u64| {
+        let sql = "UPDATE flyball.owners SET silent_since_milliseconds =";
+        database.sql(&format!("{sql} silent_since_milliseconds - {ago} WHERE id = 2"));
+    };
+    since(50_000);
+    assert_eq!(seen(), [Liveness::Silent]);
+    since(10_000);
+    assert_eq!(seen(), [Liveness::Dead]);
+    admitted(&mut holder, ask("d", run, 5));
+    assert_eq!(seen(), [Liveness::Alive]);
+    database.sql(cut);
+    assert_eq!(seen(), [Liveness::Silent]);
+    // It says so when it ends.
+    admitted(&mut holder, ask("e", run, 5));
+    drop(holder);
+    assert_eq!(seen(), [Liveness::Dead]);
 }

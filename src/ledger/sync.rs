@@ -1,0 +1,11 @@
+//! The locks of what many threads draw from at once. With the feature `shuttle` they are those of a
+//! scheduler that tries one interleaving after another.
+
+#[cfg(not(feature = "shuttle"))]
+pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, atomic::AtomicU64};
+
+#[cfg(feature = "shuttle")]
+pub(super) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, atomic::AtomicU64};
+
+pub(super) use std::sync::PoisonError;
+pub(super) use std::sync::atomic::Ordering;
