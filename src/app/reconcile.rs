@@ -1,5 +1,7 @@
 //! `flyball ledger reconcile`.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::books::OpenLedger;
@@ -141,11 +143,9 @@ fn tell(done: &Reconciled, processes: usize, format: PlainFormat) -> Result<(), 
     );
     if leases > 0 {
         let slices = plural(leases as u64, "slice", "slices");
-        text += &format!(
-            ", {slices} back; {} of it free again, {} written off as spent",
-            dollars(given_back.usd),
-            dollars(written_off.usd)
-        );
+        let (free, spent) = (dollars(given_back.usd), dollars(written_off.usd));
+        let _ =
+            write!(text, ", {slices} back; {free} of it free again, {spent} written off as spent");
     }
     output::print(&(text + "\n"))
 }

@@ -196,7 +196,9 @@ impl<S: Store> Books<S> {
                 }
                 Operation::TakeDown(lease, _, records) => {
                     wanted.leases.insert(*lease);
-                    records.iter().for_each(|record| wanted.record(record));
+                    for record in records {
+                        wanted.record(record);
+                    }
                 }
                 Operation::Draw(lease, drawn) => {
                     wanted.leases.insert(*lease);

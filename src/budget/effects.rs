@@ -75,13 +75,11 @@ impl Balance {
     /// Settled, and held for requests in flight and leased slices, in `unit`: picodollars or a
     /// count.
     pub fn taken(&self, unit: Unit) -> (i128, i128) {
-        match unit {
-            Unit::Agents => (self.agents_settled.into(), self.agents_reserved.into()),
-            _ => {
-                let held = self.reserved.get(unit).saturating_add(self.leased.get(unit));
-                (self.settled.get(unit), held)
-            }
+        if unit == Unit::Agents {
+            return (self.agents_settled.into(), self.agents_reserved.into());
         }
+        let held = self.reserved.get(unit).saturating_add(self.leased.get(unit));
+        (self.settled.get(unit), held)
     }
 
     /// The limits that are left to what comes now: settled and held taken off, at least zero.

@@ -165,7 +165,7 @@ impl Account {
             return Err(AccountError::JournalGap { lease: lease.0, taken: known.taken, from });
         };
         let before = usize::try_from(before).unwrap_or(usize::MAX);
-        let new = records.get(before..).unwrap_or_default();
+        let new = records.get(before..).unwrap_or(&[]);
         let done = new.iter().map(|record| self.take_down_one(lease, record)).collect();
         if let Some(known) = self.leases.get_mut(&lease) {
             known.taken = known.taken.saturating_add(new.len() as u64);

@@ -131,10 +131,9 @@ impl JournalReader {
 
     fn buffered(&mut self) -> Option<Record> {
         let rest = self.buffer.get(self.start..)?;
-        let (head, body) = rest.split_first_chunk::<HEAD_BYTES>()?;
-        let [a, b, c, d, e, f, g, h] = *head;
-        let bytes = u32::from_le_bytes([a, b, c, d]);
-        let checksum = u32::from_le_bytes([e, f, g, h]);
+        let (bytes, rest) = rest.split_first_chunk()?;
+        let (checksum, body) = rest.split_first_chunk()?;
+        let (bytes, checksum) = (u32::from_le_bytes(*bytes), u32::from_le_bytes(*checksum));
         let bytes =
             usize::try_from(Some(bytes).filter(|bytes| *bytes <= RECORD_BYTES_MAX)?).ok()?;
         let body = body.get(..bytes)?;

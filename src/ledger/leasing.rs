@@ -380,7 +380,12 @@ impl Shared {
             }
             match kept.look(&self.commit, &self.terms, Instant::now()) {
                 Ok(Kept::Out) => {}
-                Ok(Kept::Back) => lock(&path).slice = None,
+                Ok(Kept::Back) => {
+                    let mut state = lock(&path);
+                    state.slice = None;
+                    // Who waited for it, perhaps in another process, comes first.
+                    state.refused_until = Some(Instant::now() + REFUSED_FOR);
+                }
                 Err(error) => {
                     done = false;
                     let lease = kept.slice().lease().number();

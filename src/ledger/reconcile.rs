@@ -151,16 +151,16 @@ fn take_back<S: Ledger>(
     };
     let Some(left) = still_out(books)? else { return Ok(()) };
     let unknown = remains.unwritten.min(left);
+    let mut last = Vec::new();
     if !unknown.is_zero() {
         let attempt = AttemptId(format!("lease-{}/unwritten", lease.id.number()));
         let drawn = Drawn { attempt: attempt.clone(), agent: None, price: None, charge: unknown };
-        apply(books, &[Operation::Draw(lease.id, drawn), Operation::Expire(attempt)])?;
-        done.written_off += unknown;
+        last.extend([Operation::Draw(lease.id, drawn), Operation::Expire(attempt)]);
     }
-    if let Some(left) = still_out(books)? {
-        done.given_back += left;
-    }
-    apply(books, &[Operation::GiveBack(lease.id)])?;
+    last.push(Operation::GiveBack(lease.id));
+    apply(books, &last)?;
+    done.written_off += unknown;
+    done.given_back += left.minus(unknown);
     done.leases += 1;
     Ok(())
 }

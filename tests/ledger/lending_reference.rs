@@ -269,8 +269,8 @@ impl<S: Stand> World<S> {
         let ask = LeaseAsk { scope, windows, bound, bounds };
         let lent = Borrower::lent(&mut self.books[hand], ask);
         if let Some(borrower) = &lent {
-            let left = borrower.slice.left();
-            let out = Out { hand, left, held: true, taken: 0, fenced: false };
+            let out =
+                Out { hand, left: borrower.slice.left(), held: true, taken: 0, fenced: false };
             assert!(self.slices.insert(borrower.lease(), out).is_none(), "a number came twice");
         }
         self.borrowers[hand] = lent;
@@ -320,9 +320,8 @@ impl<S: Stand> World<S> {
                 borrower.shrink(&attempt, truth.charge);
             }
             Op::Extend { by, .. } => {
-                if borrower.extend(&attempt, ends::all_units(by)) {
-                    truth.charge += ends::all_units(by);
-                }
+                let granted = borrower.extend(&attempt, ends::all_units(by));
+                truth.charge += if granted { ends::all_units(by) } else { Charge::ZERO };
             }
             Op::Release { .. } => {
                 (truth.charge, truth.open) = (Charge::ZERO, false);

@@ -5,7 +5,7 @@ use flyball::budget::{
 };
 use flyball::id::AttemptId;
 
-use super::shelf::{Shelf, key_of, usd};
+use super::tables::{Tables, key_of, usd};
 use super::{BOUNDS_USD, Rule, SHRUNK_USD, USED_USD, dollars};
 use crate::ledger::stand::{ask, id};
 
@@ -29,9 +29,8 @@ pub(super) struct Process {
     pub(super) requests: Vec<Request>,
     /// What each request truly took, or may take.
     pub(super) took: Vec<i128>,
-    pub(super) dead: bool,
-    /// Whether records were lost with it.
-    pub(super) lost: bool,
+    /// So many records were lost when it died.
+    pub(super) dead: Option<usize>,
     /// It was told that somebody waits.
     pub(super) recalled: bool,
     /// An operator took it for dead.
@@ -53,17 +52,17 @@ impl Process {
         id(&format!("{}{request}", self.number))
     }
 
-    fn ask(&self, request: usize, shelf: &Shelf) -> Ask {
-        let mut ask = ask(&self.attempt(request).0, shelf.run().id, 0);
+    fn ask(&self, request: usize, tables: &Tables) -> Ask {
+        let mut ask = ask(&self.attempt(request).0, tables.run().id, 0);
         ask.bound.fixed = dollars(BOUNDS_USD[request]);
         (ask.cap.standing_tokens, ask.cap.floor_tokens) = (0, 0);
         ask
     }
 
-    pub(super) fn lend(&mut self, shelf: &mut Shelf) {
-        let scope = shelf.run().id;
+    pub(super) fn lend(&mut self, tables: &mut Tables) {
+        let scope = tables.run().id;
         let ask = LeaseAsk { scope, windows: Vec::new(), bound: dollars(1), bounds: 500 };
-        let applied = shelf.apply(&[Operation::Lend(ask)]);
+        let applied = tables.apply(&[Operation::Lend(ask)]);
         if let Ok(Answer::Lent(Some(lent))) = applied.answers[0] {
             self.slice = Some(Slice::new(lent.lease, lent.slice));
             self.lent = usd(lent.slice);
@@ -75,8 +74,8 @@ impl Process {
     }
 
     /// Draws, or promises first: the promise is on the disk before it counts.
-    pub(super) fn draw(&mut self, request: usize, shelf: &Shelf, rule: Rule) -> bool {
-        let ask = self.ask(request, shelf);
+    pub(super) fn draw(&mut self, request: usize, tables: &Tables, rule: Rule) -> bool {
+        let ask = self.ask(request, tables);
         let Some(slice) = &mut self.slice else { return false };
         let (answer, record) = match slice.draw(&ask) {
             (SliceAnswer::Unpromised(charge), _) if rule == Rule::DrawsUnpromised => {
@@ -101,9 +100,9 @@ impl Process {
     }
 
     /// Whether the ledger has taken down more than it knows to have sent.
-    pub(super) fn sent_again(&self, shelf: &Shelf) -> bool {
-        let its = self.slice.as_ref().map(|slice| shelf.leases[&slice.lease()].taken);
-        !self.dead && !self.fenced && its.is_some_and(|taken| taken > self.sent as u64)
+    pub(super) fn sent_again(&self, tables: &Tables) -> bool {
+        let its = self.slice.as_ref().map(|slice| tables.leases[&slice.lease()].taken);
+        self.dead.is_none() && !self.fenced && its.is_some_and(|taken| taken > self.sent as u64)
     }
 
     /// Takes back what is promised and not drawn; `false` where there is nothing.
@@ -116,11 +115,11 @@ impl Process {
     }
 
     /// Whether its slice holds, and paid for, no more than was lent.
-    pub(super) fn pays_within(&self, shelf: &Shelf) -> bool {
+    pub(super) fn pays_within(&self, tables: &Tables) -> bool {
         let Some(lease) = self.slice.as_ref().map(Slice::lease) else { return true };
-        let its = shelf.attempts.values().filter(|row| row.lease == Some(lease));
+        let its = tables.attempts.values().filter(|row| row.lease == Some(lease));
         let paid: i128 = its.map(|row| usd(row.charge)).sum();
-        paid + usd(shelf.leases[&lease].left) <= self.lent
+        paid + usd(tables.leases[&lease].left) <= self.lent
     }
 
     pub(super) fn shrink(&mut self, request: usize) {
@@ -138,12 +137,12 @@ impl Process {
     }
 
     /// What it sends next; with the return of its slice, once it has ended that.
-    pub(super) fn batch(&self, rule: Rule, shelf: &Shelf) -> Vec<Operation> {
+    pub(super) fn batch(&self, rule: Rule, tables: &Tables) -> Vec<Operation> {
         let Some(slice) = &self.slice else { return Vec::new() };
         let lease = slice.lease();
         let from = match rule {
             // As if nobody had numbered the records.
-            Rule::TakesDownAgain => shelf.leases[&lease].taken,
+            Rule::TakesDownAgain => tables.leases[&lease].taken,
             _ => self.sent as u64,
         };
         let records = self.journal[self.sent..self.written].to_vec();
@@ -174,17 +173,17 @@ impl Process {
     }
 
     /// What it took that the ledger cannot have heard of, because it was taken for dead.
-    pub(super) fn unheard(&self, shelf: &Shelf) -> i128 {
-        let known = |request: usize| shelf.charged(&self.attempt(request));
+    pub(super) fn unheard(&self, tables: &Tables) -> i128 {
+        let known = |request: usize| tables.charged(&self.attempt(request));
         let beyond = (0..self.took.len()).map(|it| (self.took[it] - known(it)).max(0)).sum();
         if self.fenced { beyond } else { 0 }
     }
 
     pub(super) fn key(&self, key: &mut Vec<i128>) {
-        let flags = [self.dead, self.lost, self.recalled, self.fenced, self.over];
+        let flags = [self.dead.is_some(), self.recalled, self.fenced, self.over];
         key.extend(flags.map(i128::from));
         key.extend([self.written, self.sent, self.read, self.journal.len()].map(|n| n as i128));
-        key.push(self.reconciled.into());
+        key.extend([i128::from(self.reconciled), self.dead.is_some_and(|lost| lost > 0).into()]);
         key.extend(self.requests.iter().map(|request| *request as i128));
         key.extend(&self.took);
         self.journal.iter().for_each(|record| key_of(record, key));

@@ -135,12 +135,12 @@ impl<S: Stand> World<S> {
     pub(super) fn check(&self, before: &[[i128; 4]]) {
         let ledger = self.books[PLAIN].reader();
         let rows = ledger.scopes().unwrap();
-        for scope in 0..4 {
+        for (scope, before) in before.iter().enumerate() {
             let row = rows.iter().find(|row| row.id == self.scopes[scope]).unwrap();
             let kept = [row.settled, row.reserved, row.leased].map(|charge| numbers(&charge));
             assert_eq!(kept, self.sums(scope), "{}", row.path);
             let (taken, limit) = (self.taken(scope), i128::from(self.limits[scope]));
-            let explained = before[scope][0] + self.beyond.usd.pico();
+            let explained = before[0] + self.beyond.usd.pico();
             assert!(taken[0] <= limit.max(explained), "{} passes its limit", row.path);
             let its = self.truth.values().filter(|truth| CHARGED[truth.hand].contains(&scope));
             let took: Vec<[i128; 4]> = its.map(|truth| numbers(&truth.charge)).collect();

@@ -9,13 +9,13 @@ use flyball::budget::{
 use flyball::id::AttemptId;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct Tables {
     pub(super) scopes: BTreeMap<ScopeId, ScopeRow>,
     pub(super) attempts: BTreeMap<AttemptId, AttemptRow>,
     pub(super) leases: BTreeMap<LeaseId, LeaseRow>,
 }
 
-impl Store for Shelf {
+impl Store for Tables {
     fn transact(
         &mut self,
         _: &Wanted,
@@ -36,7 +36,7 @@ impl Store for Shelf {
     }
 }
 
-impl Shelf {
+impl Tables {
     /// One transaction of the real books over these rows.
     pub(super) fn apply(&mut self, batch: &[Operation]) -> Applied {
         let mut books = Books::new(std::mem::take(self), usize::MAX);
@@ -73,7 +73,7 @@ impl Shelf {
             == [sum(AttemptEnd::Closed), sum(AttemptEnd::Reserved), leased]
     }
 
-    /// What tells two shelves apart.
+    /// What tells two ledgers apart.
     pub(super) fn key(&self, key: &mut Vec<i128>) {
         let row = self.run();
         key.extend([row.settled, row.reserved, row.leased].map(usd));
