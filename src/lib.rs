@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod effort;
 pub mod gate;
 pub mod id;
+pub mod ledger_place;
 pub mod money;
 pub mod role;
 pub mod seed;

@@ -5,6 +5,7 @@ mod bad_scripts;
 mod inputs;
 mod ledger;
 mod lists;
+mod postgres;
 mod program;
 mod runs;
 mod scope;

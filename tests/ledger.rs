@@ -2,6 +2,7 @@
 
 mod borrower;
 mod contract;
+mod copy;
 mod desk;
 mod export;
 mod failures;
@@ -18,6 +19,7 @@ mod lending_reference;
 mod model;
 mod older_schema;
 mod operations;
+pub(crate) mod postgres;
 mod reconcile;
 mod slices;
 mod stand;

@@ -13,43 +13,78 @@ use super::standing::Standing;
 use crate::budget::{Answer, Books, Limits, Operation, ScopeId, StoreError};
 use crate::cli::ledger::LedgerFlag;
 use crate::ledger::{
-    self, Holding, Ledger, ReadLedger, ReconcileError, Reconciled, SqliteLedger, Verdict,
+    self, Copied, CopyError, Holding, Ledger, PostgresLedger, ReconcileError, Reconciled,
+    SqliteLedger, Verdict,
 };
+use crate::ledger_place::LedgerPlace;
 
 /// An open ledger.
 pub(super) struct OpenLedger {
-    books: Books<SqliteLedger>,
+    books: Books<Box<dyn Ledger>>,
+    /// Where the journals of slices lie that processes of this machine have borrowed.
+    journals: Option<PathBuf>,
 }
 
 impl OpenLedger {
     /// The ledger in force; made where there is none.
     pub(super) fn create(flag: &LedgerFlag, context: &Context) -> Result<Self, AppError> {
-        Self::open(&place(flag, context)?)
+        Self::at(&place(flag, context)?, context)
+    }
+
+    /// The ledger at `place`; made where there is none.
+    pub(super) fn at(place: &LedgerPlace, context: &Context) -> Result<Self, AppError> {
+        match place {
+            LedgerPlace::File(path) => Self::in_file(path),
+            LedgerPlace::Postgres(url) => {
+                let opened = PostgresLedger::open(url.secret(), Timestamp::now);
+                opened.map(|ledger| Self::in_postgres(ledger, context)).map_err(explain)
+            }
+        }
+    }
+
+    fn in_file(path: &Path) -> Result<Self, AppError> {
+        let ledger = SqliteLedger::open(path, Timestamp::now).map_err(explain)?;
+        let journals = Some(ledger.journals());
+        // Commands ask for no reservations, so nobody waits.
+        Ok(Self { books: Books::new(Box::new(ledger), 0), journals })
+    }
+
+    fn in_postgres(ledger: PostgresLedger, context: &Context) -> Self {
+        let state = context.environment.state.as_ref();
+        let journals = state.map(|state| state.join(ledger.journals()));
+        Self { books: Books::new(Box::new(ledger), 0), journals }
     }
 
     /// The ledger in force, which has to be there.
     pub(super) fn existing(flag: &LedgerFlag, context: &Context) -> Result<Self, AppError> {
-        let path = place(flag, context)?;
-        match Self::if_at(&path)? {
-            Some(ledger) => Ok(ledger),
-            None => Err(AppError::bad_input(format!("there is no ledger at `{}`", path.display()))
-                .with_hint("a run makes one, and so does: flyball budget set day 20usd")),
-        }
+        let place = place(flag, context)?;
+        Self::if_at(&place, context)?.ok_or_else(|| {
+            let missing = match &place {
+                LedgerPlace::File(path) => format!("there is no ledger at `{}`", path.display()),
+                LedgerPlace::Postgres(_) => {
+                    "there is no ledger in the Postgres database".to_owned()
+                }
+            };
+            AppError::bad_input(missing)
+                .with_hint("a run makes one, and so does: flyball budget set day 20usd")
+        })
     }
 
     /// The ledger in force, if it is there.
     pub(super) fn if_there(flag: &LedgerFlag, context: &Context) -> Result<Option<Self>, AppError> {
-        Self::if_at(&place(flag, context)?)
+        Self::if_at(&place(flag, context)?, context)
     }
 
-    fn if_at(path: &Path) -> Result<Option<Self>, AppError> {
-        if path.exists() { Self::open(path).map(Some) } else { Ok(None) }
-    }
-
-    fn open(path: &Path) -> Result<Self, AppError> {
-        let store = SqliteLedger::open(path, Timestamp::now).map_err(explain)?;
-        // Commands ask for no reservations, so nobody waits.
-        Ok(Self { books: Books::new(store, 0) })
+    fn if_at(place: &LedgerPlace, context: &Context) -> Result<Option<Self>, AppError> {
+        match place {
+            LedgerPlace::File(path) if !path.exists() => Ok(None),
+            LedgerPlace::File(path) => Self::in_file(path).map(Some),
+            LedgerPlace::Postgres(url) => {
+                let found = PostgresLedger::open_existing(url.secret(), Timestamp::now);
+                let found = found.map_err(explain)?;
+                Ok(found.map(|ledger| Self::in_postgres(ledger, context)))
+            }
+        }
     }
 
     /// What is set and spent now.
@@ -86,42 +121,48 @@ impl OpenLedger {
         verdict: Verdict,
         whole_slices: bool,
     ) -> Result<Reconciled, ReconcileError> {
-        let journals = self.books.reader().journals();
-        ledger::reconcile(&mut self.books, holding, verdict, &journals, whole_slices)
+        // Without a home no process of this machine had a place for one.
+        let journals = self.journals.as_deref().unwrap_or(Path::new(""));
+        ledger::reconcile(&mut self.books, holding, verdict, journals, whole_slices)
     }
 
     /// Reads.
     pub(super) fn read<T>(
         &self,
-        read: impl FnOnce(&SqliteLedger) -> Result<T, StoreError>,
+        read: impl FnOnce(&dyn Ledger) -> Result<T, StoreError>,
     ) -> Result<T, AppError> {
-        read(self.books.reader()).map_err(explain)
+        read(self.reader()).map_err(explain)
     }
 
     /// The ledger, to be read.
-    pub(super) fn reader(&self) -> &SqliteLedger {
-        self.books.reader()
+    pub(super) fn reader(&self) -> &dyn Ledger {
+        &**self.books.reader()
     }
 
     /// The path of every scope.
     pub(super) fn paths(&self) -> Result<BTreeMap<ScopeId, Arc<str>>, AppError> {
-        Ok(self.read(ReadLedger::scopes)?.into_iter().map(|row| (row.id, row.path)).collect())
+        Ok(self.read(|ledger| ledger.scopes())?.into_iter().map(|row| (row.id, row.path)).collect())
     }
 
     /// Asks the store itself.
     pub(super) fn store<T>(
         &mut self,
-        ask: impl FnOnce(&mut SqliteLedger) -> Result<T, StoreError>,
+        ask: impl FnOnce(&mut dyn Ledger) -> Result<T, StoreError>,
     ) -> Result<T, AppError> {
-        ask(self.books.store()).map_err(explain)
+        ask(&mut **self.books.store()).map_err(explain)
+    }
+
+    /// Copies everything to `to`, which must hold nothing.
+    pub(super) fn copy_to(&self, to: &mut Self) -> Result<Copied, CopyError> {
+        ledger::copy(self.reader(), &mut **to.books.store())
     }
 }
 
-/// The file of the ledger in force: the flag's, else the environment's.
-fn place(flag: &LedgerFlag, context: &Context) -> Result<PathBuf, AppError> {
+/// Where the ledger in force is: the flag's, else the environment's.
+pub(super) fn place(flag: &LedgerFlag, context: &Context) -> Result<LedgerPlace, AppError> {
     flag.ledger.clone().or_else(|| context.environment.ledger.clone()).ok_or_else(|| {
         AppError::usage("there is no home folder to keep a ledger in")
-            .with_hint("name a file: --ledger FILE, or FLYBALL_LEDGER in the environment")
+            .with_hint("name one: --ledger FILE|URL, or FLYBALL_LEDGER in the environment")
     })
 }
 
@@ -130,7 +171,7 @@ pub(super) fn explain(error: StoreError) -> AppError {
     let hint = match &error {
         StoreError::Busy(_) => "try again when the other process is done",
         StoreError::Newer { .. } => "nothing was changed",
-        StoreError::Damaged(_) => "keep the file as it is; name another with --ledger FILE",
+        StoreError::Damaged(_) => "keep it as it is; name another with --ledger",
         StoreError::Unusable(_) | StoreError::Uncertain(_) => {
             "nothing is admitted on a ledger that cannot be written"
         }

@@ -12,12 +12,12 @@ use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::standing::Standing;
-use crate::budget::{Account, Balance, Changes, Destination, Rows, ScopeId, Store, Wanted};
+use crate::budget::{Account, Balance, Changes, Destination, Rows, ScopeId, Wanted};
 use crate::cli::ledger::LedgerFlag;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult};
 use crate::id::RunId;
-use crate::ledger::{Ledger, RunRow};
+use crate::ledger::RunRow;
 use crate::policy::BudgetLimit;
 use crate::run::WiderBudget;
 

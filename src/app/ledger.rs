@@ -4,15 +4,17 @@ use std::io::{self, BufWriter, ErrorKind};
 
 use serde::Serialize;
 
-use super::books::OpenLedger;
+use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::{output, reconcile};
-use crate::budget::EntryKind;
-use crate::cli::ledger::{ExportFormat, LedgerCommand, LedgerExport, LedgerShow, LedgerVerify};
+use crate::budget::{EntryKind, StoreError};
+use crate::cli::ledger::{
+    ExportFormat, LedgerCommand, LedgerCopy, LedgerExport, LedgerShow, LedgerVerify,
+};
 use crate::cli::value::PlainFormat;
-use crate::ledger::{self, EntryFilter, EntryRow, ExportError, ReadLedger, VerifyError};
+use crate::ledger::{self, CopyError, EntryFilter, EntryRow, ExportError, VerifyError};
 use crate::report::entries::{ListedEntry, table};
 use crate::report::json;
 use crate::report::number::plural;
@@ -22,6 +24,7 @@ pub(super) fn run(command: LedgerCommand, context: &Context) -> Result<Exit, App
         LedgerCommand::Show(typed) => show(&typed, context),
         LedgerCommand::Export(typed) => export(&typed, context),
         LedgerCommand::Verify(typed) => verify(&typed, context),
+        LedgerCommand::Copy(typed) => copy(&typed, context),
         LedgerCommand::Reconcile(typed) => reconcile::run(&typed, context),
     }?;
     Ok(Exit::Done)
@@ -38,7 +41,7 @@ fn show(typed: &LedgerShow, context: &Context) -> Result<(), AppError> {
     let within = match &typed.run {
         None => None,
         Some(run) => {
-            let scopes = ledger.read(ReadLedger::scopes)?;
+            let scopes = ledger.read(|ledger| ledger.scopes())?;
             let last = |path: &str| path.rsplit(" / ").next().unwrap_or("").to_owned();
             let of_run =
                 |path: &str| last(path).split_once("run ").is_some_and(|(_, name)| name == run);
@@ -96,22 +99,50 @@ fn export(typed: &LedgerExport, context: &Context) -> Result<(), AppError> {
 
 fn verify(typed: &LedgerVerify, context: &Context) -> Result<(), AppError> {
     let open = OpenLedger::existing(&typed.ledger, context)?;
-    let verified = ledger::verify(open.reader()).map_err(|error| {
-        let error_app = AppError::bad_input(error.to_string());
-        match error {
-            VerifyError::Different(all) => {
-                all.iter().skip(1).take(DIFFERENCES_MAX).fold(error_app, |told, difference| {
-                    told.with_hint(format!("also: {difference}"))
-                })
-            }
-            VerifyError::Store(_) => error_app,
-        }
-    })?;
+    let verified = ledger::verify(open.reader())
+        .map_err(|error| with_differences(AppError::bad_input(error.to_string()), &error))?;
     let scopes = verified.scopes as u64;
     output::print(&format!(
         "the ledger balances: {} and {}\n",
         plural(verified.entries, "entry", "entries"),
         plural(scopes, "scope", "scopes"),
+    ))
+}
+
+/// `told`, with what differs besides the first.
+fn with_differences(told: AppError, error: &VerifyError) -> AppError {
+    let VerifyError::Different(all) = error else { return told };
+    all.iter()
+        .skip(1)
+        .take(DIFFERENCES_MAX)
+        .fold(told, |told, difference| told.with_hint(format!("also: {difference}")))
+}
+
+fn copy(typed: &LedgerCopy, context: &Context) -> Result<(), AppError> {
+    if books::place(&typed.ledger, context)? == typed.to {
+        return Err(AppError::usage("a ledger cannot be copied to itself"));
+    }
+    let from = OpenLedger::existing(&typed.ledger, context)?;
+    let mut to = OpenLedger::at(&typed.to, context)?;
+    let copied = from.copy_to(&mut to).map_err(|error| {
+        let told = AppError::bad_input(error.to_string());
+        match &error {
+            CopyError::From(error) => with_differences(told, error).with_hint("nothing was copied"),
+            CopyError::To(StoreError::Uncertain(_)) => {
+                told.with_hint("look at the copy with: flyball ledger verify")
+            }
+            CopyError::Lent(_) | CopyError::To(_) => told.with_hint("nothing was copied"),
+            CopyError::Copy(error) => with_differences(told, error),
+            CopyError::Differs => told.with_hint("go on with the ledger that was copied"),
+        }
+    })?;
+    output::print(&format!(
+        "copied {}, {}, {} ({} in flight) and {}; the copy balances\n",
+        plural(copied.entries, "entry", "entries"),
+        plural(copied.scopes, "scope", "scopes"),
+        plural(copied.attempts, "attempt", "attempts"),
+        copied.in_flight,
+        plural(copied.runs, "run", "runs"),
     ))
 }
 

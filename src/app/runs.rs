@@ -11,7 +11,7 @@ use crate::cli::ledger::{RunsCommand, RunsList, RunsShow};
 use crate::cli::value::{Format, PlainFormat};
 use crate::event::RunReport;
 use crate::id::RunId;
-use crate::ledger::{ReadLedger, RunRow};
+use crate::ledger::RunRow;
 use crate::report::runs::{ListedRun, table};
 use crate::report::{json, run as run_report};
 

@@ -231,3 +231,13 @@ pub trait Store {
         work: &mut dyn FnMut(Rows) -> Changes,
     ) -> Result<(), StoreError>;
 }
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn transact(
+        &mut self,
+        wanted: &Wanted,
+        work: &mut dyn FnMut(Rows) -> Changes,
+    ) -> Result<(), StoreError> {
+        (**self).transact(wanted, work)
+    }
+}

@@ -1,19 +1,18 @@
 //! `flyball budget`, `flyball ledger`, `flyball runs`: standing budgets, and the books behind them.
 
-use std::path::PathBuf;
-
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 
 use super::value::{self, PlainFormat};
 use crate::amount::Amount;
 use crate::budget::Period;
+use crate::ledger_place::LedgerPlace;
 
 /// Which ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct LedgerFlag {
-    /// The ledger's file, instead of the one in the state folder
-    #[arg(long, value_name = "FILE")]
-    pub ledger: Option<PathBuf>,
+    /// The ledger's file, instead of the one in the state folder, or postgres://…
+    #[arg(long, value_name = "FILE|URL", value_parser = value_parser!(LedgerPlace))]
+    pub ledger: Option<LedgerPlace>,
 }
 
 /// What a standing budget applies to.
@@ -125,6 +124,8 @@ pub enum LedgerCommand {
     Export(LedgerExport),
     /// Recompute every balance from the entries and compare
     Verify(LedgerVerify),
+    /// Copy the ledger in force to an empty one, and verify the copy
+    Copy(LedgerCopy),
     /// Show what processes hold, and free what the dead held
     Reconcile(LedgerReconcile),
 }
@@ -169,6 +170,17 @@ pub struct LedgerExport {
 /// `flyball ledger verify` as typed.
 #[derive(Clone, Debug, Args)]
 pub struct LedgerVerify {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball ledger copy` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct LedgerCopy {
+    /// Where to: a file, or postgres://…; it must hold nothing
+    #[arg(value_name = "TO", value_parser = value_parser!(LedgerPlace))]
+    pub to: LedgerPlace,
     /// Which ledger.
     #[command(flatten)]
     pub ledger: LedgerFlag,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::ledger_place::LedgerPlace;
+
 /// The user's settings file, instead of `flyball/flyball.toml` in the configuration folder.
 /// Empty means none.
 pub const FLYBALL_CONFIG: &str = "FLYBALL_CONFIG";
@@ -15,7 +17,8 @@ pub const TERM: &str = "TERM";
 pub const HOME: &str = "HOME";
 /// The folder of configuration files, `~/.config` if unset.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
-/// The ledger's file, instead of `flyball/ledger.db` in the state folder.
+/// The ledger's file, or the URL of its Postgres database, instead of `flyball/ledger.db` in the
+/// state folder.
 pub const FLYBALL_LEDGER: &str = "FLYBALL_LEDGER";
 /// The folder of what programs remember, `~/.local/state` if unset.
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
@@ -45,8 +48,11 @@ pub struct Environment {
     /// The user's settings file, whether or not it exists; `None` where there is no home or the
     /// variable says none.
     pub user_settings: Option<PathBuf>,
-    /// The ledger's file, whether or not it exists; `None` where there is no home.
-    pub ledger: Option<PathBuf>,
+    /// The folder of what flyball remembers, whether or not it exists; `None` where there is no
+    /// home.
+    pub state: Option<PathBuf>,
+    /// The ledger, whether or not it exists; `None` where there is no home.
+    pub ledger: Option<LedgerPlace>,
     /// Claude Code's folder.
     pub claude_folder: Option<PathBuf>,
     /// Whether colours are unwanted.
@@ -83,11 +89,13 @@ impl Environment {
             None => config.map(|config| config.join("flyball").join("flyball.toml")),
         };
         let state = folder(XDG_STATE_HOME).or_else(|| below_home(".local/state"));
+        let state = state.map(|state| state.join("flyball"));
         let ledger = value(FLYBALL_LEDGER)
-            .map(PathBuf::from)
-            .or_else(|| state.map(|state| state.join("flyball").join("ledger.db")));
+            .or_else(|| Some(state.as_ref()?.join("ledger.db").into_os_string()))
+            .map(LedgerPlace::from);
         Self {
             ledger,
+            state,
             claude_folder: value(CLAUDE_CONFIG_DIR)
                 .map(PathBuf::from)
                 .or_else(|| below_home(".claude")),

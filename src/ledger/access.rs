@@ -1,9 +1,10 @@
 //! How a ledger is used besides its transactions: reading without keeping anybody from writing,
-//! and runs.
+//! runs, and moving all of it.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use crate::budget::{AttemptRow, LeaseRow, ScopeRow, Store, StoreError};
+use crate::budget::{AttemptRow, LeaseRow, ScopeId, ScopeRow, Store, StoreError};
 use crate::id::{AttemptId, RunId};
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::owner::OwnerRow;
@@ -17,6 +18,29 @@ pub struct Moment {
     /// Every attempt in flight, in the order they were admitted.
     pub in_flight: Vec<AttemptRow>,
 }
+
+/// Any row of a ledger, on its way to another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnyRow {
+    /// A scope with its balance.
+    Scope(ScopeRow),
+    /// An attempt, in flight or not.
+    Attempt(AttemptRow),
+    /// A scope in which an agent was counted for good.
+    Counted(ScopeId, Arc<str>),
+    /// A slice, out or not.
+    Lease(LeaseRow),
+    /// What happened.
+    Entry(EntryRow),
+    /// An execution of a workflow.
+    Run(RunRow),
+}
+
+/// Takes rows one by one, until it fails.
+pub type EachRow<'a> = &'a mut dyn FnMut(AnyRow) -> Result<(), StoreError>;
+
+/// Hands out rows, in the order of [`ReadLedger::every_row`].
+pub type RowSource<'a> = &'a mut dyn FnMut(EachRow<'_>) -> Result<(), StoreError>;
 
 /// Reads a ledger. Each call sees one moment of it and waits for nobody who writes.
 pub trait ReadLedger {
@@ -52,6 +76,11 @@ pub trait ReadLedger {
         each: &mut dyn FnMut(EntryRow) -> ControlFlow<()>,
     ) -> Result<Moment, StoreError>;
 
+    /// Hands every row to `each`: scopes in the order they were opened, attempts in the order they
+    /// were admitted, who was counted where, slices in the order they were lent, entries oldest
+    /// first, runs by id.
+    fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError>;
+
     /// The last `limit` runs, the latest first.
     fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError>;
 
@@ -63,6 +92,13 @@ pub trait ReadLedger {
 pub trait Ledger: Store + ReadLedger {
     /// Remembers a run, or what it has become.
     fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError>;
+
+    /// Takes over everything that `rows` hands out, as it is, in one transaction.
+    ///
+    /// # Errors
+    /// The ledger holds something already, or cannot be written; or what `rows` failed of. Nothing
+    /// was kept, unless [`StoreError::Uncertain`].
+    fn fill(&mut self, rows: RowSource<'_>) -> Result<(), StoreError>;
 
     /// What the entries of the transactions from now on have as their note.
     fn set_note(&mut self, note: Option<String>);

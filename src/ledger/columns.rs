@@ -1,7 +1,9 @@
-//! How values stand in columns: dollars as digits, counts as checked integers, lists as text.
+//! How values stand in columns: dollars as digits, counts as checked integers, lists as text. What
+//! is named after no kind of ledger serves all of them.
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rusqlite::Row;
 
 use crate::budget::{AttemptEnd, Charge, LeaseId, Limits, ScopeId, Unit};
@@ -44,14 +46,14 @@ pub(super) fn optional_text_at<'a>(
     Ok(row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?)
 }
 
-fn dollars(usd: Picodollars) -> Result<String, Fault> {
+pub(super) fn dollars(usd: Picodollars) -> Result<String, Fault> {
     if usd.pico() < 0 {
         return Err(Fault::Unusable(format!("an amount of {usd} cannot be written down")));
     }
     Ok(usd.pico().to_string())
 }
 
-fn dollars_of(text: &str) -> Result<Picodollars, Fault> {
+pub(super) fn dollars_of(text: &str) -> Result<Picodollars, Fault> {
     match text.parse::<i128>() {
         Ok(pico) if pico >= 0 => Ok(Picodollars::from_pico(pico)),
         _ => Err(Fault::Damaged(format!("`{text}` is not an amount of picodollars"))),
@@ -129,4 +131,9 @@ pub(super) fn end_of(number: i64) -> Result<AttemptEnd, Fault> {
 /// A text that many rows share.
 pub(super) fn shared(text: String) -> Arc<str> {
     Arc::from(text)
+}
+
+pub(super) fn instant(milliseconds: i64) -> Result<Timestamp, Fault> {
+    Timestamp::from_millisecond(milliseconds)
+        .map_err(|_| Fault::Damaged(format!("{milliseconds} is no instant in milliseconds")))
 }

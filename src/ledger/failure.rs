@@ -1,6 +1,6 @@
 //! What went wrong in a store, on its way to words.
 
-use std::path::Path;
+use std::fmt::Display;
 
 use rusqlite::ErrorCode;
 
@@ -32,11 +32,10 @@ impl From<StoreError> for Fault {
 }
 
 impl Fault {
-    /// In words, naming the file.
-    pub(super) fn told(self, path: &Path) -> StoreError {
-        let place = path.display();
+    /// In words, naming the ledger's place.
+    pub(super) fn told(self, place: impl Display) -> StoreError {
         match self {
-            Self::Sql(error) => of_sqlite(&error, path),
+            Self::Sql(error) => of_sqlite(&error, place),
             Self::Damaged(reason) => StoreError::Damaged(format!("{place}: {reason}")),
             Self::Unusable(reason) => StoreError::Unusable(format!("{place}: {reason}")),
             Self::Told(error) => error,
@@ -44,9 +43,13 @@ impl Fault {
     }
 
     /// This, and that undoing it failed as well.
-    pub(super) fn with_failed_rollback(self, second: &rusqlite::Error, path: &Path) -> Self {
+    pub(super) fn with_failed_rollback(
+        self,
+        second: &rusqlite::Error,
+        place: impl Display,
+    ) -> Self {
         let also = format!("; undoing the change failed too: {second}");
-        Self::Told(match self.told(path) {
+        Self::Told(match self.told(place) {
             StoreError::Busy(reason) | StoreError::Unusable(reason) => {
                 StoreError::Unusable(reason + &also)
             }
@@ -55,6 +58,11 @@ impl Fault {
             newer @ StoreError::Newer { .. } => newer,
         })
     }
+}
+
+/// Only an empty ledger is filled.
+pub(super) fn holds_something() -> Fault {
+    Fault::Unusable("it holds something already, and only an empty ledger is copied to".to_owned())
 }
 
 /// Whether somebody else holds what we need, so that waiting can help.
@@ -69,8 +77,7 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn of_sqlite(error: &rusqlite::Error, path: &Path) -> StoreError {
-    let place = path.display();
+fn of_sqlite(error: &rusqlite::Error, place: impl Display) -> StoreError {
     let unusable = |reason: &str| StoreError::Unusable(format!("{place}: {reason} ({error})"));
     let damaged = |reason: &str| StoreError::Damaged(format!("{place}: {reason} ({error})"));
     match error.sqlite_error_code() {

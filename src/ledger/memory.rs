@@ -11,11 +11,11 @@ use crate::budget::{
     Wanted, names_in,
 };
 use crate::id::{AttemptId, OwnerId, RunId};
-use crate::ledger::access::{Ledger, Moment, ReadLedger};
+use crate::ledger::access::{AnyRow, EachRow, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
-use crate::ledger::failure::Fault;
+use crate::ledger::failure::{Fault, holds_something};
 use crate::ledger::gather::{Source, gather};
 use crate::ledger::owner::{self, Liveness, OwnerRow};
 use crate::ledger::runs::RunRow;
@@ -134,6 +134,32 @@ impl Kept {
         }
     }
 
+    fn take(&mut self, row: AnyRow) {
+        match row {
+            AnyRow::Scope(row) => drop(self.scopes.insert(row.id, row)),
+            AnyRow::Attempt(row) => {
+                self.admitted.push(row.id.clone());
+                self.attempts.insert(row.id.clone(), row);
+            }
+            AnyRow::Counted(scope, agent) => drop(self.counted.insert((agent, scope))),
+            AnyRow::Lease(row) => drop(self.leases.insert(row.id, row)),
+            AnyRow::Entry(row) => self.entries.push(row),
+            AnyRow::Run(row) => drop(self.runs.insert(row.id.0.clone(), row)),
+        }
+    }
+
+    fn every_row(&self) -> impl Iterator<Item = AnyRow> + '_ {
+        let attempts = self.admitted.iter().filter_map(|id| self.attempts.get(id));
+        let counted = self.counted.iter();
+        let scopes = self.scopes.values().cloned().map(AnyRow::Scope);
+        scopes
+            .chain(attempts.cloned().map(AnyRow::Attempt))
+            .chain(counted.map(|(agent, scope)| AnyRow::Counted(*scope, Arc::clone(agent))))
+            .chain(self.leases.values().cloned().map(AnyRow::Lease))
+            .chain(self.entries.iter().cloned().map(AnyRow::Entry))
+            .chain(self.runs.values().cloned().map(AnyRow::Run))
+    }
+
     fn in_flight(&self) -> Vec<AttemptRow> {
         let rows = self.admitted.iter().filter_map(|id| self.attempts.get(id));
         rows.filter(|row| row.end == AttemptEnd::Reserved).cloned().collect()
@@ -160,7 +186,7 @@ impl Store for MemoryLedger {
     ) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.kept);
         let mut kept = locked(&shared)?;
-        let told = |fault: Fault| fault.told("memory".as_ref());
+        let told = |fault: Fault| fault.told("memory");
         let changes = work(gather(&*kept, wanted).map_err(told)?);
         if !changes.is_empty() {
             writable(&changes).map_err(told)?;
@@ -185,6 +211,20 @@ impl Ledger for MemoryLedger {
             ..run.clone()
         };
         self.kept()?.runs.insert(run.id.0.clone(), row);
+        Ok(())
+    }
+
+    fn fill(&mut self, rows: RowSource<'_>) -> Result<(), StoreError> {
+        let mut taken = Kept::default();
+        rows(&mut |row| {
+            taken.take(row);
+            Ok(())
+        })?;
+        let mut kept = self.kept()?;
+        if kept.every_row().next().is_some() {
+            return Err(holds_something().told("memory"));
+        }
+        *kept = taken;
         Ok(())
     }
 
@@ -247,6 +287,11 @@ impl ReadLedger for MemoryLedger {
             }
         }
         Ok(moment)
+    }
+
+    fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError> {
+        let rows: Vec<AnyRow> = self.kept()?.every_row().collect();
+        rows.into_iter().try_for_each(each)
     }
 
     fn leases(&self) -> Result<Vec<LeaseRow>, StoreError> {

@@ -1,14 +1,17 @@
-//! Keeping accounts for longer than a process. Owns the embedded ledger on SQLite, its twin in
-//! memory, and how a ledger is read, exported and verified; knows no rules of a budget.
+//! Keeping accounts for longer than a process. Owns the embedded ledger on SQLite, the shared one on
+//! Postgres, their twin in memory, and how a ledger is read, exported, copied and verified; knows no
+//! rules of a budget.
 //!
 //! The rules decide in [`crate::budget::Books`], within one transaction of a ledger. What cannot be
 //! read or written is an error, and whoever asked is denied.
 
 mod access;
 mod borrowed;
+mod boxed;
 mod check;
 mod clock;
 mod columns;
+mod copy;
 mod entry_row;
 mod export;
 mod failure;
@@ -20,6 +23,7 @@ mod leasing;
 mod memory;
 mod opening;
 mod owner;
+mod postgres;
 mod reconcile;
 mod remembered;
 mod runs;
@@ -30,14 +34,16 @@ mod sync;
 mod upsert;
 mod verify;
 
-pub use access::{Ledger, Moment, ReadLedger};
+pub use access::{AnyRow, EachRow, Ledger, Moment, ReadLedger, RowSource};
 pub use clock::Clock;
+pub use copy::{Copied, CopyError, copy};
 pub use entry_row::{EntryFilter, EntryRow};
 pub use export::{ExportError, ExportFormat, export};
 pub use group_commit::{BooksError, Decided, GroupCommit};
 pub use leasing::{LeaseDesk, LeaseTerms, Ticket};
 pub use memory::MemoryLedger;
 pub use owner::{Liveness, OwnerRow};
+pub use postgres::PostgresLedger;
 pub use reconcile::{Holding, ReconcileError, Reconciled, Verdict, holdings, reconcile};
 pub use runs::RunRow;
 pub use schema::SCHEMA_VERSION;

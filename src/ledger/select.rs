@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::budget::{AttemptRow, LeaseId, LeaseRow, ScopeId, ScopeRow, below, names_in};
 use crate::id::{AttemptId, OwnerId, RunId};
+use crate::ledger::access::{AnyRow, EachRow};
 use crate::ledger::columns::{
-    charge_at, count_of, end_of, lease_number, limits_of, optional_text_at, scope_id,
+    charge_at, count_of, end_of, instant, lease_number, limits_of, optional_text_at, scope_id,
     scope_list_of, shared, text_at, warned_of,
 };
 use crate::ledger::entry_row::{Details, EntryFilter, EntryRow, Parts};
@@ -214,6 +215,47 @@ pub(super) fn run(connection: &Connection, id: &RunId) -> Result<Option<RunRow>,
     one(connection, runs_where!("WHERE id = ?1"), [&id.0], run_row)
 }
 
+/// Whether it has no row of any kind.
+pub(super) fn is_empty(connection: &Connection) -> Result<bool, Fault> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM scopes) AND NOT EXISTS (SELECT 1 FROM attempts) \
+               AND NOT EXISTS (SELECT 1 FROM counted) AND NOT EXISTS (SELECT 1 FROM leases) AND NOT EXISTS (SELECT 1 FROM entries) \
+               AND NOT EXISTS (SELECT 1 FROM runs)";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Hands every row to `each`.
+pub(super) fn every_row(connection: &Connection, each: EachRow<'_>) -> Result<(), Fault> {
+    let counted = |row: &Row<'_>| Ok(AnyRow::Counted(scope_id(row.get(1)?)?, shared(row.get(0)?)));
+    each_of(
+        connection,
+        scopes_where!("ORDER BY id"),
+        |row| scope_row(row).map(AnyRow::Scope),
+        each,
+    )?;
+    let attempts = attempts_where!("ORDER BY number");
+    each_of(connection, attempts, |row| attempt_row(row).map(AnyRow::Attempt), each)?;
+    let sql = "SELECT agent, scope FROM counted ORDER BY agent, scope";
+    each_of(connection, sql, counted, each)?;
+    let leases = leases_where!("ORDER BY id");
+    each_of(connection, leases, |row| lease_row(row).map(AnyRow::Lease), each)?;
+    each_of(connection, ALL_ENTRIES, |row| entry_row(row).map(AnyRow::Entry), each)?;
+    each_of(connection, runs_where!("ORDER BY id"), |row| run_row(row).map(AnyRow::Run), each)
+}
+
+fn each_of(
+    connection: &Connection,
+    sql: &str,
+    decode: impl Fn(&Row<'_>) -> Result<AnyRow, Fault>,
+    each: EachRow<'_>,
+) -> Result<(), Fault> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(decode(row)?)?;
+    }
+    Ok(())
+}
+
 fn one<T>(
     connection: &Connection,
     sql: &str,
@@ -371,9 +413,4 @@ fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
         plan: row.get::<_, Option<String>>(7)?.map(json).transpose()?,
         report: row.get::<_, Option<String>>(8)?.map(json).transpose()?,
     })
-}
-
-fn instant(milliseconds: i64) -> Result<Timestamp, Fault> {
-    Timestamp::from_millisecond(milliseconds)
-        .map_err(|_| Fault::Damaged(format!("{milliseconds} is no instant in milliseconds")))
 }

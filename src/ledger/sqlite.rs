@@ -12,11 +12,11 @@ use rusqlite::Connection;
 
 use crate::budget::{AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted};
 use crate::id::{AttemptId, RunId};
-use crate::ledger::access::{Ledger, Moment, ReadLedger};
+use crate::ledger::access::{EachRow, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
-use crate::ledger::failure::{Fault, is_busy};
+use crate::ledger::failure::{Fault, holds_something, is_busy};
 use crate::ledger::gather::{Source, gather};
 use crate::ledger::owner::{self, Claim, OwnerRow};
 use crate::ledger::remembered::Remembered;
@@ -61,7 +61,7 @@ impl SqliteLedger {
                 let remembered = Remembered::default();
                 Ok(Self { connection, path, now, note: None, claim: None, remembered })
             }
-            Err(fault) => Err(fault.told(&path)),
+            Err(fault) => Err(fault.told(path.display())),
         }
     }
 
@@ -71,7 +71,7 @@ impl SqliteLedger {
     /// SQLite refused.
     pub fn with_wait(self, wait: Duration) -> Result<Self, StoreError> {
         let set = self.connection.busy_timeout(wait);
-        set.map_err(|error| Fault::from(error).told(&self.path))?;
+        set.map_err(|error| Fault::from(error).told(self.path.display()))?;
         Ok(self)
     }
 
@@ -86,7 +86,7 @@ impl SqliteLedger {
             let sql = format!("PRAGMA max_page_count = {}", pages.max(1));
             self.connection.query_row(&sql, [], |_| Ok(()))
         };
-        set().map_err(|error| Fault::from(error).told(&self.path))?;
+        set().map_err(|error| Fault::from(error).told(self.path.display()))?;
         Ok(self)
     }
 
@@ -125,7 +125,7 @@ impl SqliteLedger {
             Ok(false) => Ok(self.roll_back()?),
             Err(fault) => Err(match self.roll_back() {
                 Ok(()) => fault,
-                Err(second) => fault.with_failed_rollback(&second, &self.path),
+                Err(second) => fault.with_failed_rollback(&second, self.path.display()),
             }),
         }
     }
@@ -141,7 +141,9 @@ impl SqliteLedger {
         let uncertain = StoreError::Uncertain(format!("{}: {error}", self.path.display()));
         Err(match undone {
             Ok(()) => Fault::Told(uncertain),
-            Err(second) => Fault::Told(uncertain).with_failed_rollback(&second, &self.path),
+            Err(second) => {
+                Fault::Told(uncertain).with_failed_rollback(&second, self.path.display())
+            }
         })
     }
 
@@ -165,7 +167,7 @@ impl SqliteLedger {
             schema::still_known(&transaction)?;
             read(&transaction)
         };
-        reading().map_err(|fault| fault.told(&self.path))
+        reading().map_err(|fault| fault.told(self.path.display()))
     }
 }
 
@@ -211,14 +213,29 @@ impl Store for SqliteLedger {
             (Err(_), _) => remembered.forget(),
         }
         (self.note, self.claim, self.remembered) = (note, claim, remembered);
-        done.map_err(|fault| fault.told(&self.path))
+        done.map_err(|fault| fault.told(self.path.display()))
     }
 }
 
 impl Ledger for SqliteLedger {
     fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError> {
         let done = self.within(|connection| upsert::write_run(connection, run).map(|()| true));
-        done.map_err(|fault| fault.told(&self.path))
+        done.map_err(|fault| fault.told(self.path.display()))
+    }
+
+    fn fill(&mut self, rows: RowSource<'_>) -> Result<(), StoreError> {
+        let place = self.path.clone();
+        let done = self.within(|connection| {
+            if !select::is_empty(connection)? {
+                return Err(holds_something());
+            }
+            rows(&mut |row| {
+                let written = upsert::write_row(connection, &row);
+                written.map_err(|fault| fault.told(place.display()))
+            })?;
+            Ok(true)
+        });
+        done.map_err(|fault| fault.told(self.path.display()))
     }
 
     fn set_note(&mut self, note: Option<String>) {
@@ -272,6 +289,10 @@ impl ReadLedger for SqliteLedger {
                 in_flight: select::every_attempt_in_flight(connection)?,
             })
         })
+    }
+
+    fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError> {
+        self.reading(|connection| select::every_row(connection, each))
     }
 
     fn leases(&self) -> Result<Vec<LeaseRow>, StoreError> {

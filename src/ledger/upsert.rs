@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, Statement, params};
 
-use crate::budget::{AttemptRow, Changes, EntryKind, LeaseRow, ScopeRow};
+use crate::budget::{AttemptRow, Changes, EntryKind, LeaseRow, ScopeId, ScopeRow};
 use crate::id::{AttemptId, OwnerId};
+use crate::ledger::access::AnyRow;
 use crate::ledger::columns::{
     charge_columns, count, count_of, end, lease_number, limits, scope_list, warned,
 };
@@ -111,8 +112,7 @@ pub(super) fn write(
         attempts.insert(&row.id, Written { number, row });
     }
     for (scope, agent) in &changes.counted {
-        let sql = "INSERT OR IGNORE INTO counted (agent, scope) VALUES (?1, ?2)";
-        connection.prepare_cached(sql)?.execute(params![&**agent, scope.0])?;
+        write_counted(connection, *scope, agent)?;
     }
     for row in &changes.leases {
         write_lease(connection, row, own)?;
@@ -218,22 +218,82 @@ fn write_entry(
             Fault::Unusable(format!("an entry is about attempt `{id}`, which is not written"))
         })?),
     };
-    let charge = kind.charge().map(|charge| charge_columns(&charge)).transpose()?;
-    let details = Details::of(kind).map(|details| serde_json::to_string(&details)).transpose();
-    statement.execute(params![
+    let line = Line {
         sequence,
-        at.as_millisecond(),
-        kind.name(),
-        attempt.map(|attempt| attempt.number),
-        kind.scope().or_else(|| attempt.map(|attempt| attempt.row.scope)).map(|id| id.0),
-        attempt.and_then(|attempt| attempt.row.agent.as_deref()),
+        at,
+        kind,
+        number: attempt.map(|attempt| attempt.number),
+        scope: kind.scope().or_else(|| attempt.map(|attempt| attempt.row.scope)),
+        agent: attempt.and_then(|attempt| attempt.row.agent.as_deref()),
+        note,
+    };
+    insert_entry(statement, &line)
+}
+
+/// One entry with what it does not say itself.
+struct Line<'a> {
+    sequence: i64,
+    at: Timestamp,
+    kind: &'a EntryKind,
+    /// Of its attempt.
+    number: Option<i64>,
+    scope: Option<ScopeId>,
+    agent: Option<&'a str>,
+    note: Option<&'a str>,
+}
+
+fn insert_entry(statement: &mut Statement<'_>, line: &Line<'_>) -> Result<(), Fault> {
+    let charge = line.kind.charge().map(|charge| charge_columns(&charge)).transpose()?;
+    let details = Details::of(line.kind).map(|details| serde_json::to_string(&details)).transpose();
+    statement.execute(params![
+        line.sequence,
+        line.at.as_millisecond(),
+        line.kind.name(),
+        line.number,
+        line.scope.map(|id| id.0),
+        line.agent,
         charge.as_ref().map(|charge| &charge.0),
         charge.as_ref().map(|charge| charge.1),
         charge.as_ref().map(|charge| charge.2),
         charge.as_ref().map(|charge| charge.3),
         details.map_err(|error| Fault::Unusable(error.to_string()))?,
-        note,
+        line.note,
     ])?;
+    Ok(())
+}
+
+/// A row of another ledger, as it is. Attempts come before their entries.
+pub(super) fn write_row(connection: &Connection, row: &AnyRow) -> Result<(), Fault> {
+    match row {
+        AnyRow::Scope(row) => write_scope(&mut *connection.prepare_cached(SCOPE)?, row),
+        AnyRow::Attempt(row) => {
+            write_attempt(&mut *connection.prepare_cached(ATTEMPT)?, row, None).map(drop)
+        }
+        AnyRow::Lease(row) => write_lease(connection, row, None),
+        AnyRow::Counted(scope, agent) => write_counted(connection, *scope, agent),
+        AnyRow::Entry(row) => {
+            let sql = "SELECT number FROM attempts WHERE id = ?1";
+            let number = |id: &AttemptId| -> Result<i64, Fault> {
+                Ok(connection.prepare_cached(sql)?.query_row([&id.0], |row| row.get(0))?)
+            };
+            let line = Line {
+                sequence: count(row.sequence)?,
+                at: row.at,
+                kind: &row.kind,
+                number: row.kind.attempt().map(number).transpose()?,
+                scope: row.scope,
+                agent: row.agent.as_deref(),
+                note: row.note.as_deref(),
+            };
+            insert_entry(&mut *connection.prepare_cached(ENTRY)?, &line)
+        }
+        AnyRow::Run(row) => write_run(connection, row),
+    }
+}
+
+fn write_counted(connection: &Connection, scope: ScopeId, agent: &str) -> Result<(), Fault> {
+    let sql = "INSERT OR IGNORE INTO counted (agent, scope) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![agent, scope.0])?;
     Ok(())
 }
 

@@ -16,8 +16,8 @@ on_every_stand!(
     an_export_that_cannot_be_written_says_so,
 );
 
-fn filled<S: Stand>() -> Books<S::Ledger> {
-    let mut books = S::new().books();
+fn filled<S: Stand>(stand: &S) -> Books<S::Ledger> {
+    let mut books = stand.books();
     let run = open(&mut books, &["project shop", "run \"7\", again"], Limits::usd(pico(1_000)));
     let day = open(&mut books, &["day 2026-11-24"], Limits::NONE);
     books.store().set_note(Some("two\nlines".to_owned()));
@@ -33,7 +33,8 @@ use flyball::ledger::Ledger as _;
 
 fn exported<S: Stand>(format: ExportFormat) -> String {
     let mut out = Vec::new();
-    let count = export(filled::<S>().store(), format, &mut out).unwrap();
+    let stand = S::new();
+    let count = export(filled(&stand).store(), format, &mut out).unwrap();
     assert_eq!(count, 10);
     String::from_utf8(out).unwrap()
 }
@@ -117,7 +118,8 @@ impl io::Write for Full {
 }
 
 fn an_export_that_cannot_be_written_says_so<S: Stand>() {
-    let mut books = filled::<S>();
+    let stand = S::new();
+    let mut books = filled(&stand);
     for format in [ExportFormat::Csv, ExportFormat::JsonLines] {
         for room in [0, 50, 400] {
             let error = export(books.store(), format, &mut Full(room)).unwrap_err();

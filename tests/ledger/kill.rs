@@ -4,15 +4,17 @@
 //! The processes are this very test binary, started again with the name of [`child`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use flyball::budget::{Admission, Answer, Books, EntryKind, Limits, Operation, ScopeId, Unit};
 use flyball::id::AttemptId;
-use flyball::ledger::{EntryFilter, ReadLedger, SqliteLedger, verify};
+use flyball::ledger::{EntryFilter, Ledger, PostgresLedger, ReadLedger, SqliteLedger, verify};
+use flyball::ledger_place::LedgerPlace;
 
-use super::stand::{OnDisk, Stand, apply, ask, by_agent, charge, noon, open, pico};
+use super::postgres::server::is_wanted;
+use super::stand::{InPostgres, OnDisk, Stand, apply, ask, by_agent, charge, noon, open, pico};
 
 /// Names the ledger, the child and its round to a child.
 const TASK: &str = "FLYBALL_TEST_LEDGER_CHILD";
@@ -24,7 +26,7 @@ const OPERATIONS_MAX: u64 = 20_000;
 fn a_process_that_is_killed_loses_nothing_it_was_told() {
     let stand = OnDisk::new();
     for round in 0..100 {
-        round_of(&stand, round, 1);
+        round_of(&stand, stand.path().as_os_str(), round, 1);
     }
 }
 
@@ -32,19 +34,31 @@ fn a_process_that_is_killed_loses_nothing_it_was_told() {
 fn four_processes_that_are_killed_overspend_nothing() {
     let stand = OnDisk::new();
     for round in 0..40 {
-        round_of(&stand, round, 4);
+        round_of(&stand, stand.path().as_os_str(), round, 4);
+    }
+}
+
+#[test]
+fn four_processes_that_are_killed_overspend_nothing_in_postgres() {
+    if !is_wanted() {
+        return;
+    }
+    let stand = InPostgres::new();
+    let url = OsString::from(stand.database.url());
+    for round in 0..20 {
+        round_of(&stand, &url, round, 4);
     }
 }
 
 /// Children work on a run of their own; each is killed after it acknowledged some operations.
-fn round_of(stand: &OnDisk, round: u64, children: u64) {
+fn round_of(stand: &impl Stand, place: &OsStr, round: u64, children: u64) {
     let mut luck = Luck(round * 31 + children);
     let lives: Vec<(u64, u64)> = (0..children).map(|child| (child, luck.below(18) + 1)).collect();
     let acknowledged: Vec<Vec<String>> = std::thread::scope(|scope| {
         let started: Vec<_> = lives
             .iter()
             .map(|(child, life)| {
-                let process = start_itself(&stand.path(), round, *child);
+                let process = start_itself(place, round, *child);
                 scope.spawn(move || live_and_die(process, *life))
             })
             .collect();
@@ -75,7 +89,7 @@ fn a_commit_that_the_disk_refuses_is_uncertain_and_loses_nothing() {
     let mut small = Command::new("sh");
     small.args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\""]);
     small.arg(std::env::current_exe().unwrap());
-    let mut process = start(small, &stand.path(), 0, 0);
+    let mut process = start(small, stand.path().as_os_str(), 0, 0);
     let said = BufReader::new(process.stdout.take().unwrap());
     let (mut acknowledged, mut failed) = (Vec::new(), Vec::new());
     for line in said.lines().map(Result::unwrap) {
@@ -95,14 +109,14 @@ fn a_commit_that_the_disk_refuses_is_uncertain_and_loses_nothing() {
     check_entries(books.store(), 0, &[acknowledged]);
 }
 
-fn start_itself(path: &Path, round: u64, child: u64) -> Child {
-    start(Command::new(std::env::current_exe().unwrap()), path, round, child)
+fn start_itself(place: &OsStr, round: u64, child: u64) -> Child {
+    start(Command::new(std::env::current_exe().unwrap()), place, round, child)
 }
 
-fn start(mut command: Command, path: &Path, round: u64, child: u64) -> Child {
+fn start(mut command: Command, place: &OsStr, round: u64, child: u64) -> Child {
     command
         .args(["ledger::kill::child", "--exact", "--nocapture"])
-        .env(TASK, format!("{round} {child} {}", path.display()))
+        .env(TASK, format!("{round} {child} {}", place.display()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -130,7 +144,7 @@ fn live_and_die(mut process: Child, acknowledgements: u64) -> Vec<String> {
     acknowledged
 }
 
-fn within_limits(ledger: &SqliteLedger) {
+fn within_limits(ledger: &impl ReadLedger) {
     for row in ledger.scopes().unwrap() {
         for unit in Unit::ALL {
             let (settled, reserved) = match unit {
@@ -144,7 +158,7 @@ fn within_limits(ledger: &SqliteLedger) {
 }
 
 /// Everything acknowledged is there once, and at most one batch of each child that was not.
-fn check_entries(ledger: &SqliteLedger, round: u64, acknowledged: &[Vec<String>]) {
+fn check_entries(ledger: &impl ReadLedger, round: u64, acknowledged: &[Vec<String>]) {
     let mut kept: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
     for row in ledger.entries(&EntryFilter::default(), usize::MAX).unwrap() {
         let Some(attempt) = row.kind.attempt() else { continue };
@@ -177,11 +191,18 @@ fn child() {
     let mut parts = task.splitn(3, ' ');
     let round: u64 = parts.next().unwrap().parse().unwrap();
     let child: u64 = parts.next().unwrap().parse().unwrap();
-    let ledger = SqliteLedger::open(Path::new(parts.next().unwrap()), noon).unwrap();
-    work(Books::new(ledger, 0), round, child);
+    match LedgerPlace::from(OsString::from(parts.next().unwrap())) {
+        LedgerPlace::File(path) => {
+            work(Books::new(SqliteLedger::open(&path, noon).unwrap(), 0), round, child);
+        }
+        LedgerPlace::Postgres(url) => {
+            let ledger = PostgresLedger::open(url.secret(), noon).unwrap();
+            work(Books::new(ledger, 0), round, child);
+        }
+    }
 }
 
-fn work(mut books: Books<SqliteLedger>, round: u64, child: u64) {
+fn work<L: Ledger>(mut books: Books<L>, round: u64, child: u64) {
     let run = format!("run {round}");
     let limits = Limits { agents: Some(5), ..Limits::usd(pico(RUN_LIMIT)) };
     let run = open(&mut books, &["project", &run], limits);

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::model::Model;
 use super::operations::{AGENTS, HANDS, Op, SCOPES};
-use super::stand::{InMemory, OnDisk, Stand};
+use super::postgres::server::is_wanted;
+use super::stand::{InMemory, InPostgres, OnDisk, Stand};
 
 fn op() -> impl Strategy<Value = Op> {
     let pick = 0_usize..64;
@@ -91,5 +92,18 @@ proptest! {
         limits in limits_of_all(), ops in ops(),
     ) {
         run::<OnDisk>(limits, ops);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(20))]
+
+    #[test]
+    fn two_processes_in_postgres_pass_no_limit_and_lose_no_picodollar(
+        limits in limits_of_all(), ops in ops(),
+    ) {
+        if is_wanted() {
+            run::<InPostgres>(limits, ops);
+        }
     }
 }

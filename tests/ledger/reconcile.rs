@@ -267,7 +267,7 @@ fn leases_survive_reopening_and_no_number_comes_twice<S: Stand>() {
     assert!(lends(&mut books, wanted(run, 10)));
     let numbers: Vec<u64> =
         books.store().leases().unwrap().iter().map(|row| row.id.number()).collect();
-    assert_eq!(numbers, [first.lease().number() + 1, first.lease().number() + 2]);
+    assert!(first.lease().number() < numbers[0] && numbers[0] < numbers[1], "{numbers:?}");
     assert_eq!(second.lease().number(), numbers[0]);
     let entries = books.store().entries(&EntryFilter::default(), 100).unwrap();
     let about = |row: &&flyball::ledger::EntryRow| {

@@ -7,10 +7,12 @@ use flyball::budget::{
     ScopeRow,
 };
 use flyball::id::AttemptId;
-use flyball::ledger::{Ledger, MemoryLedger, SqliteLedger};
+use flyball::ledger::{Ledger, MemoryLedger, PostgresLedger, SqliteLedger};
 use flyball::money::{Picodollars, Rate};
 use jiff::Timestamp;
 use tempfile::TempDir;
+
+use super::postgres::server::{self, Database};
 
 /// A place in which one ledger lives.
 pub(super) trait Stand {
@@ -60,6 +62,22 @@ impl Stand for OnDisk {
     }
 }
 
+pub(super) struct InPostgres {
+    pub(super) database: Database<'static>,
+}
+
+impl Stand for InPostgres {
+    type Ledger = PostgresLedger;
+
+    fn new() -> Self {
+        Self { database: server::shared().database() }
+    }
+
+    fn open(&self) -> PostgresLedger {
+        PostgresLedger::open(&self.database.url(), noon).unwrap()
+    }
+}
+
 /// Runs every test on every kind of ledger.
 macro_rules! on_every_stand {
     ($($name:ident),* $(,)?) => {
@@ -68,6 +86,13 @@ macro_rules! on_every_stand {
         }
         mod sqlite {
             $(#[test] fn $name() { super::$name::<crate::ledger::stand::OnDisk>(); })*
+        }
+        mod postgres {
+            $(#[test] fn $name() {
+                if crate::ledger::postgres::server::is_wanted() {
+                    super::$name::<crate::ledger::stand::InPostgres>();
+                }
+            })*
         }
     };
 }

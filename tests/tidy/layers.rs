@@ -5,7 +5,19 @@ use super::source::{Source, is_word, occurrences};
 /// The layers, lowest first. A module imports from lower layers, and from its own where
 /// [`SIBLINGS_APART`] does not forbid it.
 const LAYERS: [&[&str]; 7] = [
-    &["money", "tokens", "band", "id", "amount", "seed", "role", "effort", "diagnostic", "gate"],
+    &[
+        "money",
+        "tokens",
+        "band",
+        "id",
+        "amount",
+        "seed",
+        "role",
+        "effort",
+        "diagnostic",
+        "gate",
+        "ledger_place",
+    ],
     &["pricing", "policy", "usage", "workflow"],
     &["ports"],
     &["plan", "budget", "calibrate", "event"],

@@ -18,7 +18,7 @@ const VAGUE_NAMES: [&str; 8] =
 pub(super) type Rule = fn(&Source) -> Vec<String>;
 
 /// Every rule for files of `src`, with the name that its own test uses.
-pub(super) const RULES: [(&str, Rule); 17] = [
+pub(super) const RULES: [(&str, Rule); 18] = [
     ("layers", super::layers::complaints),
     ("file length", file_length),
     ("function length", function_length),
@@ -33,6 +33,7 @@ pub(super) const RULES: [(&str, Rule); 17] = [
     ("script engine", script_engine),
     ("script parser", script_parser),
     ("sqlite", sqlite),
+    ("postgres", postgres),
     ("unsafe", unsafe_code),
     ("purity", purity),
     ("planner spends nothing", planner_spends_nothing),
@@ -188,6 +189,14 @@ fn sqlite(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     each(source, &["rusqlite"], "only src/ledger speaks SQL: go through its traits")
+}
+
+fn postgres(source: &Source) -> Vec<String> {
+    if source.within(&["src/ledger/postgres"]) {
+        return Vec::new();
+    }
+    let message = "only src/ledger/postgres speaks to a server: go through the ledger's traits";
+    each(source, &["tokio_postgres"], message)
 }
 
 fn unsafe_code(source: &Source) -> Vec<String> {

@@ -1,0 +1,8 @@
+//! The ledger on Postgres: what can happen to it besides what every ledger knows.
+
+mod connection;
+mod damage;
+mod location;
+mod owners;
+mod proxy;
+pub(crate) mod server;
