@@ -48,11 +48,7 @@ fn ask(attempt: &AttemptId, scope: ScopeId) -> Ask {
 }
 
 /// Runs `work` on so many threads until `span` has passed; how often each second in all.
-fn rate(
-    threads: usize,
-    span: Duration,
-    work: impl Fn(usize, Instant) -> u64 + Sync,
-) -> f64 {
+fn rate(threads: usize, span: Duration, work: impl Fn(usize, Instant) -> u64 + Sync) -> f64 {
     let begin = Instant::now();
     let until = begin + span;
     let done: u64 = thread::scope(|scope| {
@@ -109,7 +105,7 @@ fn clients(database: &Database<'_>, terms: LeaseTerms) -> Vec<Client> {
 /// Pairs of reserve and settle, each client with so many threads.
 fn pairs(clients: &[Client], threads: usize, span: Duration) -> f64 {
     rate(CLIENTS * threads, span, |thread, until| {
-        let Client { desk, run, .. } = &clients[thread / threads];
+        let Client { desk, run, .. } = clients.get(thread / threads).unwrap();
         let mut pairs = 0;
         while Instant::now() < until {
             let attempt = AttemptId(format!("{threads}/{thread}/{pairs}"));
