@@ -12,6 +12,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -67,15 +68,18 @@ fn pairs_per_second(folder: &Path, threads: usize) -> f64 {
             .chain([format!("agent {thread}")])
             .collect()
     };
+    // Names of attempts are made here and grow, as those of a gateway do.
+    let sent = AtomicU64::new(0);
     let begin = Instant::now();
     let pairs: u64 = thread::scope(|scope| {
         let work = |thread: usize| {
-            let desk = desk.clone();
+            let (desk, sent) = (desk.clone(), &sent);
             let own = desk.open(names(thread), Limits::NONE).unwrap();
             move || {
                 let mut pairs = 0;
                 while begin.elapsed() < SPAN {
-                    let attempt = AttemptId(format!("1/{thread}/{pairs}"));
+                    let number = sent.fetch_add(1, Ordering::Relaxed);
+                    let attempt = AttemptId(format!("1/{number:09}"));
                     desk.reserve(ask(&attempt, own), None).unwrap().unwrap();
                     desk.settle(attempt, charge(600_000)).unwrap();
                     pairs += 1;

@@ -183,9 +183,12 @@ impl Account {
     }
 
     /// Sets the limits of a live scope. Raising them can admit who waits; lowering them below
-    /// what is taken takes nothing back and admits nothing until that is over.
+    /// what is taken takes nothing back and admits nothing until that is over. The same ones again
+    /// change nothing.
     pub fn set_limits(&mut self, scope: ScopeId, limits: Limits) -> Result<Effects, AccountError> {
-        self.scope(scope)?;
+        if self.scope(scope)?.limits == limits {
+            return Ok(Effects::default());
+        }
         if let Some(scope) = self.scope_mut(scope) {
             scope.limits = limits;
             scope.warned_per_mille = Default::default();

@@ -16,6 +16,8 @@ use crate::ledger::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonErr
 const RECORDS_MAX: usize = 512;
 /// How often the ledger is asked whether a slice that has nothing to tell is still held.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// A slice that is used up sooner was too small by far.
+const SHORT: Duration = Duration::from_millis(100);
 /// Nobody drew for so long: then everything is written out.
 const CALM: Duration = Duration::from_millis(20);
 
@@ -29,6 +31,7 @@ pub(super) struct Keeping {
     known_bytes: AtomicU64,
     /// How many bounds are asked for next.
     bounds: AtomicU64,
+    topped_up_at: Mutex<Instant>,
     /// What was lent in all.
     lent: Mutex<Charge>,
 }
@@ -80,6 +83,7 @@ impl Keeping {
             progress: Mutex::new(progress),
             known_bytes: AtomicU64::new(0),
             bounds: AtomicU64::new(bounds),
+            topped_up_at: Mutex::new(now),
             lent: Mutex::new(lent),
         })
     }
@@ -93,9 +97,15 @@ impl Keeping {
         self.slice.written_bytes().saturating_sub(self.known_bytes.load(Ordering::Acquire))
     }
 
-    /// Asks for twice as much as the last time; whether any was lent.
+    /// Asks for more than the last time, much more where that did not last; whether any was lent.
     pub(super) fn top_up(&self, commit: &GroupCommit) -> Result<bool, BooksError> {
-        let bounds = self.bounds.load(Ordering::Relaxed).saturating_mul(2);
+        let now = Instant::now();
+        let lasted = {
+            let mut topped_up_at = lock(&self.topped_up_at);
+            now.saturating_duration_since(std::mem::replace(&mut *topped_up_at, now))
+        };
+        let growth = if lasted < SHORT { 8 } else { 2 };
+        let bounds = self.bounds.load(Ordering::Relaxed).saturating_mul(growth);
         let lease = self.slice.lease();
         let more = Operation::LendMore(lease, self.slice.bound(), bounds);
         let answers = commit.together(vec![more])?;
@@ -200,10 +210,14 @@ impl Keeping {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.progress)
     }
 
     fn lent(&self) -> MutexGuard<'_, Charge> {
-        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.lent)
     }
+}
+
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }

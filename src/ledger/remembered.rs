@@ -11,6 +11,7 @@ use crate::budget::{AttemptEnd, AttemptRow, Changes, LeaseId, LeaseRow, ScopeId,
 use crate::id::{AttemptId, OwnerId};
 use crate::ledger::failure::Fault;
 use crate::ledger::gather::Source;
+use crate::ledger::upsert::Written;
 
 /// Beyond so many rows everything is forgotten and read anew.
 const ROWS_MAX: usize = 200_000;
@@ -30,6 +31,8 @@ struct Remembrance {
     scopes: HashMap<ScopeId, ScopeRow>,
     /// Those in flight.
     attempts: HashMap<AttemptId, AttemptRow>,
+    /// Under which numbers those are kept that this connection wrote.
+    numbers: HashMap<AttemptId, i64>,
     agents: HashMap<Arc<str>, Agent>,
     leases: HashMap<LeaseId, LeaseRow>,
     next_scope: Option<u32>,
@@ -71,8 +74,14 @@ impl Remembered {
         self.rows.borrow().next_sequence
     }
 
+    /// The number that an attempt in flight is kept under, where it is known.
+    pub(super) fn number_of(&self, attempt: &AttemptId) -> Option<i64> {
+        self.rows.borrow().numbers.get(attempt).copied()
+    }
+
     /// Takes over what a transaction has kept.
-    pub(super) fn learn(&mut self, changes: Changes, own: Option<OwnerId>, next_sequence: i64) {
+    pub(super) fn learn(&mut self, changes: Changes, own: Option<OwnerId>, written: Written) {
+        let Written { next_sequence, numbers } = written;
         let rows = self.rows.get_mut();
         self.own = self.own.or(own);
         rows.next_sequence = Some(next_sequence);
@@ -86,8 +95,8 @@ impl Remembered {
             rows.next_lease = rows.next_lease.max(after).filter(|_| rows.next_lease.is_some());
             rows.leases.insert(row.id, LeaseRow { owner: row.owner.or(own), ..row });
         }
-        for row in changes.attempts {
-            rows.learn_attempt(AttemptRow { owner: row.owner.or(own), ..row });
+        for (row, number) in changes.attempts.into_iter().zip(numbers) {
+            rows.learn_attempt(AttemptRow { owner: row.owner.or(own), ..row }, number);
         }
         for (scope, agent) in changes.counted {
             if let Some(agent) = rows.agents.get_mut(&agent)
@@ -109,7 +118,7 @@ impl Remembrance {
         self.scopes.len() + self.attempts.len() + self.agents.len() + self.leases.len() > ROWS_MAX
     }
 
-    fn learn_attempt(&mut self, row: AttemptRow) {
+    fn learn_attempt(&mut self, row: AttemptRow, number: i64) {
         let in_flight = row.end == AttemptEnd::Reserved;
         if let Some(agent) = row.agent.as_ref().and_then(|agent| self.agents.get_mut(agent)) {
             if in_flight {
@@ -119,8 +128,10 @@ impl Remembrance {
             }
         }
         if in_flight {
+            self.numbers.insert(row.id.clone(), number);
             self.attempts.insert(row.id.clone(), row);
         } else {
+            self.numbers.remove(&row.id);
             self.attempts.remove(&row.id);
         }
     }

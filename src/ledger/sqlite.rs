@@ -202,13 +202,15 @@ impl Store for SqliteLedger {
                 };
             }
             let first = remembered.next_sequence();
-            let stamp = upsert::Stamp { own, at: now(), note: note.as_deref() };
-            let next = upsert::write(connection, &changes, first, stamp)?;
-            kept = Some((changes, own, next));
+            let number_of = |attempt: &AttemptId| remembered.number_of(attempt);
+            let stamp =
+                upsert::Stamp { own, at: now(), note: note.as_deref(), number_of: &number_of };
+            let written = upsert::write(connection, &changes, first, stamp)?;
+            kept = Some((changes, own, written));
             Ok(true)
         });
         match (&done, kept) {
-            (Ok(()), Some((changes, own, next))) => remembered.learn(changes, own, next),
+            (Ok(()), Some((changes, own, written))) => remembered.learn(changes, own, written),
             (Ok(()), None) => {}
             (Err(_), _) => remembered.forget(),
         }

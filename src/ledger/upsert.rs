@@ -63,10 +63,23 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (id) DO UPDATE SET workflow = ?2, simulated = ?3, started_at_milliseconds = ?4,
     ended_at_milliseconds = ?5, status = ?6, hashes = ?7, plan = ?8, report = ?9";
 
+/// An attempt whose number is known is found by that.
+const ATTEMPT_AGAIN: &str = "
+UPDATE attempts SET end = ?2, usd_pico = ?3, billed_tokens = ?4, output_tokens = ?5, requests = ?6
+WHERE number = ?1";
+
 /// What an entry says of its attempt besides the id.
-struct Written<'a> {
+struct Numbered<'a> {
     number: i64,
     row: &'a AttemptRow,
+}
+
+/// What was written.
+pub(super) struct Written {
+    /// The number of the next entry.
+    pub(super) next_sequence: i64,
+    /// The number of each attempt, in order.
+    pub(super) numbers: Vec<i64>,
 }
 
 /// Gives the process that has the lock of this name its number.
@@ -89,27 +102,35 @@ pub(super) struct Stamp<'a> {
     pub(super) own: Option<OwnerId>,
     pub(super) at: Timestamp,
     pub(super) note: Option<&'a str>,
+    /// The numbers of attempts that are known to be kept.
+    pub(super) number_of: &'a dyn Fn(&AttemptId) -> Option<i64>,
 }
 
 /// Writes everything that `changes` holds; its entries come after those that are there, from
-/// `first` on where that is known. The number of the next entry.
+/// `first` on where that is known.
 pub(super) fn write(
     connection: &Connection,
     changes: &Changes,
     first: Option<i64>,
     stamp: Stamp<'_>,
-) -> Result<i64, Fault> {
-    let Stamp { own, at, note } = stamp;
+) -> Result<Written, Fault> {
+    let Stamp { own, at, note, number_of } = stamp;
     // Compiled once for all rows: looking a statement up takes about as long as running it.
     let mut statement = connection.prepare_cached(SCOPE)?;
     for row in &changes.scopes {
         write_scope(&mut statement, row)?;
     }
-    let mut attempts: BTreeMap<&AttemptId, Written<'_>> = BTreeMap::new();
+    let mut attempts: BTreeMap<&AttemptId, Numbered<'_>> = BTreeMap::new();
+    let mut numbers = Vec::with_capacity(changes.attempts.len());
+    let mut again = connection.prepare_cached(ATTEMPT_AGAIN)?;
     let mut statement = connection.prepare_cached(ATTEMPT)?;
     for row in &changes.attempts {
-        let number = write_attempt(&mut statement, row, own)?;
-        attempts.insert(&row.id, Written { number, row });
+        let number = match number_of(&row.id) {
+            Some(number) => write_attempt_again(&mut again, number, row)?,
+            None => write_attempt(&mut statement, row, own)?,
+        };
+        numbers.push(number);
+        attempts.insert(&row.id, Numbered { number, row });
     }
     for (scope, agent) in &changes.counted {
         write_counted(connection, *scope, agent)?;
@@ -123,7 +144,7 @@ pub(super) fn write(
         write_entry(&mut statement, (next, at), kind, &attempts, note)?;
         next = next.saturating_add(1);
     }
-    Ok(next)
+    Ok(Written { next_sequence: next, numbers })
 }
 
 fn next_sequence(connection: &Connection) -> Result<i64, Fault> {
@@ -205,11 +226,24 @@ fn write_attempt(
     Ok(statement.query_row(parameters, |row| row.get(0))?)
 }
 
+fn write_attempt_again(
+    statement: &mut Statement<'_>,
+    number: i64,
+    row: &AttemptRow,
+) -> Result<i64, Fault> {
+    let charge = charge_columns(&row.charge)?;
+    let parameters = params![number, end(row.end), charge.0, charge.1, charge.2, charge.3];
+    match statement.execute(parameters)? {
+        1 => Ok(number),
+        _ => Err(Fault::Damaged(format!("attempt `{}` is gone", row.id))),
+    }
+}
+
 fn write_entry(
     statement: &mut Statement<'_>,
     (sequence, at): (i64, Timestamp),
     kind: &EntryKind,
-    attempts: &BTreeMap<&AttemptId, Written<'_>>,
+    attempts: &BTreeMap<&AttemptId, Numbered<'_>>,
     note: Option<&str>,
 ) -> Result<(), Fault> {
     let attempt = match kind.attempt() {

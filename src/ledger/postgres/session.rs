@@ -4,6 +4,8 @@
 //! The connection lives on a small runtime of its own, which turns only while somebody waits for an
 //! answer. So it must not be used on a thread that already drives another one.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Statement};
 
 use crate::ledger::failure::Fault;
 use crate::ledger::postgres::server::Server;
@@ -22,6 +24,9 @@ use crate::ledger::postgres::trouble::{Trouble, is_undone};
 /// How long an answer may take beyond what the server itself was told to wait. A server that says
 /// nothing for longer is as good as gone.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Statements that stay planned on a connection.
+const STATEMENTS_MAX: usize = 64;
 
 /// A parameter of a question, with its type.
 type Parameter = (Box<dyn ToSql + Sync + Send>, Type);
@@ -83,6 +88,8 @@ pub(super) enum Commit {
 pub(super) struct Session {
     // Before the runtime, so that it is dropped before it.
     client: Client,
+    /// Those that the server knows already, by their text.
+    statements: RefCell<HashMap<String, Statement>>,
     runtime: Runtime,
 }
 
@@ -100,7 +107,7 @@ impl Session {
             Ok(client)
         });
         match connected {
-            Ok(client) => Ok(Self { client, runtime }),
+            Ok(client) => Ok(Self { client, statements: RefCell::default(), runtime }),
             Err(trouble) => {
                 // A name that is still being looked up is not waited for.
                 runtime.shutdown_background();
@@ -120,6 +127,7 @@ impl Session {
         questions: Vec<Question>,
         wait: Duration,
     ) -> Result<Vec<Answer>, Trouble> {
+        self.prepare(&questions, script.is_some(), wait)?;
         type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, tokio_postgres::Error>> + 'a>>;
         let mut asking: Vec<Asking<'_>> = Vec::new();
         let scripted = usize::from(script.is_some());
@@ -140,11 +148,47 @@ impl Session {
         Ok(answers?.split_off(scripted))
     }
 
+    /// Has the server plan what it has not seen yet. Before the questions themselves, which go out
+    /// in order and together. What it refuses may make sense once a script has run (`before_script`),
+    /// and is asked unplanned.
+    fn prepare(
+        &self,
+        questions: &[Question],
+        before_script: bool,
+        wait: Duration,
+    ) -> Result<(), Trouble> {
+        let limit = wait + ANSWER_MAX;
+        for question in questions {
+            let mut statements = self.statements.borrow_mut();
+            if statements.contains_key(&question.sql) || statements.len() >= STATEMENTS_MAX {
+                continue;
+            }
+            let types: Vec<Type> = question.parameters.iter().map(|(_, of)| of.clone()).collect();
+            let preparing = self.client.prepare_typed(&question.sql, &types);
+            let prepared = self.runtime.block_on(async { timeout(limit, preparing).await });
+            match prepared.map_err(|_| silent(limit))? {
+                Ok(statement) => drop(statements.insert(question.sql.clone(), statement)),
+                Err(error) if before_script && error.as_db_error().is_some() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     async fn answer(&self, question: Question) -> Result<Answer, tokio_postgres::Error> {
+        let known = self.statements.borrow().get(&question.sql).cloned();
         let parameters = question.parameters.iter();
-        let parameters =
-            parameters.map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone()));
-        let stream = self.client.query_typed_raw(&question.sql, parameters).await?;
+        let stream = match known {
+            Some(statement) => {
+                let values = parameters.map(|(value, _)| &**value as &(dyn ToSql + Sync));
+                self.client.query_raw(&statement, values).await?
+            }
+            None => {
+                let typed =
+                    parameters.map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone()));
+                self.client.query_typed_raw(&question.sql, typed).await?
+            }
+        };
         let mut stream = std::pin::pin!(stream);
         let mut rows = Vec::new();
         while let Some(row) = stream.try_next().await? {
