@@ -127,8 +127,8 @@ impl Session {
         questions: Vec<Question>,
         wait: Duration,
     ) -> Result<Vec<Answer>, Trouble> {
-        self.prepare(&questions, script.is_some(), wait)?;
         type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, tokio_postgres::Error>> + 'a>>;
+        self.prepare(&questions, script.is_some(), wait)?;
         let mut asking: Vec<Asking<'_>> = Vec::new();
         let scripted = usize::from(script.is_some());
         if let Some(script) = script {
@@ -178,16 +178,12 @@ impl Session {
     async fn answer(&self, question: Question) -> Result<Answer, tokio_postgres::Error> {
         let known = self.statements.borrow().get(&question.sql).cloned();
         let parameters = question.parameters.iter();
-        let stream = match known {
-            Some(statement) => {
-                let values = parameters.map(|(value, _)| &**value as &(dyn ToSql + Sync));
-                self.client.query_raw(&statement, values).await?
-            }
-            None => {
-                let typed =
-                    parameters.map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone()));
-                self.client.query_typed_raw(&question.sql, typed).await?
-            }
+        let stream = if let Some(statement) = known {
+            let values = parameters.map(|(value, _)| &**value as &(dyn ToSql + Sync));
+            self.client.query_raw(&statement, values).await?
+        } else {
+            let typed = parameters.map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone()));
+            self.client.query_typed_raw(&question.sql, typed).await?
         };
         let mut stream = std::pin::pin!(stream);
         let mut rows = Vec::new();
