@@ -23,7 +23,8 @@ pub struct LeaseTerms {
     pub asks_min: u32,
     /// How many bounds the first slice of a path holds at most; later ones hold twice as many.
     pub bounds_first: u64,
-    /// For how long a slice is used without a word from the ledger that it is still held.
+    /// For how long a slice is used without a word from the ledger that it is still held; at most
+    /// [`SILENCE_MAX`].
     pub silence_max: Duration,
     /// A slice that nobody drew from for so long goes back.
     pub idle_max: Duration,
@@ -36,13 +37,16 @@ impl Default for LeaseTerms {
         Self {
             asks_min: 32,
             bounds_first: 256,
-            silence_max: Duration::from_secs(30),
+            silence_max: SILENCE_MAX,
             idle_max: Duration::from_secs(2),
             backlog_bytes_max: 1 << 30,
         }
     }
 }
 
+/// No slice is used for longer in silence: a process that cannot be reached is taken for dead after
+/// twice as long.
+pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// After a refusal, a path is not asked for again for so long.
 const REFUSED_FOR: Duration = Duration::from_secs(1);
 /// How often slices are looked after.
@@ -117,6 +121,7 @@ impl LeaseDesk {
         terms: LeaseTerms,
         on_trouble: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
+        let terms = LeaseTerms { silence_max: terms.silence_max.min(SILENCE_MAX), ..terms };
         let shared = Arc::new(Shared {
             commit,
             folder: folder.to_owned(),

@@ -40,7 +40,7 @@ pub use copy::{Copied, CopyError, copy};
 pub use entry_row::{EntryFilter, EntryRow};
 pub use export::{ExportError, ExportFormat, export};
 pub use group_commit::{BooksError, Decided, GroupCommit};
-pub use leasing::{LeaseDesk, LeaseTerms, Ticket};
+pub use leasing::{LeaseDesk, LeaseTerms, SILENCE_MAX, Ticket};
 pub use memory::MemoryLedger;
 pub use owner::{Liveness, OwnerRow};
 pub use postgres::PostgresLedger;
