@@ -16,9 +16,6 @@ use crate::id::AttemptId;
 
 /// The most operations in one transaction.
 const BATCH_MAX: usize = 512;
-/// How long a batch waits for as many callers as the last one had. They are on their way: whoever was
-/// answered asks again, and a transaction for the first of them alone would keep the others waiting.
-const FILL: Duration = Duration::from_micros(300);
 /// How often balance that other processes set free is looked for while somebody waits.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -219,7 +216,6 @@ struct Slip {
 
 impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
     fn run(mut self, inbox: &Receiver<Request>) -> S {
-        let mut last = 0;
         loop {
             let mut batch = Vec::new();
             if self.waiting.is_empty() {
@@ -234,15 +230,12 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
                 }
             }
             let mut operations: usize = batch.iter().map(|request| request.operations.len()).sum();
-            let full_at = Instant::now() + FILL;
-            while operations < BATCH_MAX {
-                let wait = full_at.saturating_duration_since(Instant::now());
-                let more = if operations < last { inbox.recv_timeout(wait).ok() } else { None };
-                let Some(more) = more.or_else(|| inbox.try_recv().ok()) else { break };
+            while operations < BATCH_MAX
+                && let Ok(more) = inbox.try_recv()
+            {
                 operations += more.operations.len();
                 batch.push(more);
             }
-            last = operations;
             self.write(batch);
             let deliveries = std::mem::take(&mut self.deliveries);
             // The other end lives for as long as we do.
