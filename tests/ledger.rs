@@ -11,6 +11,8 @@ mod group_commit;
 mod interleavings;
 mod kill;
 mod kill_leased;
+#[cfg(unix)]
+mod kill_points;
 mod laws;
 mod lease_model;
 mod lending;
