@@ -237,6 +237,8 @@ impl Ledger for SqliteLedger {
             })?;
             Ok(true)
         });
+        // Rows that came past the rules are not among those that are remembered.
+        self.remembered.forget();
         done.map_err(|fault| fault.told(self.path.display()))
     }
 

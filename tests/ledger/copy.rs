@@ -14,6 +14,7 @@ on_every_stand!(
     everything_arrives_as_it_was_and_goes_on,
     a_ledger_that_holds_something_is_not_written,
     a_ledger_that_does_not_balance_is_not_copied,
+    whoever_looked_before_goes_on_after_the_copy,
 );
 
 /// Something of everything.
@@ -49,6 +50,21 @@ fn filled(ledger: impl Ledger) -> impl Ledger {
     };
     books.store().record_run(&row).unwrap();
     books.into_store()
+}
+
+/// What a ledger knew while it was empty is not true any more.
+fn whoever_looked_before_goes_on_after_the_copy<S: Stand>() {
+    let from = filled(InMemory::new().open());
+    let stand = S::new();
+    let mut books = stand.books();
+    let nothing = books.apply(&[Operation::Settle(id("nobody"), charge(1))]).unwrap();
+    assert!(nothing.answers[0].is_err());
+    copy(&from, books.store()).unwrap();
+    let before = from.scopes().unwrap();
+    let new = open(&mut books, &["run new"], Limits::NONE);
+    assert!(before.iter().all(|row| row.id != new), "a scope was written over");
+    assert_eq!(books.store().scopes().unwrap().len(), before.len() + 1);
+    verify(books.store()).unwrap();
 }
 
 fn rows(ledger: &impl ReadLedger) -> Vec<AnyRow> {
