@@ -121,8 +121,7 @@ impl OpenLedger {
         verdict: Verdict,
         whole_slices: bool,
     ) -> Result<Reconciled, ReconcileError> {
-        // Without a home no process of this machine had a place for one.
-        let journals = self.journals.as_deref().unwrap_or(Path::new(""));
+        let journals = self.journals.as_deref();
         ledger::reconcile(&mut self.books, holding, verdict, journals, whole_slices)
     }
 

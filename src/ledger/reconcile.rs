@@ -93,8 +93,8 @@ pub fn holdings(ledger: &dyn ReadLedger) -> Result<Vec<Holding>, StoreError> {
     Ok(all)
 }
 
-/// Ends everything that a dead process holds. Journals are read from `journals`; where `or_whole`,
-/// a slice without one counts as spent as a whole.
+/// Ends everything that a dead process holds. Journals are read from `journals`, where this machine
+/// has a place for them; where `or_whole`, a slice without one counts as spent as a whole.
 ///
 /// # Errors
 /// See [`ReconcileError`].
@@ -102,15 +102,15 @@ pub fn reconcile<S: Ledger>(
     books: &mut Books<S>,
     holding: &Holding,
     verdict: Verdict,
-    journals: &Path,
+    journals: Option<&Path>,
     or_whole: bool,
 ) -> Result<Reconciled, ReconcileError> {
     let mut done = Reconciled::default();
     let mut in_flight: Vec<AttemptId> = holding.attempts.iter().map(|row| row.id.clone()).collect();
     for lease in &holding.leases {
         let number = lease.id.number();
-        let records = journal::read_all(journals, lease.id)
-            .map_err(|error| ReconcileError::Journal(number, error))?;
+        let records = journals.map_or(Ok(None), |folder| journal::read_all(folder, lease.id));
+        let records = records.map_err(|error| ReconcileError::Journal(number, error))?;
         let remains = match records {
             Some(records) => Remains::of(lease.id, records),
             None if or_whole => Remains { unwritten: lease.left, ..Remains::default() },
@@ -119,7 +119,7 @@ pub fn reconcile<S: Ledger>(
         in_flight.extend(remains.in_flight.keys().cloned());
         take_back(books, lease, &remains, &mut done)?;
         // Reconciled twice, it is missed once.
-        let _gone = journal::remove(journals, lease.id);
+        let _gone = journals.map(|folder| journal::remove(folder, lease.id));
     }
     in_flight.sort_unstable();
     in_flight.dedup();

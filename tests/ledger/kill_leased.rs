@@ -75,7 +75,7 @@ fn round_of(stand: &OnDisk, round: u64, children: u64) {
     let mut written_off = 0;
     for holding in holdings(books.store()).unwrap() {
         assert_eq!(holding.owner.as_ref().unwrap().liveness, Liveness::Dead);
-        let done = reconcile(&mut books, &holding, Verdict::Spent, &journals, false).unwrap();
+        let done = reconcile(&mut books, &holding, Verdict::Spent, Some(&journals), false).unwrap();
         written_off += done.written_off.usd.pico();
         assert_eq!(done.leases, holding.leases.len());
     }
@@ -116,7 +116,7 @@ fn a_journal_that_is_cut_anywhere_is_read_as_far_as_it_goes() {
         std::fs::write(ledger.journals().join(&name), &whole[..cut]).unwrap();
         let (journals, mut books) = (ledger.journals(), Books::new(ledger, 0));
         for holding in holdings(books.store()).unwrap() {
-            reconcile(&mut books, &holding, Verdict::Spent, &journals, false).unwrap();
+            reconcile(&mut books, &holding, Verdict::Spent, Some(&journals), false).unwrap();
         }
         assert_eq!(holdings(books.store()).unwrap(), []);
         verify(books.store()).unwrap();

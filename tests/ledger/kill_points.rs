@@ -76,8 +76,7 @@ fn every_point<L: Ledger>(place: &str, round: usize, books: impl Fn() -> Books<L
 fn recover<L: Ledger>(books: &mut Books<L>, run: ScopeId, (settled, reserved): Held) {
     for holding in holdings(books.store()).unwrap() {
         assert_ne!(holding.owner.as_ref().map(|row| row.process), Some(std::process::id()));
-        let nowhere = Path::new("/nonexistent");
-        reconcile(books, &holding, Verdict::Spent, nowhere, false).unwrap();
+        reconcile(books, &holding, Verdict::Spent, None, false).unwrap();
     }
     assert_eq!(usd(books, run), (settled + reserved, 0));
     assert_eq!(holdings(books.store()).unwrap(), []);
