@@ -28,6 +28,9 @@ pub enum BooksError {
     /// The ledger could not keep it. What is not kept is denied.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal of the slice that it is about cannot be written; the reason.
+    #[error("the journal of its slice cannot be written: {0}")]
+    Journal(String),
     /// The writer has ended.
     #[error("the ledger's writer has ended")]
     Closed,

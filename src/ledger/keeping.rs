@@ -152,11 +152,14 @@ impl Keeping {
     }
 
     /// Tells the ledger everything that happened so far.
-    pub(super) fn write_down(&self, commit: &GroupCommit) -> Result<(), KeepError> {
+    pub(super) fn write_down(
+        &self,
+        commit: &GroupCommit,
+        terms: &LeaseTerms,
+    ) -> Result<(), KeepError> {
         self.slice.flush(false)?;
         let mut progress = self.progress();
-        let terms = LeaseTerms::default();
-        while self.tell(&mut progress, commit, &terms, Instant::now())? {}
+        while self.tell(&mut progress, commit, terms, Instant::now())? {}
         Ok(())
     }
 

@@ -49,6 +49,9 @@ impl Default for LeaseTerms {
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// After a refusal, a path is not asked for again for so long.
 const REFUSED_FOR: Duration = Duration::from_secs(1);
+/// Beyond so many scopes, paths that are not in use are forgotten: a gateway sees new ones with
+/// every run.
+const PATHS_MAX: usize = 4_096;
 /// How often slices are looked after.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -344,6 +347,9 @@ impl Shared {
         if let Some(state) = find(&paths) {
             return state;
         }
+        if paths.len() >= PATHS_MAX {
+            forget_unused(&mut paths);
+        }
         let state = PathState { asks: 0, since: Instant::now(), refused_until: None, slice: None };
         let state = Arc::new(Mutex::new(state));
         let path = LeasePath { windows: ask.windows.clone(), state: Arc::clone(&state) };
@@ -407,11 +413,11 @@ impl Shared {
         let Some((_, kept)) = all.find(|(_, kept)| Arc::ptr_eq(kept.slice(), slice)) else {
             return Ok(());
         };
-        kept.write_down(&self.commit).map_err(|error| match error {
+        kept.write_down(&self.commit, &self.terms).map_err(|error| match error {
             KeepError::Books(error) => error,
             KeepError::Journal(error) => {
                 self.tell(slice, &error);
-                BooksError::Closed
+                BooksError::Journal(error.to_string())
             }
         })
     }
@@ -426,6 +432,16 @@ impl Shared {
     fn closing(&self) -> MutexGuard<'_, bool> {
         self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Forgets paths that nobody asks for at this moment and that have no slice out.
+fn forget_unused(paths: &mut HashMap<ScopeId, Vec<LeasePath>>) {
+    let is_used =
+        |path: &LeasePath| Arc::strong_count(&path.state) > 1 || lock(&path.state).slice.is_some();
+    for its in paths.values_mut() {
+        its.retain(is_used);
+    }
+    paths.retain(|_, its| !its.is_empty());
 }
 
 fn lock(state: &Mutex<PathState>) -> MutexGuard<'_, PathState> {

@@ -78,7 +78,8 @@ impl Drop for Claim {
 /// Whether the process that took the lock of this name in `folder` lives.
 pub(super) fn liveness(folder: &Path, token: &str) -> Liveness {
     let Ok(lock) = File::open(folder.join(token)) else { return Liveness::Dead };
-    match lock.try_lock() {
+    // Shared, so that two who look at once do not take each other for the owner.
+    match lock.try_lock_shared() {
         Ok(()) => Liveness::Dead,
         Err(TryLockError::WouldBlock) => Liveness::Alive,
         Err(TryLockError::Error(_)) => Liveness::Silent,
