@@ -19,7 +19,10 @@ use crate::report::number::{dollars, plural};
 
 pub(super) fn run(typed: &LedgerReconcile, context: &Context) -> Result<(), AppError> {
     let mut open = OpenLedger::existing(&typed.ledger, context)?;
-    let holdings = open.read(|ledger| ledger::holdings(ledger))?;
+    let mut holdings = open.read(|ledger| ledger::holdings(ledger))?;
+    if let Some(owner) = typed.owner {
+        holdings.retain(|holding| holding.owner.as_ref().is_some_and(|row| row.id.0 == owner));
+    }
     let Some(verdict) = typed.r#as else { return show(&holdings, typed, context) };
     let Some(reason) = typed.reason.clone().filter(|reason| !reason.trim().is_empty()) else {
         return Err(AppError::usage("whoever frees what others held says why")
@@ -42,13 +45,13 @@ pub(super) fn run(typed: &LedgerReconcile, context: &Context) -> Result<(), AppE
     tell(&done, chosen.len(), typed.format)
 }
 
-/// The processes to reconcile: the one that was named, or every one that is dead.
+/// The processes to reconcile: the one that was named, which alone is left then, or every one that
+/// is dead.
 fn chosen(holdings: &[Holding], owner: Option<u64>) -> Result<Vec<&Holding>, AppError> {
     let Some(owner) = owner else {
         return Ok(holdings.iter().filter(|holding| holding.is_dead()).collect());
     };
-    let is_it = |holding: &&Holding| holding.owner.as_ref().is_some_and(|row| row.id.0 == owner);
-    let Some(holding) = holdings.iter().find(is_it) else {
+    let Some(holding) = holdings.first() else {
         return Err(AppError::usage(format!("no process with the number {owner} holds anything"))
             .with_hint("flyball ledger reconcile shows those that do"));
     };
@@ -77,7 +80,10 @@ fn show(holdings: &[Holding], typed: &LedgerReconcile, context: &Context) -> Res
         return output::print(&json::pretty(&Shown { version: 1, holdings: shown }));
     }
     if shown.is_empty() {
-        return output::print("nothing is held: every request was settled\n");
+        return output::print(match typed.owner {
+            None => "nothing is held: every request was settled\n",
+            Some(_) => "that process holds nothing\n",
+        });
     }
     let mut text = table(&shown, context.stdout.page());
     let dead = holdings.iter().filter(|holding| holding.is_dead()).count();

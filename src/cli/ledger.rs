@@ -209,13 +209,13 @@ pub struct LedgerReconcile {
     #[arg(long, value_name = "WHAT", value_enum, requires = "reason")]
     pub r#as: Option<ReconcileAs>,
     /// Why; kept with every entry
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "as")]
     pub reason: Option<String>,
     /// Only this process, by its number in the list
     #[arg(long, value_name = "N")]
     pub owner: Option<u64>,
     /// Count slices whose journal is lost as spent as a whole
-    #[arg(long)]
+    #[arg(long, requires = "as")]
     pub whole_slices: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]

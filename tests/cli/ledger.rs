@@ -243,6 +243,10 @@ fn what_the_dead_hold_is_shown_and_freed_with_a_reason() {
     assert!(shown.stdout.lines().all(|line| line.len() <= 80), "{}", shown.stdout);
     let listed = json(&program.run(&["ledger", "reconcile", "--format", "json"]));
     assert_eq!(listed["holdings"][0]["requests"], 1);
+    let other = program.run(&["ledger", "reconcile", "--owner", "77"]);
+    assert_eq!((other.code, &*other.stdout), (0, "that process holds nothing\n"));
+    let idle = program.run(&["ledger", "reconcile", "--reason", "x"]);
+    assert_eq!(idle.code, 2, "a reason for nothing: {}", idle.stdout);
     // Without a reason nothing is freed.
     let silent = program.run(&["ledger", "reconcile", "--as", "spent"]);
     assert_eq!(silent.code, 2, "{}", silent.stderr);
