@@ -18,10 +18,10 @@ const LAYERS: [&[&str]; 7] = [
         "gate",
         "ledger_place",
     ],
-    &["pricing", "policy", "usage", "workflow"],
+    &["pricing", "policy", "usage", "workflow", "messages"],
     &["ports"],
     &["plan", "budget", "calibrate", "event"],
-    &["script", "agents", "config", "ledger", "gateway", "claude"],
+    &["script", "agents", "config", "ledger", "gateway", "upstream", "claude"],
     &["run", "report"],
     &["app", "cli", "main"],
 ];
