@@ -17,6 +17,7 @@ pub mod seed;
 pub mod tokens;
 
 // L1: knowledge, parsed from text that callers pass in
+pub mod messages;
 pub mod policy;
 pub mod pricing;
 pub mod usage;
@@ -33,6 +34,7 @@ pub mod plan;
 // L4: IO; siblings never import each other
 pub mod agents;
 pub mod config;
+pub mod gateway;
 pub mod ledger;
 pub mod script;
 

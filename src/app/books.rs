@@ -55,6 +55,15 @@ impl OpenLedger {
         Self { books: Books::new(Box::new(ledger), 0), journals }
     }
 
+    /// The ledger itself with its rules, for whoever keeps it busy, with room for `waiting_max`
+    /// waiting requests; and where the journals of slices lie, if anywhere.
+    pub(super) fn into_books(
+        self,
+        waiting_max: usize,
+    ) -> (Books<Box<dyn Ledger>>, Option<PathBuf>) {
+        (Books::new(self.books.into_store(), waiting_max), self.journals)
+    }
+
     /// The ledger in force, which has to be there.
     pub(super) fn existing(flag: &LedgerFlag, context: &Context) -> Result<Self, AppError> {
         let place = place(flag, context)?;

@@ -16,6 +16,7 @@ mod child;
 pub mod context;
 pub mod error;
 pub mod exit;
+mod gateway;
 pub mod inputs;
 mod keeper;
 pub mod knowledge;
@@ -81,6 +82,7 @@ fn execute(command: Command, colour: ColourChoice) -> Result<Exit, AppError> {
     match command {
         Command::Plan(typed) => plan::run(*typed, &context()?),
         Command::Run(typed) => run::run(*typed, &context()?),
+        Command::Gateway(typed) => gateway::run(&typed, &context()?),
         Command::Policy(command) => policy::run(command, &context()?),
         Command::Pricing(arguments) => pricing::command(&arguments, &context()?),
         Command::Budget(command) => budget::run(command, &context()?),

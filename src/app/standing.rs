@@ -113,6 +113,20 @@ impl Standing {
         Ok(found)
     }
 
+    /// The calendar windows that are open now and have a standing budget: where each lies, what it is
+    /// opened with, and when it ends.
+    pub(super) fn open_windows(&self) -> Result<Vec<(Vec<String>, Limits, Timestamp)>, AppError> {
+        let mut open = Vec::new();
+        for period in Period::ALL {
+            for zone in self.zones(period) {
+                let window = self.window(period, &zone)?;
+                let limits = self.limits(&template(period, &zone));
+                open.push((window_path(&window), limits, window.ends));
+            }
+        }
+        Ok(open)
+    }
+
     /// The balance at `path`: its own limits where it is there, else `standing`, and at most `own`.
     fn at(&self, name: String, path: &[String], standing: Limits, own: Limits) -> InForce {
         let (balance, paused) = match self.row(path) {

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::gateway::GatewayTyped;
 use super::ledger::{BudgetCommand, LedgerCommand, RunsCommand};
 use super::plan::{PlanTyped, PlanningFlags};
 use super::policy::PolicyCommand;
@@ -49,6 +50,8 @@ pub enum Command {
     Plan(Box<PlanTyped>),
     /// Execute a workflow under its budget
     Run(Box<RunTyped>),
+    /// Hold any client of the Anthropic API to its budget
+    Gateway(GatewayTyped),
     /// Check a routing policy, or explain what it decides
     #[command(subcommand)]
     Policy(PolicyCommand<PlanningFlags>),

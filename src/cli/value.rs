@@ -135,6 +135,17 @@ pub fn time_scale(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `--output-cap`: so many tokens at least, or answers are cut short and asked for again.
+pub fn output_cap(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(tokens) if tokens >= OUTPUT_CAP_MIN => Ok(tokens),
+        _ => Err(format!("`{text}` is not a number of output tokens from {OUTPUT_CAP_MIN} on")),
+    }
+}
+
+/// Answers that are capped below this are cut short too often.
+const OUTPUT_CAP_MIN: u64 = 8_000;
+
 /// One `--assume KEY=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assume {

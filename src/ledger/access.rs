@@ -89,7 +89,7 @@ pub trait ReadLedger {
 }
 
 /// A ledger that can be written.
-pub trait Ledger: Store + ReadLedger {
+pub trait Ledger: Store + ReadLedger + Send {
     /// Remembers a run, or what it has become.
     fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError>;
 

@@ -94,6 +94,19 @@ impl Borrowed {
         self.admit(now, |slice| slice.draw(ask))
     }
 
+    /// The same where it is promised already, so that no disk is waited for.
+    pub(super) fn draw_promised(&self, ask: &Ask, now: Instant) -> Option<Grant> {
+        let mut drawing = self.drawing();
+        if now >= drawing.valid_until {
+            return None;
+        }
+        let (answer, record) = drawing.slice.draw(ask);
+        drawing.note(record);
+        let SliceAnswer::Admitted(grant) = answer else { return None };
+        drawing.last_draw = now;
+        Some(grant)
+    }
+
     /// Raises a reservation out of the slice; whether it fitted.
     ///
     /// # Errors

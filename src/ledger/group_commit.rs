@@ -4,7 +4,7 @@
 //! Callers block until their batch is kept, and whoever waits for balance until it is decided.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -53,15 +53,18 @@ enum Operations {
     Together(Vec<Operation>),
 }
 
+/// Called with the answer, on the thread that wakes callers: it may not wait for anything.
+type Tell<T> = Box<dyn FnOnce(Result<T, BooksError>) + Send>;
+
 enum Reply {
-    One(SyncSender<Result<Answer, BooksError>>),
-    Together(SyncSender<Result<Answers, BooksError>>),
+    One(Tell<Answer>),
+    Together(Tell<Answers>),
 }
 
-/// An answer on its way to whoever asked. One who went away has nobody to tell.
+/// An answer on its way to whoever asked.
 enum Delivery {
-    One(SyncSender<Result<Answer, BooksError>>, Result<Answer, BooksError>),
-    Together(SyncSender<Result<Answers, BooksError>>, Result<Answers, BooksError>),
+    One(Tell<Answer>, Result<Answer, BooksError>),
+    Together(Tell<Answers>, Result<Answers, BooksError>),
 }
 
 /// One answer per operation, in order.
@@ -71,7 +74,7 @@ pub(super) type Answers = Vec<Result<Answer, AccountError>>;
 struct Waiting {
     until: Option<Instant>,
     shortage: Shortage,
-    reply: SyncSender<Result<Answer, BooksError>>,
+    reply: Tell<Answer>,
 }
 
 /// The account of this process, for any number of threads. The writer ends with its last caller.
@@ -108,6 +111,36 @@ impl GroupCommit {
             Answer::Admission(Admission::Refused(denial)) => Ok(Err(Box::new(denial))),
             _ => Err(BooksError::Closed),
         }
+    }
+
+    /// The same without waiting: `tell` is called with the decision, on a thread that has others to
+    /// wake, so it may not wait for anything itself. It is dropped where the writer has ended, and
+    /// where the request is released while it waits.
+    pub fn reserve_then(
+        &self,
+        ask: Ask,
+        hold: Option<Duration>,
+        tell: impl FnOnce(Result<Decided, BooksError>) + Send + 'static,
+    ) {
+        let waits_until = hold.map(|hold| Instant::now() + hold);
+        self.ask_then(Operation::Reserve(ask), waits_until, move |answer| {
+            tell(match answer {
+                Ok(Answer::Admission(Admission::Admitted(grant))) => Ok(Ok(grant)),
+                Ok(Answer::Admission(Admission::Refused(denial))) => Ok(Err(Box::new(denial))),
+                Ok(_) => Err(BooksError::Closed),
+                Err(error) => Err(error),
+            });
+        });
+    }
+
+    /// Does `operation`, which may not be a reservation, and calls `tell` like
+    /// [`reserve_then`](Self::reserve_then).
+    pub fn do_then(
+        &self,
+        operation: Operation,
+        tell: impl FnOnce(Result<Answer, BooksError>) + Send + 'static,
+    ) {
+        self.ask_then(operation, None, tell);
     }
 
     /// Ends an attempt that took `used`; whether it had been closed before.
@@ -155,7 +188,9 @@ impl GroupCommit {
     pub(super) fn together(&self, operations: Vec<Operation>) -> Result<Answers, BooksError> {
         let (reply, answers) = sync_channel(1);
         let operations = Operations::Together(operations);
-        let request = Request { operations, waits_until: None, reply: Reply::Together(reply) };
+        // One who went away has nobody to tell.
+        let tell = Box::new(move |answers| drop(reply.send(answers)));
+        let request = Request { operations, waits_until: None, reply: Reply::Together(tell) };
         self.requests.send(request).map_err(|_| BooksError::Closed)?;
         answers.recv().map_err(|_| BooksError::Closed)?
     }
@@ -173,10 +208,20 @@ impl GroupCommit {
         waits_until: Option<Instant>,
     ) -> Result<Answer, BooksError> {
         let (reply, answer) = sync_channel(1);
-        let operations = Operations::One(operation);
-        let request = Request { operations, waits_until, reply: Reply::One(reply) };
-        self.requests.send(request).map_err(|_| BooksError::Closed)?;
+        self.ask_then(operation, waits_until, move |told| drop(reply.send(told)));
         answer.recv().map_err(|_| BooksError::Closed)?
+    }
+
+    fn ask_then(
+        &self,
+        operation: Operation,
+        waits_until: Option<Instant>,
+        tell: impl FnOnce(Result<Answer, BooksError>) + Send + 'static,
+    ) {
+        let operations = Operations::One(operation);
+        let request = Request { operations, waits_until, reply: Reply::One(Box::new(tell)) };
+        // A writer that has ended drops it, which whoever waits for the answer notices.
+        let _gone = self.requests.send(request);
     }
 }
 
@@ -193,8 +238,8 @@ impl Operations {
 fn deliver(outbox: &Receiver<Vec<Delivery>>) {
     for delivery in outbox.iter().flatten() {
         match delivery {
-            Delivery::One(reply, answer) => drop(reply.send(answer)),
-            Delivery::Together(reply, answers) => drop(reply.send(answers)),
+            Delivery::One(tell, answer) => tell(answer),
+            Delivery::Together(tell, answers) => tell(answers),
         }
     }
 }
@@ -213,6 +258,8 @@ struct Slip {
     operations: usize,
     /// What is reserved for, where it can wait.
     attempt: Option<AttemptId>,
+    /// What will never leave; it may be waiting.
+    released: Option<AttemptId>,
     waits_until: Option<Instant>,
     reply: Reply,
 }
@@ -296,6 +343,9 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
                 return;
             }
         };
+        if let Some(released) = slip.released {
+            self.waiting.remove(&released);
+        }
         match (answers.next(), slip.attempt) {
             (Some(Ok(Answer::Admission(Admission::Waiting(shortage)))), Some(attempt)) => {
                 let waiting = Waiting { until: slip.waits_until, shortage, reply };
@@ -344,9 +394,13 @@ fn slip(request: Request, all: &mut Vec<Operation>) -> Slip {
         Operations::One(Operation::Reserve(ask)) => Some(ask.attempt.clone()),
         _ => None,
     };
+    let released = match &operations {
+        Operations::One(Operation::Release(attempt)) => Some(attempt.clone()),
+        _ => None,
+    };
     match operations {
         Operations::One(operation) => all.push(operation),
         Operations::Together(operations) => all.extend(operations),
     }
-    Slip { operations: count, attempt, waits_until, reply }
+    Slip { operations: count, attempt, released, waits_until, reply }
 }

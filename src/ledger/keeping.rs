@@ -9,7 +9,7 @@ use crate::budget::{Answer, Charge, LeaseStanding, Lent, Operation, Record, Slic
 use crate::ledger::borrowed::Borrowed;
 use crate::ledger::group_commit::{BooksError, GroupCommit};
 use crate::ledger::journal::{self, JournalReader};
-use crate::ledger::leasing::LeaseTerms;
+use crate::ledger::lease_terms::LeaseTerms;
 use crate::ledger::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// The most records that one transaction takes down.

@@ -10,43 +10,13 @@ use std::time::{Duration, Instant};
 use crate::budget::{
     Answer, Ask, Charge, Denial, Grant, LeaseAsk, Lent, Operation, Record, ScopeId, Slice,
 };
-use crate::id::AttemptId;
 use crate::ledger::borrowed::Borrowed;
 use crate::ledger::group_commit::{BooksError, Decided, GroupCommit};
 use crate::ledger::keeping::{KeepError, Keeping, Kept};
+use crate::ledger::lease_terms::{LeaseTerms, SILENCE_MAX};
 use crate::ledger::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use crate::ledger::ticket::{Now, Step, Ticket};
 
-/// How slices are borrowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseTerms {
-    /// A path is lent for once so many asks for it came within a second.
-    pub asks_min: u32,
-    /// How many bounds the first slice of a path holds at most; later ones hold twice as many.
-    pub bounds_first: u64,
-    /// For how long a slice is used without a word from the ledger that it is still held; at most
-    /// [`SILENCE_MAX`].
-    pub silence_max: Duration,
-    /// A slice that nobody drew from for so long goes back.
-    pub idle_max: Duration,
-    /// How many bytes of a journal may wait for the ledger before asks go there directly.
-    pub backlog_bytes_max: u64,
-}
-
-impl Default for LeaseTerms {
-    fn default() -> Self {
-        Self {
-            asks_min: 32,
-            bounds_first: 256,
-            silence_max: SILENCE_MAX,
-            idle_max: Duration::from_secs(2),
-            backlog_bytes_max: 1 << 30,
-        }
-    }
-}
-
-/// No slice is used for longer in silence: a process that cannot be reached is taken for dead after
-/// twice as long.
-pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// After a refusal, a path is not asked for again for so long.
 const REFUSED_FOR: Duration = Duration::from_secs(1);
 /// Beyond so many scopes, paths that are not in use are forgotten: a gateway sees new ones with
@@ -54,17 +24,6 @@ const REFUSED_FOR: Duration = Duration::from_secs(1);
 const PATHS_MAX: usize = 4_096;
 /// How often slices are looked after.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// A request that may be sent, until it is settled, released or expired.
-#[derive(Debug)]
-#[must_use = "what was reserved stays so until it is settled, released or expired"]
-pub struct Ticket {
-    /// Its attempt.
-    pub attempt: AttemptId,
-    /// On which terms.
-    pub grant: Grant,
-    slice: Option<Arc<Borrowed>>,
-}
 
 /// Admission for the threads of one process, from slices where it can.
 pub struct LeaseDesk {
@@ -163,29 +122,40 @@ impl LeaseDesk {
         Ok(decided.map(|grant| Ticket { attempt, grant, slice: None }))
     }
 
+    /// Admits without ever waiting for a disk, a server or another thread, where that can be done.
+    pub fn reserve_now(&self, ask: &Ask) -> Now {
+        self.shared.draw_now(ask)
+    }
+
+    /// Admits from a slice, which may be borrowed for it: that waits for the ledger. `None` where
+    /// the ledger itself has to be asked for the reservation.
+    pub fn reserve_from_slice(&self, ask: &Ask) -> Result<Option<Ticket>, BooksError> {
+        let attempt = ask.attempt.clone();
+        let drawn = self.shared.draw(ask)?;
+        Ok(drawn.map(|(grant, slice)| Ticket { attempt, grant, slice: Some(slice) }))
+    }
+
     /// Ends a request that took `used`.
     pub fn settle(&self, ticket: &Ticket, used: Charge) -> Result<(), BooksError> {
-        let here = self.change(ticket, |slice| slice.settle(&ticket.attempt, used));
+        let here = self.within_slice(ticket, Step::Settle(used));
         if here { Ok(()) } else { self.commit().settle(ticket.attempt.clone(), used).map(drop) }
     }
 
     /// Ends a request that never left.
     pub fn release(&self, ticket: &Ticket) -> Result<(), BooksError> {
-        let here = self.change(ticket, |slice| slice.release(&ticket.attempt));
+        let here = self.within_slice(ticket, Step::Release);
         if here { Ok(()) } else { self.commit().release(ticket.attempt.clone()).map(drop) }
     }
 
     /// Ends a request whose cost is unknown: it takes its full reservation.
     pub fn expire(&self, ticket: &Ticket) -> Result<(), BooksError> {
-        let here = self.change(ticket, |slice| slice.expire(&ticket.attempt));
+        let here = self.within_slice(ticket, Step::Expire);
         if here { Ok(()) } else { self.commit().expire(ticket.attempt.clone()).map(drop) }
     }
 
     /// Lowers a reservation to at most `to`.
     pub fn shrink(&self, ticket: &Ticket, to: Charge) -> Result<(), BooksError> {
-        let here = self.change(ticket, |slice| slice.shrink(&ticket.attempt, to));
-        let is_low_already = || ticket.slice.as_ref().is_some_and(|s| s.holds(&ticket.attempt));
-        if here || is_low_already() {
+        if self.within_slice(ticket, Step::Shrink(to)) {
             return Ok(());
         }
         self.commit().shrink(ticket.attempt.clone(), to).map(drop)
@@ -208,6 +178,20 @@ impl LeaseDesk {
             slice.extended_elsewhere(&ticket.attempt, by);
         }
         Ok(denial)
+    }
+
+    /// Does `step` to a request within its slice, without waiting for the ledger. `false` where it
+    /// was not drawn from a slice, or its slice is back: then the ledger has to be told.
+    pub fn within_slice(&self, ticket: &Ticket, step: Step) -> bool {
+        let id = &ticket.attempt;
+        let here = self.change(ticket, |slice| match step {
+            Step::Shrink(to) => slice.shrink(id, to),
+            Step::Settle(used) => slice.settle(id, used),
+            Step::Release => slice.release(id),
+            Step::Expire => slice.expire(id),
+        });
+        let is_low_already = || ticket.slice.as_ref().is_some_and(|s| s.holds(id));
+        here || (matches!(step, Step::Shrink(_)) && is_low_already())
     }
 
     /// How many slices are out.
@@ -285,6 +269,29 @@ impl Shared {
         Ok(None)
     }
 
+    /// The part of [`draw`](Self::draw) that waits for nothing.
+    fn draw_now(&self, ask: &Ask) -> Now {
+        let now = Instant::now();
+        let path = self.path(ask);
+        let Ok(mut state) = path.try_lock() else { return Now::MayWait };
+        let Some(kept) = state.slice.clone() else {
+            // Whoever counts last asks again, and is counted once more: a slice comes no later.
+            let borrows = self.counts(&mut state, now);
+            return if borrows { Now::MayWait } else { Now::AskLedger };
+        };
+        drop(state);
+        if kept.backlog_bytes() > self.terms.backlog_bytes_max {
+            return Now::AskLedger;
+        }
+        match kept.slice().draw_promised(ask, now) {
+            Some(grant) => {
+                let slice = Some(Arc::clone(kept.slice()));
+                Now::Admitted(Ticket { attempt: ask.attempt.clone(), grant, slice })
+            }
+            None => Now::MayWait,
+        }
+    }
+
     fn admit(&self, kept: &Keeping, ask: &Ask, now: Instant) -> Option<(Grant, Arc<Borrowed>)> {
         let slice = kept.slice();
         let troubled = |error: std::io::Error| {
@@ -304,12 +311,7 @@ impl Shared {
         ask: &Ask,
         now: Instant,
     ) -> Result<Option<Arc<Keeping>>, BooksError> {
-        if now.saturating_duration_since(state.since) > REFUSED_FOR {
-            (state.asks, state.since) = (0, now);
-        }
-        state.asks = state.asks.saturating_add(1);
-        let refused = state.refused_until.is_some_and(|until| now < until);
-        if refused || state.asks < self.terms.asks_min || *self.closing() {
+        if !self.counts(state, now) {
             return Ok(None);
         }
         let bound = ask.bound.charge(ask.cap.standing_tokens);
@@ -331,6 +333,16 @@ impl Shared {
                 Ok(None)
             }
         }
+    }
+
+    /// Counts an ask for a path without a slice; whether one is to be borrowed.
+    fn counts(&self, state: &mut PathState, now: Instant) -> bool {
+        if now.saturating_duration_since(state.since) > REFUSED_FOR {
+            (state.asks, state.since) = (0, now);
+        }
+        state.asks = state.asks.saturating_add(1);
+        let refused = state.refused_until.is_some_and(|until| now < until);
+        !refused && state.asks >= self.terms.asks_min && !*self.closing()
     }
 
     fn path(&self, ask: &Ask) -> Arc<Mutex<PathState>> {

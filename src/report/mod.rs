@@ -7,6 +7,7 @@
 pub mod budget;
 pub mod diagnostics;
 pub mod entries;
+pub mod gateway;
 pub mod holdings;
 pub mod json;
 pub mod markdown;

@@ -1,0 +1,184 @@
+//! `flyball gateway`.
+
+mod scopes;
+mod till;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::scopes::Scopes;
+use self::till::{Counter, LedgerTill};
+use super::books::{self, OpenLedger};
+use super::context::Context;
+use super::error::AppError;
+use super::exit::Exit;
+use super::{knowledge, output};
+use crate::budget::{Effects, Limits};
+use crate::cli::gateway::{GatewayTyped, Guarantee};
+use crate::config::SourceFile;
+use crate::config::source::TEXT_BYTES_MAX;
+use crate::gateway::{Gateway, GatewaySettings, MeteredTerms, Tallies, Tariff, Upstream};
+use crate::ledger::{GroupCommit, LeaseDesk, LeaseTerms, Ledger};
+use crate::report::gateway::{access_line, summary};
+
+/// Requests that wait for balance at once; more are refused as busy.
+const WAITING_MAX: usize = 4_096;
+/// How often budgets are looked for that were set meanwhile, and what failed is tried again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often what could not be written is tried again before the gateway ends all the same.
+const LAST_TRIES: u32 = 5;
+
+/// Runs the gateway until it is told to end.
+pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppError> {
+    if !typed.listen.ip().is_loopback() {
+        return Err(AppError::usage(format!(
+            "{} is not a loopback address, and whoever reaches the gateway can spend",
+            typed.listen.ip()
+        ))
+        .with_hint("listen on 127.0.0.1 or [::1]"));
+    }
+    let tariff = tariff(typed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("flyball gateway")
+        .build()
+        .map_err(AppError::bug)?;
+    let (till, writer) = till(typed, context, &runtime)?;
+    let counter = till.counter();
+    let served = runtime.block_on(serve(typed, tariff, till));
+    finish(runtime, counter, writer);
+    output::print(&summary(&*served?))?;
+    Ok(Exit::Done)
+}
+
+fn tariff(typed: &GatewayTyped) -> Result<Tariff, AppError> {
+    let read = |path: &std::path::PathBuf| SourceFile::read(path, TEXT_BYTES_MAX);
+    let files: Vec<SourceFile> = typed.prices.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Tariff::new(Arc::new(knowledge::price_table(&files)?)))
+}
+
+/// The till on the ledger in force, and the thread that writes there.
+fn till(
+    typed: &GatewayTyped,
+    context: &Context,
+    runtime: &Runtime,
+) -> Result<(LedgerTill, JoinHandle<Box<dyn Ledger>>), AppError> {
+    let mut limits = Limits::NONE;
+    for amount in &typed.session_budget {
+        limits = limits.and(*amount).ok_or_else(|| {
+            AppError::usage(format!("{amount} is only observed, so no session can be held to it"))
+                .with_hint("give it dollars, tokens or agents: --session-budget 5usd")
+        })?;
+    }
+    let reader = OpenLedger::create(&typed.ledger, context)?;
+    let (ledger, journals) = OpenLedger::create(&typed.ledger, context)?.into_books(WAITING_MAX);
+    let journals = journals.ok_or_else(|| {
+        AppError::usage("there is no home folder to keep the journals of slices in")
+            .with_hint("set HOME or XDG_STATE_HOME")
+    })?;
+    let (commit, writer) = GroupCommit::start(ledger, tell_effects).map_err(AppError::bug)?;
+    let tell = |trouble: &str| output::tell(&format!("flyball: {trouble}\n"));
+    let desk = LeaseDesk::start(commit.clone(), &journals, LeaseTerms::default(), tell)
+        .map_err(AppError::bug)?;
+    let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
+    let handle = runtime.handle().clone();
+    let scopes = Scopes::new(commit, reader, &project, limits, handle.clone());
+    Ok((LedgerTill::new(desk, scopes, name_of_process(), handle), writer))
+}
+
+/// Says what budgets have to say for themselves.
+fn tell_effects(effects: &Effects) {
+    for warning in &effects.warnings {
+        let share = warning.threshold_per_mille / 10;
+        let (scope, limit) = (&warning.scope, warning.unit.say(warning.limit));
+        output::tell(&format!("flyball: {scope} has used {share} % of {limit}\n"));
+    }
+    if let Some(overrun) = &effects.overrun {
+        let (attempt, beyond) = (&overrun.attempt, overrun.beyond.usd);
+        output::tell(&format!(
+            "flyball: attempt {attempt} took {beyond} more than its bound: the upstream broke a \
+             promise\n"
+        ));
+    }
+}
+
+/// A name that no other process has.
+fn name_of_process() -> String {
+    // Every state is seeded anew by the system.
+    let number = RandomState::new().build_hasher().finish();
+    format!("gw-{number:016x}")
+}
+
+async fn serve(
+    typed: &GatewayTyped,
+    tariff: Tariff,
+    till: LedgerTill,
+) -> Result<Arc<Tallies>, AppError> {
+    let upstream = Upstream::new(&typed.upstream, None)
+        .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"))?;
+    let host = upstream.host().to_owned();
+    let counter = till.counter();
+    let settings = GatewaySettings {
+        output_cap_tokens: typed.output_cap,
+        hold_max: Duration::from_secs(typed.max_hold),
+        metered: (typed.guarantee == Guarantee::Metered).then(MeteredTerms::default),
+        ..GatewaySettings::default()
+    };
+    let listener = TcpListener::bind(typed.listen).await.map_err(|error| {
+        AppError::usage(format!("cannot listen on {}: {error}", typed.listen))
+            .with_hint("name another address: --listen 127.0.0.1:0 takes a free port")
+    })?;
+    let address = listener.local_addr().map_err(AppError::bug)?;
+    let quiet = typed.quiet;
+    let gateway = Gateway::new(settings, upstream, tariff, Arc::new(till), move |access| {
+        if !quiet {
+            output::tell(&access_line(access));
+        }
+    });
+    let mut terminated = signal(SignalKind::terminate()).map_err(AppError::bug)?;
+    output::tell(&format!("flyball: gateway on http://{address} before {host}\n"));
+    let looks = tokio::spawn(look_again(counter));
+    gateway
+        .serve(listener, async {
+            tokio::select! {
+                _interrupt = tokio::signal::ctrl_c() => {}
+                _terminate = terminated.recv() => {}
+            }
+        })
+        .await;
+    looks.abort();
+    // The till goes with the gateway: its ledger is closed once nobody asks any more.
+    Ok(gateway.tallies())
+}
+
+async fn look_again(counter: Arc<Counter>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if counter.trouble().is_some() {
+            counter.try_again();
+        }
+        // What cannot be read now is asked for again when a request needs it.
+        let _later = counter.scopes().look().await;
+    }
+}
+
+/// Ends what is left, writes what has to be written, and gives slices back.
+fn finish(runtime: Runtime, counter: Arc<Counter>, writer: JoinHandle<Box<dyn Ledger>>) {
+    runtime.shutdown_timeout(LOOK_EVERY);
+    for _ in 0..LAST_TRIES {
+        if counter.try_again() == 0 {
+            break;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    // The desk gives its slices back, and the writer ends with its last caller.
+    drop(counter);
+    drop(writer.join());
+}

@@ -1,0 +1,145 @@
+//! Which scopes a request through the gateway is charged to: `org / project P / run R`, or the
+//! client's session where it names no run; and the calendar windows that are open.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::super::books::OpenLedger;
+use super::super::error::AppError;
+use super::super::standing;
+use crate::budget::{Answer, Limits, Operation, ScopeId};
+use crate::gateway::Caller;
+use crate::ledger::{BooksError, GroupCommit};
+
+/// Scopes that are known without asking; beyond so many all are forgotten and asked for again.
+const KNOWN_MAX: usize = 16_384;
+
+/// Where a request is charged.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The innermost scope of its path.
+    pub(super) scope: ScopeId,
+    /// The windows that are open now.
+    pub(super) windows: Vec<ScopeId>,
+    /// Whose request it is, where agents are counted.
+    pub(super) agent: Option<Arc<str>>,
+}
+
+/// Why a request has no place, in words.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoPlace(String);
+
+/// The scopes of a gateway.
+pub(super) struct Scopes {
+    commit: GroupCommit,
+    reader: Arc<Mutex<OpenLedger>>,
+    project: Vec<String>,
+    /// What a run or a session is opened with.
+    limits: Limits,
+    known: RwLock<HashMap<String, ScopeId>>,
+    windows: RwLock<Windows>,
+    runtime: Handle,
+}
+
+/// The windows that are open, until when that is so.
+#[derive(Clone, Debug, Default)]
+struct Windows {
+    ids: Vec<ScopeId>,
+    until: Option<Timestamp>,
+    known: bool,
+}
+
+impl Scopes {
+    /// Scopes below `project`, opened with `limits`; `reader` is a second connection to the ledger
+    /// behind `commit`.
+    pub(super) fn new(
+        commit: GroupCommit,
+        reader: OpenLedger,
+        project: &str,
+        limits: Limits,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            commit,
+            reader: Arc::new(Mutex::new(reader)),
+            project: standing::project_path(project),
+            limits,
+            known: RwLock::default(),
+            windows: RwLock::default(),
+            runtime,
+        }
+    }
+
+    /// Where a request of `caller` is charged now.
+    pub(super) async fn place(&self, caller: &Caller) -> Result<Place, NoPlace> {
+        let windows = match self.open_windows() {
+            Some(windows) => windows,
+            None => self.look().await?,
+        };
+        let name = match (&caller.run, &caller.session) {
+            (Some(run), _) => format!("run {run}"),
+            (None, Some(session)) => format!("session {session}"),
+            (None, None) => "no session".to_owned(),
+        };
+        let agent = caller.agent.as_ref().map(|agent| format!("{name}/{agent}").into());
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        let scope = match known {
+            Some(scope) => scope,
+            None => self.open(&name).await?,
+        };
+        Ok(Place { scope, windows, agent })
+    }
+
+    async fn open(&self, name: &str) -> Result<ScopeId, NoPlace> {
+        let mut path = self.project.clone();
+        path.push(name.to_owned());
+        let scope = self.opened(path, self.limits).await?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(name.to_owned(), scope);
+        Ok(scope)
+    }
+
+    async fn opened(&self, path: Vec<String>, limits: Limits) -> Result<ScopeId, NoPlace> {
+        let (tell, told) = oneshot::channel();
+        let operation = Operation::Open { path, limits };
+        self.commit.do_then(operation, move |answer| drop(tell.send(answer)));
+        match told.await.unwrap_or(Err(BooksError::Closed)) {
+            Ok(Answer::Scope(scope)) => Ok(scope),
+            Ok(_) => Err(NoPlace("the ledger opened no scope".to_owned())),
+            Err(error) => Err(NoPlace(error.to_string())),
+        }
+    }
+
+    fn open_windows(&self) -> Option<Vec<ScopeId>> {
+        let windows = self.windows.read().unwrap_or_else(PoisonError::into_inner);
+        let open = windows.until.is_none_or(|until| Timestamp::now() < until);
+        (windows.known && open).then(|| windows.ids.clone())
+    }
+
+    /// Looks which windows have a budget, and opens those that are not there yet.
+    pub(super) async fn look(&self) -> Result<Vec<ScopeId>, NoPlace> {
+        let reader = Arc::clone(&self.reader);
+        let found = self.runtime.spawn_blocking(move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            reader.standing()?.open_windows()
+        });
+        let found = found.await.map_err(|error| NoPlace(error.to_string()))?;
+        let found = found.map_err(|error: AppError| NoPlace(error.sentence()))?;
+        let until = found.iter().map(|(_, _, ends)| *ends).min();
+        let mut ids = Vec::with_capacity(found.len());
+        for (path, limits, _) in found {
+            ids.push(self.opened(path, limits).await?);
+        }
+        let mut windows = self.windows.write().unwrap_or_else(PoisonError::into_inner);
+        *windows = Windows { ids: ids.clone(), until, known: true };
+        Ok(ids)
+    }
+}

@@ -1,0 +1,77 @@
+//! `flyball gateway`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::ledger::LedgerFlag;
+use super::value;
+use crate::amount::Amount;
+
+const EXAMPLES: &str = "\
+Examples:
+  flyball budget set day 20usd
+  flyball gateway --session-budget 5usd
+  ANTHROPIC_BASE_URL=http://127.0.0.1:8787 claude
+
+Who sends its requests to the gateway keeps its own key: the gateway passes it on and never shows
+or stores it. The path /run/NAME before /v1 charges a request to the run NAME.";
+
+/// What is promised of a budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Guarantee {
+    /// Nothing passes a limit
+    #[default]
+    Strict,
+    /// More requests at once; an answer that is written faster than any model writes may pass a
+    /// limit by the difference
+    Metered,
+}
+
+/// `flyball gateway` as typed.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct GatewayTyped {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    pub listen: SocketAddr,
+
+    /// The API that requests are forwarded to
+    #[arg(long, value_name = "URL", default_value = "https://api.anthropic.com")]
+    pub upstream: String,
+
+    /// The most that one session or run may take: $5, 5usd, 800ktok, 200kout, 40agents
+    #[arg(long, value_name = "AMOUNT", value_parser = value::budget)]
+    pub session_budget: Vec<Amount>,
+
+    /// The project that is charged, instead of the one of the working folder
+    #[arg(long, value_name = "NAME", value_parser = value::not_empty)]
+    pub project: Option<String>,
+
+    /// No answer is asked to be longer, output tokens
+    #[arg(long, value_name = "TOKENS", value_parser = value::output_cap, default_value = "32000")]
+    pub output_cap: u64,
+
+    /// What is promised: strict reserves all that an answer may take; metered less, and more while
+    /// it streams
+    #[arg(long, value_enum, default_value_t)]
+    pub guarantee: Guarantee,
+
+    /// How long a request may wait for balance, seconds
+    #[arg(long, value_name = "SECONDS", default_value = "240",
+          value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub max_hold: u64,
+
+    /// A price file over the shipped ones; can be given again
+    #[arg(long, value_name = "FILE")]
+    pub prices: Vec<PathBuf>,
+
+    /// Say nothing of single requests
+    #[arg(long, short)]
+    pub quiet: bool,
+
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}

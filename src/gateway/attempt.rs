@@ -1,0 +1,151 @@
+//! One attempt in flight: what is reserved for it, and how it is charged in the end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::budget::{Bound, Charge};
+use crate::gateway::access::{Access, Fate};
+use crate::gateway::caller::Caller;
+use crate::gateway::meter::Reading;
+use crate::gateway::request::MessagesRequest;
+use crate::gateway::server::Shared;
+use crate::gateway::settings::MeteredTerms;
+use crate::gateway::tariff::Terms;
+use crate::gateway::till::{Ending, Held};
+
+/// An attempt that was admitted. It has to be ended; one that is dropped expires.
+pub(crate) struct Attempt {
+    pub(crate) held: Box<dyn Held>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) request: Arc<MessagesRequest>,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) terms: Terms,
+    pub(crate) bound: Bound,
+    /// How its reservation grows, where it does.
+    pub(crate) metered: Option<MeteredTerms>,
+    /// The `max_tokens` that it is sent with.
+    pub(crate) sent_output_tokens: u64,
+    pub(crate) arrived: Instant,
+    pub(crate) waited: Duration,
+    pub(crate) status: u16,
+    pub(crate) has_begun: bool,
+}
+
+impl Attempt {
+    /// Its prompt has been counted: what it can still take is that and its output cap. Not where
+    /// tools at the API sample again, whose prompts nobody has counted.
+    pub(crate) fn begun(&mut self, reading: &Reading) {
+        if self.has_begun || !reading.begun {
+            return;
+        }
+        self.has_begun = true;
+        if self.request.samplings_max > 1 {
+            return;
+        }
+        let mut most = reading.usage.clone();
+        most.output_tokens = Some(self.held.grant().output_cap_tokens);
+        let model = reading.model.as_deref();
+        if let Ok((most, metered)) = self.shared.tariff.charge(&self.terms, &most, model) {
+            let prompt_tokens = metered.usage.prompt();
+            self.shared.conversations.counted(&self.request.conversation, prompt_tokens);
+            self.held.shrink(most);
+        }
+    }
+
+    /// Ends it by what was read of its answer: at its usage where that is final, else at its full
+    /// reservation.
+    pub(crate) fn end(self, reading: &Reading, fate: Fate) {
+        let model = reading.model.as_deref();
+        if !reading.is_final() {
+            return self.expire(fate, reading.broken.clone());
+        }
+        match self.shared.tariff.charge(&self.terms, &reading.usage, model) {
+            Ok((charge, metered)) => {
+                if self.request.samplings_max == 1 {
+                    let prompt_tokens = metered.usage.prompt();
+                    self.shared.conversations.counted(&self.request.conversation, prompt_tokens);
+                }
+                let cap = self.sent_output_tokens;
+                let is_cut = reading.stop_reason.as_deref() == Some("max_tokens");
+                let note = metered.disagrees.then(|| {
+                    "the counts of cache writes disagree; the larger is charged".to_owned()
+                });
+                let access = Access {
+                    usage: Some(metered.usage),
+                    charged: Some(charge.usd),
+                    cut_by_cap: is_cut && cap < self.request.asked_output_tokens,
+                    ..self.access(fate, note)
+                };
+                self.finish(Ending::Settled(charge), access);
+            }
+            Err(why) => self.expire(Fate::Unmetered, Some(why.to_string())),
+        }
+    }
+
+    /// Ends an answer that was cut off, or that nobody reads on, at the most that it can have taken:
+    /// its prompt, where that was counted, and `output_tokens`.
+    pub(crate) fn cut(
+        self,
+        reading: &Reading,
+        output_tokens: u64,
+        fate: Fate,
+        why: Option<String>,
+    ) {
+        let mut most = reading.usage.clone();
+        most.output_tokens = Some(most.output_tokens.map_or(0, |seen| seen).max(output_tokens));
+        let model = reading.model.as_deref();
+        match self.shared.tariff.charge(&self.terms, &most, model) {
+            Ok((charge, metered)) if reading.begun => {
+                let access = Access {
+                    usage: Some(metered.usage),
+                    charged: Some(charge.usd),
+                    ..self.access(fate, why)
+                };
+                self.finish(Ending::Settled(charge), access);
+            }
+            _ => self.expire(fate, why),
+        }
+    }
+
+    /// The upstream refused it, which costs nothing; it was a request all the same.
+    pub(crate) fn refused_upstream(self) {
+        let charge = Charge { requests: 1, ..Charge::ZERO };
+        let access =
+            Access { charged: Some(charge.usd), ..self.access(Fate::UpstreamRefused, None) };
+        self.finish(Ending::Settled(charge), access);
+    }
+
+    /// It never left.
+    pub(crate) fn release(self, fate: Fate, note: Option<String>) {
+        let access = self.access(fate, note);
+        self.finish(Ending::Released, access);
+    }
+
+    /// What it took is unknown.
+    pub(crate) fn expire(self, fate: Fate, note: Option<String>) {
+        let access = self.access(fate, note);
+        self.finish(Ending::Expired, access);
+    }
+
+    fn access(&self, fate: Fate, note: Option<String>) -> Access {
+        Access {
+            caller: Arc::clone(&self.caller),
+            model: self.request.model.clone(),
+            fate,
+            status: self.status,
+            usage: None,
+            charged: None,
+            output_cap_tokens: (self.request.asked_output_tokens, self.sent_output_tokens),
+            cut_by_cap: false,
+            waited: self.waited,
+            took: self.arrived.elapsed(),
+            note,
+        }
+    }
+
+    fn finish(self, ending: Ending, access: Access) {
+        self.held.end(ending);
+        self.shared.tallies.landed();
+        self.shared.tell(access);
+    }
+}

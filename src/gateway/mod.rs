@@ -1,0 +1,38 @@
+//! Holds clients of the Messages API to their budgets. Owns the way of a request from a client to
+//! the upstream and of its answer back: reserve → forward → settle. Knows no ledger and no scopes:
+//! its [`Till`] does.
+//!
+//! Requests and answers pass as they are. Of a body, only the number after `max_tokens` may change;
+//! nothing that can stream is kept waiting for its end.
+
+mod access;
+mod attempt;
+mod body;
+mod caller;
+mod conversation;
+mod cuts;
+mod features;
+mod forward;
+mod growing;
+mod headers;
+mod meter;
+mod refusal;
+mod request;
+mod server;
+mod service;
+mod settings;
+mod tallies;
+mod tariff;
+mod till;
+mod upstream;
+
+pub use access::{Access, Fate};
+pub use caller::{BadName, Caller, run_in_path};
+pub use meter::{Reading, StreamMeter};
+pub use request::{BadRequest, MessagesRequest};
+pub use server::Gateway;
+pub use settings::{GatewayLimits, GatewaySettings, MeteredTerms};
+pub use tallies::{Recent, Tallies, Tally};
+pub use tariff::{NoTariff, Tariff, Terms};
+pub use till::{Ending, Held, Later, Refused, Till, Wanted};
+pub use upstream::{BadUpstream, Upstream};

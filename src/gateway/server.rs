@@ -1,0 +1,181 @@
+//! Listens, and serves every connection until told to end.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Response;
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::gateway::access::Access;
+use crate::gateway::body::ReplyBody;
+use crate::gateway::conversation::Conversations;
+use crate::gateway::cuts::Cuts;
+use crate::gateway::refusal::Refusal;
+use crate::gateway::service;
+use crate::gateway::settings::GatewaySettings;
+use crate::gateway::tallies::Tallies;
+use crate::gateway::tariff::Tariff;
+use crate::gateway::till::Till;
+use crate::gateway::upstream::Upstream;
+
+/// Work that goes on without a connection is waited for at the end, up to so many pieces of it.
+const BACKGROUND_MAX: u32 = 1 << 20;
+/// Where no connection can be taken, such as for want of file descriptors, the next try is later.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// What is told of every request that is over.
+type OnAccess = Box<dyn Fn(&Access) + Send + Sync>;
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) settings: GatewaySettings,
+    pub(crate) upstream: Upstream,
+    pub(crate) tariff: Tariff,
+    pub(crate) till: Arc<dyn Till>,
+    pub(crate) tallies: Arc<Tallies>,
+    pub(crate) conversations: Conversations,
+    pub(crate) cuts: Cuts,
+    on_access: OnAccess,
+    replies: AtomicU64,
+    background: Arc<Semaphore>,
+}
+
+/// A gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("upstream", &self.shared.upstream.host()).finish()
+    }
+}
+
+impl Gateway {
+    /// A gateway before `upstream` that asks `till` for money. `on_access` is told of every request
+    /// that is over; it may not wait.
+    pub fn new(
+        settings: GatewaySettings,
+        upstream: Upstream,
+        tariff: Tariff,
+        till: Arc<dyn Till>,
+        on_access: impl Fn(&Access) + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Shared {
+            settings,
+            upstream,
+            tariff,
+            till,
+            tallies: Arc::default(),
+            conversations: Conversations::default(),
+            cuts: Cuts::default(),
+            on_access: Box::new(on_access),
+            replies: AtomicU64::new(0),
+            background: Arc::new(Semaphore::new(usize::try_from(BACKGROUND_MAX).unwrap_or(1))),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// What has happened so far.
+    pub fn tallies(&self) -> Arc<Tallies> {
+        Arc::clone(&self.shared.tallies)
+    }
+
+    /// Serves what comes to `listener` until `ends` does; then requests in flight are waited for,
+    /// for as long as the settings say. What is not over by then expires.
+    pub async fn serve(&self, listener: TcpListener, ends: impl Future<Output = ()>) {
+        let (end, ended) = watch::channel(false);
+        let connections = Arc::new(Semaphore::new(self.shared.settings.limits.connections));
+        tokio::pin!(ends);
+        loop {
+            let permit = tokio::select! {
+                () = &mut ends => break,
+                permit = Arc::clone(&connections).acquire_owned() => permit,
+            };
+            let accepted = tokio::select! {
+                () = &mut ends => break,
+                accepted = listener.accept() => accepted,
+            };
+            let Ok((stream, _)) = accepted else {
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+                continue;
+            };
+            let (shared, ended) = (Arc::clone(&self.shared), ended.clone());
+            tokio::spawn(async move {
+                let _held = permit;
+                connection(shared, stream, ended).await;
+            });
+        }
+        drop(listener);
+        let _nobody = end.send(true);
+        let all = u32::try_from(self.shared.settings.limits.connections).unwrap_or(u32::MAX);
+        let over = async {
+            let _connections = connections.acquire_many(all).await;
+            let _background = self.shared.background.acquire_many(BACKGROUND_MAX).await;
+        };
+        let _late = tokio::time::timeout(self.shared.settings.limits.grace, over).await;
+    }
+}
+
+/// Serves one connection until it ends, or until its request does once `ended` says so.
+async fn connection(shared: Arc<Shared>, stream: TcpStream, mut ended: watch::Receiver<bool>) {
+    // Frames are small and wait for nobody.
+    let _slower = stream.set_nodelay(true);
+    let limits = shared.settings.limits;
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(service::serve(shared, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.headers_within)
+        .max_buf_size(limits.header_bytes.max(8_192))
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let finished = tokio::select! {
+        _broken = connection.as_mut() => true,
+        _ending = ended.wait_for(|ended| *ended) => false,
+    };
+    if !finished {
+        connection.as_mut().graceful_shutdown();
+        let _broken = connection.await;
+    }
+}
+
+impl Shared {
+    /// Tells whoever keeps count.
+    pub(crate) fn tell(&self, access: Access) {
+        (self.on_access)(&access);
+        self.tallies.record(access);
+    }
+
+    /// A reply that refuses, and what is taken down of it.
+    pub(crate) fn refuse(&self, refusal: &Refusal, access: Option<Access>) -> Response<ReplyBody> {
+        if let Some(access) = access {
+            self.tell(access);
+        }
+        let number = self.replies.fetch_add(1, Ordering::Relaxed);
+        let reply = refusal.reply(&format!("req_flyball_{}_{number}", std::process::id()));
+        reply.map(|body| ReplyBody::Whole(Full::new(body)))
+    }
+
+    /// Goes on with something that no connection waits for.
+    pub(crate) fn spawn(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let permit = Arc::clone(&self.background).try_acquire_owned();
+        drop(runtime.spawn(async move {
+            let _held = permit;
+            work.await;
+        }));
+    }
+}

@@ -1,0 +1,159 @@
+//! What requests cost on the day they are made.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::budget::{Bound, Charge};
+use crate::gateway::request::MessagesRequest;
+use crate::id::{ModelId, PriceId};
+use crate::messages::{Metered, WireUsage};
+use crate::money::Picodollars;
+use crate::pricing::{CacheTtl, Mode, Price, PriceTable};
+use crate::tokens::TokenUsage;
+
+/// Whose API the upstream is; names and fees are looked up for it.
+const PROVIDER: &str = "anthropic";
+
+/// Prices as the gateway uses them.
+#[derive(Clone, Debug)]
+pub struct Tariff {
+    table: Arc<PriceTable>,
+}
+
+/// Something has no price, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoTariff(pub String);
+
+/// The terms of one request, fixed when it came.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The model, canonically.
+    pub model: ModelId,
+    /// Tokens that its window holds.
+    pub context_tokens: u64,
+    /// The longest answer it gives.
+    pub max_output_tokens: u64,
+    /// The price in the mode that was asked for.
+    pub price: Price,
+    on: Date,
+    mode: Mode,
+    write: CacheTtl,
+}
+
+impl Tariff {
+    /// Prices from `table`.
+    pub const fn new(table: Arc<PriceTable>) -> Self {
+        Self { table }
+    }
+
+    /// The terms of `request` on a day.
+    ///
+    /// # Errors
+    /// Its model is unknown, or has no price that day or in that mode.
+    pub fn terms(&self, request: &MessagesRequest, on: Date) -> Result<Terms, NoTariff> {
+        let (mode, write) = (request.mode, request.write);
+        let resolved = self.table.resolve_name(&request.model, PROVIDER, on);
+        let resolved = resolved.map_err(|unknown| NoTariff(unknown.to_string()))?;
+        let price = resolved.price(on, mode).map_err(|none| NoTariff(none.to_string()))?;
+        Ok(Terms {
+            model: resolved.model.id.clone(),
+            context_tokens: resolved.model.context_tokens,
+            max_output_tokens: resolved.model.max_output_tokens,
+            price,
+            on,
+            mode,
+            write,
+        })
+    }
+
+    /// The most that `request` can cost, as a line over its output. `counted` is a bound of its
+    /// prompt from one that was counted before, tokens.
+    ///
+    /// # Errors
+    /// It asks for something without a bound or a price.
+    pub fn bound(
+        &self,
+        terms: &Terms,
+        request: &MessagesRequest,
+        counted: Option<u64>,
+        output_tokens_max: u64,
+    ) -> Result<Bound, NoTariff> {
+        if let Some(feature) = &request.unbounded {
+            return Err(NoTariff(format!("{feature} has no bound that could be reserved")));
+        }
+        let prompt_tokens = match request.samplings_max {
+            // A longer prompt than the window holds is refused.
+            1 => {
+                let known = counted.map_or(u64::MAX, |tokens| tokens);
+                request.prompt_tokens_max.min(known).min(terms.context_tokens)
+            }
+            // What a tool finds at the API is read in the next sampling, and no window holds more.
+            samplings => terms.context_tokens.saturating_mul(samplings),
+        };
+        let bound = Bound::of(&terms.price, prompt_tokens, output_tokens_max, terms.write);
+        let mut bound = bound.map_err(|none| NoTariff(none.to_string()))?;
+        bound.fixed.usd += self.searches(request.web_searches_max)?;
+        Ok(bound)
+    }
+
+    /// What an answer with `usage` took. `answered_by` is the model that the answer names.
+    ///
+    /// # Errors
+    /// Something in it has no price, or the counts that every answer has are missing.
+    pub fn charge(
+        &self,
+        terms: &Terms,
+        usage: &WireUsage,
+        answered_by: Option<&str>,
+    ) -> Result<(Charge, Metered), NoTariff> {
+        let metered = usage.metered(terms.write);
+        let metered = metered.ok_or_else(|| NoTariff("the answer has no usage".to_owned()))?;
+        let mode = usage.mode(terms.mode);
+        let price = self.price(terms, answered_by, mode)?;
+        let mut charge = Self::request(&price, &metered.usage)?;
+        for (model, usage) in &metered.beside {
+            let price = self.price(terms, model.as_deref().or(answered_by), mode)?;
+            charge.usd += Self::request(&price, usage)?.usd;
+            charge.billed_tokens = charge.billed_tokens.saturating_add(usage.billed());
+            charge.output_tokens = charge.output_tokens.saturating_add(usage.output);
+        }
+        charge.usd += self.searches(metered.web_searches)?;
+        Ok((charge, metered))
+    }
+
+    /// The row of the table that priced a request.
+    pub fn price_id(terms: &Terms) -> PriceId {
+        terms.price.id().clone()
+    }
+
+    fn price(&self, terms: &Terms, model: Option<&str>, mode: Mode) -> Result<Price, NoTariff> {
+        let known = |name: &str| self.table.resolve_name(name, PROVIDER, terms.on).ok();
+        match model.and_then(known) {
+            Some(other) if other.model.id != terms.model => {
+                other.price(terms.on, mode).map_err(|none| NoTariff(none.to_string()))
+            }
+            _ if mode == terms.mode => Ok(terms.price.clone()),
+            _ => {
+                let own = self.table.model(&terms.model.0);
+                let own = own.ok_or_else(|| NoTariff(format!("{} is gone", terms.model)))?;
+                own.price(terms.on, mode).map_err(|none| NoTariff(none.to_string()))
+            }
+        }
+    }
+
+    fn request(price: &Price, usage: &TokenUsage) -> Result<Charge, NoTariff> {
+        let usd = price.cost(usage).map_err(|none| NoTariff(none.to_string()))?;
+        Ok(Charge::of_request(usage, usd))
+    }
+
+    fn searches(&self, count: u64) -> Result<Picodollars, NoTariff> {
+        if count == 0 {
+            return Ok(Picodollars::ZERO);
+        }
+        let fee = self.table.fee(PROVIDER, "web_search");
+        let fee = fee.ok_or_else(|| NoTariff("a search of the web has no price".to_owned()))?;
+        Ok(fee.cost(count))
+    }
+}
