@@ -37,6 +37,7 @@ pub mod config;
 pub mod gateway;
 pub mod ledger;
 pub mod script;
+pub mod upstream;
 
 // L5
 pub mod report;

@@ -34,5 +34,6 @@ mod script;
 mod synth;
 mod tidy;
 mod tokens;
+mod upstream;
 mod usage;
 mod workflow;

@@ -33,6 +33,7 @@ pub mod run;
 mod runs;
 mod saved;
 mod shell;
+mod simulate_upstream;
 mod simulation;
 mod standing;
 mod workflows;
@@ -89,6 +90,7 @@ fn execute(command: Command, colour: ColourChoice) -> Result<Exit, AppError> {
         Command::Ledger(command) => ledger::run(command, &context()?),
         Command::Runs(command) => runs::run(command, &context()?),
         Command::Workflows(command) => workflows::run(command, &context()?),
+        Command::SimulateUpstream(typed) => simulate_upstream::run(&typed, &context()?),
         Command::Completions(typed) => shell::completions(typed),
         Command::Man(typed) => shell::man(&typed),
     }

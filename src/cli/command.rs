@@ -9,6 +9,7 @@ use super::policy::PolicyCommand;
 use super::pricing::PricingArgs;
 use super::run::RunTyped;
 use super::shell::{CompletionsTyped, ManTyped};
+use super::upstream::SimulateUpstreamTyped;
 use super::workflows::WorkflowsCommand;
 
 const EXAMPLES: &str = "\
@@ -69,6 +70,8 @@ pub enum Command {
     /// The workflows that are in reach
     #[command(subcommand)]
     Workflows(WorkflowsCommand),
+    /// Serve the Messages API without a model: for demos, tests and bug reports
+    SimulateUpstream(SimulateUpstreamTyped),
     /// Print a script that completes commands and flags in a shell
     Completions(CompletionsTyped),
     /// Print a manual page

@@ -9,6 +9,7 @@ pub mod policy;
 pub mod pricing;
 pub mod run;
 pub mod shell;
+pub mod upstream;
 pub mod value;
 pub mod workflows;
 
