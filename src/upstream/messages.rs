@@ -10,6 +10,7 @@ use super::answer::{Answer, answer};
 use super::ask::{Ask, Prompt};
 use super::bill::Ending;
 use super::catalogue::Served;
+use super::config::UpstreamConfig;
 use super::directive::Directives;
 use super::envelope::{Refusal, json_response};
 use super::fault::Fault;
@@ -97,6 +98,15 @@ pub(super) async fn serve(
     }
     meter.end(Ending::Complete);
     Outcome::Answered(json_response(StatusCode::OK, message))
+}
+
+/// The message that a server with `config` would answer its first request with, `body`, were it not
+/// streamed; `Err` is the message of the refusal. No fault changes more than what it says.
+pub fn first_answer(config: &UpstreamConfig, body: &[u8]) -> Result<Vec<u8>, String> {
+    let shared = Shared::new(config.clone());
+    let prepared = prepare(&shared, &HeaderMap::new(), body).map_err(|refusal| refusal.message)?;
+    let Prepared { ask, answer, told, .. } = prepared;
+    Ok(wire::message(&answer, &ask.model, &told).to_vec())
 }
 
 /// Everything about a request that is decided before it is answered.

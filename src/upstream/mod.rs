@@ -36,5 +36,6 @@ pub use limits::{
     BODY_BYTES_MAX, CACHE_ENTRIES_MAX, CONNECTIONS_MAX, COUNTED_CONTENTS_MAX, SILENCE_SECONDS_MAX,
     STOP_SECONDS_MAX,
 };
+pub use messages::first_answer;
 pub use pace::Pace;
 pub use server::{SimulatedUpstream, StartError, UpstreamHandle};

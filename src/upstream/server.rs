@@ -53,6 +53,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    pub(super) fn new(config: UpstreamConfig) -> Self {
+        Self {
+            catalogue: Catalogue::new(Arc::clone(&config.prices), config.on),
+            cache: PromptCache::default(),
+            books: Arc::new(Books::new(config.on)),
+            counts: Counts::default(),
+            requests: AtomicU64::new(0),
+            config,
+        }
+    }
+
     /// The next `request-id`.
     pub(super) fn next_request_id(&self) -> String {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
@@ -81,15 +92,8 @@ impl SimulatedUpstream {
         }
         listener.set_nonblocking(true)?;
         let threads = config.threads.max(1);
-        let books = Arc::new(Books::new(config.on));
-        let shared = Arc::new(Shared {
-            catalogue: Catalogue::new(Arc::clone(&config.prices), config.on),
-            config,
-            cache: PromptCache::default(),
-            books: Arc::clone(&books),
-            counts: Counts::default(),
-            requests: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(config));
+        let books = Arc::clone(&shared.books);
         let (stop, stopped) = watch::channel(false);
         let (tell, told) = mpsc::channel();
         let thread =

@@ -1,5 +1,6 @@
 //! A client that sees every byte: one connection, one request, no library between.
 
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -76,10 +77,10 @@ pub(super) fn send(
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut head = format!("{line} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n");
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     if let Some(body) = body {
-        head += &format!("content-length: {}\r\n", body.len());
+        write!(head, "content-length: {}\r\n", body.len()).unwrap();
     }
     head += "\r\n";
     let mut bytes = head.into_bytes();

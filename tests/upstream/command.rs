@@ -53,7 +53,7 @@ fn it_ends_with_its_bill() {
     let bill: Value = serde_json::from_str(&served("json")).unwrap();
     assert_eq!(bill["usd"], "0.0000502");
     assert_eq!(bill["endings"], json!({ "complete": 1, "aborted": 0, "broken": 0, "refused": 0 }));
-    insta::assert_snapshot!(served("table"), @"");
+    insta::assert_snapshot!(served("table"));
 }
 
 #[test]

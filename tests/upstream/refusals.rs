@@ -2,13 +2,13 @@
 
 use std::net::TcpListener;
 
-use flyball::upstream::{BODY_BYTES_MAX, SimulatedUpstream, StartError};
-use proptest::prelude::{ProptestConfig, any, proptest};
+use flyball::upstream::{BODY_BYTES_MAX, SimulatedUpstream, StartError, first_answer};
+use proptest::prelude::{any, prop_assert, proptest};
 use proptest::sample::select;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::send;
-use super::stand::{Stand, asking, config};
+use super::stand::{HAIKU, Stand, asking, config};
 
 #[test]
 fn what_is_malformed_is_refused_in_the_envelope() {
@@ -101,18 +101,35 @@ fn it_starts_and_stops_inside_a_runtime() {
     assert_eq!(status, 200);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+/// Requests with little that is usual about them.
+fn odd(kind: &str, text: &str) -> Value {
+    let schema = json!({ "type": kind, "multipleOf": i64::MAX, "minimum": i64::MIN,
+        "maximum": i64::MAX, "minItems": u64::MAX, "minLength": u64::MAX, "properties": { "": {} },
+        "required": [text, 4] });
+    json!({ "model": HAIKU, "max_tokens": 100_000, "system": 4,
+        "tools": [{ "name": "StructuredOutput", "input_schema": schema }, kind],
+        "tool_choice": { "type": "any" },
+        "messages": [{ "role": "user", "content": [text, { "type": "text", "text": text }] }] })
+}
 
+proptest! {
     #[test]
-    fn no_body_ends_the_server(bytes in any::<Vec<u8>>(), kind in select(vec!["object", "array", "integer", "number", "string", "boolean", "x"])) {
-        let stand = Stand::new();
-        assert_eq!(stand.raw("POST /v1/messages", Some(&bytes)).status, 400);
-        let odd = json!({ "model": "claude-haiku-5-5", "max_tokens": 5_000, "system": 4,
-            "tools": [{ "name": "StructuredOutput", "input_schema": { "type": kind, "multipleOf": i64::MAX,
-                "minimum": i64::MIN, "maximum": i64::MAX, "minItems": u64::MAX } }, kind],
-            "tool_choice": { "type": "any" },
-            "messages": [{ "role": "user", "content": [kind, { "type": "text" }] }] });
-        assert_eq!(stand.ask(&odd).status, 200);
+    fn no_body_ends_the_server(
+        bytes in any::<Vec<u8>>(),
+        kind in select(vec!["object", "array", "integer", "number", "string", "boolean", "x"]),
+        text in "(@simulate |[{}\":a]|tool|text|fault|\\PC){0,12}",
+    ) {
+        let config = config(7);
+        prop_assert!(first_answer(&config, &bytes).is_err());
+        let body = odd(kind, &text).to_string();
+        match first_answer(&config, body.as_bytes()) {
+            Err(refusal) => prop_assert!(refusal.starts_with("@simulate"), "{refusal}"),
+            Ok(message) => {
+                let message: Value = serde_json::from_slice(&message).expect("JSON");
+                let usage = &message["usage"];
+                prop_assert!(usage["output_tokens"].as_u64() <= Some(100_000));
+                prop_assert!(usage["input_tokens"].as_u64() <= Some(body.len() as u64));
+            }
+        }
     }
 }

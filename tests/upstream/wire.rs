@@ -17,7 +17,7 @@ fn a_stream_is_what_the_api_sends() {
         "seed 7"
     );
     assert!(response.header("request-id").unwrap().starts_with("req_"));
-    insta::assert_snapshot!(response.text(), @"");
+    insta::assert_snapshot!(response.text());
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_message_is_what_the_api_sends() {
     let response = Stand::new().ask(&asking(r#"Hello. @simulate {"output_tokens":24}"#, 100));
     assert_eq!((response.status, response.end), (200, End::Whole));
     assert!(response.header("request-id").unwrap().starts_with("req_"));
-    insta::assert_snapshot!(response.text(), @"");
+    insta::assert_snapshot!(response.text());
 }
 
 #[test]
