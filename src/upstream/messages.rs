@@ -101,7 +101,7 @@ pub(super) async fn serve(
 }
 
 /// The message that a server with `config` would answer its first request with, `body`, were it not
-/// streamed; `Err` is the message of the refusal. No fault changes more than what it says.
+/// streamed; `Err` is the message of the refusal. A fault that cuts or delays does not show here.
 pub fn first_answer(config: &UpstreamConfig, body: &[u8]) -> Result<Vec<u8>, String> {
     let shared = Shared::new(config.clone());
     let prepared = prepare(&shared, &HeaderMap::new(), body).map_err(|refusal| refusal.message)?;
