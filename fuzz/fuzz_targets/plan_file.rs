@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
     let Ok(report) = serde_json::from_str::<PlanReport>(text) else { return };
     assert!(!plan::table(&report, Page::plain()).is_empty());
     assert!(!markdown::plan(&report).is_empty());
-    Routes::of_plan(&report);
+    Routes::of_plan(&report, |_| None);
     forecasts_of(&report);
     let written = json::pretty(&report);
     let read: PlanReport = serde_json::from_str(&written).expect("what is written reads back");
