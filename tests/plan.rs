@@ -16,5 +16,6 @@ mod pins;
 mod routes;
 mod stages;
 mod stand;
+mod steps;
 mod time;
 mod verdicts;

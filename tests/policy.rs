@@ -7,3 +7,4 @@ mod reports;
 mod routes;
 mod shipped;
 mod stand;
+mod steps;

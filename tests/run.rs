@@ -4,4 +4,5 @@ mod endings;
 mod fixture;
 mod odd_backends;
 mod seeds;
+mod steps;
 mod usage_model;

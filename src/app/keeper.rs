@@ -12,7 +12,7 @@ use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::standing::Standing;
-use crate::budget::{Account, Balance, Changes, Destination, Rows, ScopeId, Wanted};
+use crate::budget::{Account, Balance, Changes, Destination, Rows, ScopeId, Unit, Wanted};
 use crate::cli::ledger::LedgerFlag;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult};
@@ -55,11 +55,12 @@ impl Keeper {
         let in_force = standing.in_force(&self.project, policy)?.into_iter();
         let wider = in_force.map(|budget| {
             let mut limits = budget.balance.limits;
-            // Agents are counted by name, and those of other runs are not known here.
             limits.agents = budget.balance.limits_left().agents;
+            let (agents_settled, agents_held) = budget.balance.taken(Unit::Agents);
+            let agents_taken = u64::try_from(agents_settled + agents_held).unwrap_or(u64::MAX);
             let Balance { settled, reserved, leased, .. } = budget.balance;
             let taken = settled + reserved + leased;
-            WiderBudget { name: budget.name, limits, taken }
+            WiderBudget { name: budget.name, limits, taken, agents_taken }
         });
         Ok(wider.collect())
     }
@@ -133,6 +134,9 @@ fn row(id: String, began: Timestamp, report: &RunReport) -> RunRow {
     for denial in &mut kept.denials {
         // A label is the head of the prompt where the script gives none.
         "an agent".clone_into(&mut denial.agent);
+    }
+    for step in &mut kept.step_downs {
+        "an agent".clone_into(&mut step.agent);
     }
     if let RunResult::Returned { value, .. } = &mut kept.result {
         *value = None;

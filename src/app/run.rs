@@ -263,7 +263,7 @@ fn run_setup(plan: &PlanReport, setup: &Setup) -> Result<RunSetup, AppError> {
         .collect();
     run.concurrency = setup.job.concurrency;
     run.stagger_milliseconds = setup.job.prefix_stagger_milliseconds;
-    run.routes = Routes::of_plan(plan, |route| Some(Arc::new(setup.price_of(route).ok()?)));
+    run.routes = Routes::of_plan(plan, |name| Some(Arc::new(setup.price_of(name).ok()?)));
     run.forecasts = forecasts_of(plan);
     run.seed = Some(setup.job.seed);
     run.hashes = plan.hashes.clone();

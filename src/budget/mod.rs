@@ -18,6 +18,7 @@ mod replay;
 mod rows;
 mod scope;
 mod settlement;
+mod share;
 mod slice;
 mod transfer;
 mod unit;
@@ -38,6 +39,7 @@ pub use rows::{
     AttemptEnd, AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted,
 };
 pub use scope::{Limits, ScopeId};
+pub use share::Share;
 pub use slice::{Record, Remains, Slice, SliceAnswer};
 pub use transfer::Destination;
 pub use unit::{Quantity, Unit};

@@ -7,6 +7,6 @@ mod run_event;
 pub use report::{
     AgentCounts, Dollars, LostAgent, LostReason, LostWork, PhaseForecast, PhaseReport,
     RUN_SCHEMA_VERSION, RequestCounts, RunReport, RunResult, RunStatus, ScriptReaction, SeenDenial,
-    StageReport, StopCause,
+    StageReport, SteppedDown, StopCause,
 };
 pub use run_event::{AgentEnding, RunEvent};

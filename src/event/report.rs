@@ -42,6 +42,10 @@ pub struct RunReport {
     pub stages: Vec<StageReport>,
     /// What was refused, equal refusals once.
     pub denials: Vec<SeenDenial>,
+    /// Agents that started on a cheaper model because a budget was used up to a share, those of one
+    /// stage, step-down and limit once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub step_downs: Vec<SteppedDown>,
     /// Agents without a result, and what the script made of it.
     pub lost: LostWork,
     /// Requests by what became of them.
@@ -170,9 +174,9 @@ pub struct StageReport {
     pub name: String,
     /// Its phase.
     pub phase: String,
-    /// The model it ran on.
+    /// The model it was routed to; agents that were stepped down ran on another.
     pub model: ModelId,
-    /// The effort it ran at.
+    /// The effort it was routed to.
     pub effort: Option<Effort>,
     /// The rule that chose it.
     pub rule: String,
@@ -201,6 +205,41 @@ pub struct SeenDenial {
     pub count: u32,
     /// The last of them in full.
     pub last: Denial,
+}
+
+/// Agents of one stage that started on a cheaper model than it is routed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SteppedDown {
+    /// The stage's key.
+    pub stage: StageKey,
+    /// Its name.
+    pub name: String,
+    /// Its phase.
+    pub phase: String,
+    /// The policy's step-down.
+    pub rule: String,
+    /// The share of a limit above which that applies, per mille.
+    pub above_per_mille: u16,
+    /// The model that the stage is routed to.
+    pub from: ModelId,
+    /// The model that these agents ran on.
+    pub model: ModelId,
+    /// The scope whose limit was used up so far.
+    pub scope: String,
+    /// Of what.
+    pub unit: Unit,
+    /// The share that was settled or reserved when the first of them started, per mille.
+    pub share_per_mille: u32,
+    /// The label of the first of them.
+    pub agent: String,
+    /// Their calls, in the order they started, the first 100.
+    pub calls: Vec<CallId>,
+    /// How many in all.
+    pub count: u32,
+    /// How many of them ended with a result.
+    pub done: u32,
+    /// What they cost.
+    pub cost_usd: Picodollars,
 }
 
 /// Agents without a result.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{Denial, Shortage, Warning};
+use crate::budget::{Denial, Shortage, Unit, Warning};
 use crate::diagnostic::Diagnostic;
 use crate::event::report::RunReport;
 use crate::id::{CallId, ModelId, RunId};
@@ -45,8 +45,32 @@ pub enum RunEvent {
         label: Arc<str>,
         /// Its phase.
         phase: Arc<str>,
-        /// The model it is routed to.
+        /// The model it is routed to; by the time it starts, it may be stepped down.
         model: ModelId,
+    },
+    /// An agent starts on a cheaper model than its stage is routed to, because a budget is used up
+    /// to a share. Told right before it starts.
+    SteppedDown {
+        /// When.
+        at_milliseconds: u64,
+        /// Which.
+        agent: CallId,
+        /// The name of its stage.
+        stage: String,
+        /// The policy's step-down.
+        rule: String,
+        /// The share of a limit above which that applies, per mille.
+        above_per_mille: u16,
+        /// The model that the stage is routed to.
+        from: ModelId,
+        /// The model that it runs on.
+        model: ModelId,
+        /// The scope whose limit is used up so far.
+        scope: String,
+        /// Of what.
+        unit: Unit,
+        /// The share that is settled or reserved, per mille.
+        share_per_mille: u32,
     },
     /// An agent got its slot.
     AgentStarted {

@@ -239,6 +239,17 @@ pub fn price(
     Ok(Priced { written, routes, costs, agents, fit })
 }
 
+/// Adds to the routes what the policy's step-downs allow. No cost changes: what they will do depends
+/// on budgets, which a plan does not know to their last dollar.
+pub fn step_down(setup: &Setup, frame: &Frame, names: &[String], priced: &mut Priced) {
+    if setup.policy.step_downs().is_empty() {
+        return;
+    }
+    let pins = pins(setup, frame);
+    let from = Written { choices: &priced.written, pins: &pins, names };
+    routing::step_down(setup, frame, &setup.policy, from, &mut priced.routes);
+}
+
 /// Costs of the samples of `base` under the token use that `pinned` pins: what [`price`] would give,
 /// with only those stages priced anew that it touches.
 pub fn price_pinned(

@@ -38,7 +38,8 @@ pub fn plan(
     let mut setup = Setup::new(job, facts)?;
     let frame = evaluation::sample(&mut setup, workers)?;
     let names = evaluation::unique_names(&frame);
-    let priced = evaluation::price(&setup, &frame, &setup.policy, &names)?;
+    let mut priced = evaluation::price(&setup, &frame, &setup.policy, &names)?;
+    evaluation::step_down(&setup, &frame, &names, &mut priced);
     let mut totals = assemble::totals(&frame, &priced);
     let dollars = assemble::dollars(&priced);
     let agents: Vec<u64> =

@@ -150,8 +150,35 @@ pub struct RoutePlan {
     pub rule: String,
     /// Whether the policy denies this stage or asks before it.
     pub gate: Gate,
-    /// Routes that were refused on the way, each with its reason.
+    /// Routes that were refused on the way, step-downs too, each with its reason.
     pub refusals: Vec<RouteRefusal>,
+    /// Cheaper routes for agents that start once a budget is used up to a share, the lowest share
+    /// first. No band includes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub step_downs: Vec<StepDownPlan>,
+}
+
+/// The cheaper route of agents that start once a budget is used up to a share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StepDownPlan {
+    /// The policy's step-down.
+    pub rule: String,
+    /// It applies above this share of any limit that the agent is held to, per mille, settled and
+    /// reserved together.
+    pub above_per_mille: u16,
+    /// The model.
+    pub model: ModelId,
+    /// The name whose price applies, where that is not the model's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priced_as: Option<String>,
+    /// The effort it runs at; null where the model has none.
+    pub effort: Option<Effort>,
+    /// The standing cap on output tokens per request.
+    pub output_cap_tokens: u64,
+    /// What one agent of the stage costs there, mean of the samples.
+    pub per_agent_usd_mean: Picodollars,
+    /// What one costs as routed.
+    pub routed_per_agent_usd_mean: Picodollars,
 }
 
 /// A model that a rule wanted and did not get.

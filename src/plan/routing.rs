@@ -8,9 +8,12 @@ use crate::id::ModelId;
 use crate::money::Picodollars;
 use crate::plan::costing::{Choice, cost_stage};
 use crate::plan::frame::{Frame, FrameStage};
-use crate::plan::report::{RoutePlan, RouteRefusal};
+use crate::plan::report::{RoutePlan, RouteRefusal, StepDownPlan};
 use crate::plan::setup::{ModelFacts, NamedModel, Setup};
-use crate::policy::{Candidate, Candidates, Policy, Routing, SESSION, StageFacts};
+use crate::policy::{
+    Candidate, Candidates, Policy, Refusal, RoutedStage, Routing, SESSION, StageFacts,
+    StepDownRouting,
+};
 use crate::pricing::Model;
 use crate::usage::Pins;
 
@@ -113,11 +116,83 @@ pub fn route_stage(
     let stage = frame.stages.get(index)?;
     let (as_written, _) = written.choices.get(index)?;
     let (pins, name) = (written.pins.get(index)?, written.names.get(index)?);
-    let mut desk = Desk { setup, frame, index, pins, measured: Vec::new() };
+    let mut desk = Desk::new(setup, frame, index, pins);
+    let context_p90_tokens = desk.measure(as_written).context_p90_tokens;
+    let facts = facts_of(frame, index, stage, name, context_p90_tokens);
+    let routing = policy.route(&facts, &mut desk);
+    Some(settle(setup, &stage.identity, as_written, routing, &mut desk))
+}
+
+/// Adds to every route the cheaper ones that the policy's step-downs allow. They are decided from
+/// the routes as they are, so what changes routes comes before.
+pub fn step_down(
+    setup: &Setup,
+    frame: &Frame,
+    policy: &Policy,
+    written: Written<'_>,
+    routes: &mut [Routed],
+) {
+    for (index, routed) in routes.iter_mut().enumerate() {
+        let Some(stage) = frame.stages.get(index) else { continue };
+        let Some((as_written, _)) = written.choices.get(index) else { continue };
+        let (Some(pins), Some(name)) = (written.pins.get(index), written.names.get(index)) else {
+            continue;
+        };
+        let mut desk = Desk::new(setup, frame, index, pins);
+        let context_p90_tokens = desk.measure(as_written).context_p90_tokens;
+        let facts = facts_of(frame, index, stage, name, context_p90_tokens);
+        desk.output_cap_tokens = routed.routing.output_cap_tokens;
+        let now = desk.measure(&routed.choice);
+        let from = RoutedStage {
+            model: routed.choice.model.clone(),
+            effort: routed.routing.effort,
+            expected_cost: now.cost,
+            output_cap_tokens: routed.routing.output_cap_tokens,
+        };
+        let steps = policy.step_down(&facts, &from, &mut desk);
+        for step in &steps {
+            routed.plan.refusals.extend(step.refusals.iter().map(refusal));
+            routed.plan.step_downs.extend(stepped(step, &now, &mut desk));
+        }
+        routed.routing.step_downs = steps;
+    }
+}
+
+/// What is published of a step that may be taken.
+fn stepped(step: &StepDownRouting, now: &Measured, desk: &mut Desk<'_>) -> Option<StepDownPlan> {
+    let route = step.route.as_ref()?;
+    let choice = desk.assessed(&route.model, route.effort)?;
+    let then = desk.measure(&choice);
+    let standing = then.standing_cap_tokens(&choice);
+    Some(StepDownPlan {
+        rule: step.rule.clone(),
+        above_per_mille: step.above_per_mille,
+        priced_as: choice.priced_as.as_deref().map(str::to_owned),
+        effort: choice.effort,
+        output_cap_tokens: desk.output_cap_tokens.unwrap_or(standing),
+        per_agent_usd_mean: then.per_agent_usd?,
+        routed_per_agent_usd_mean: now.per_agent_usd?,
+        model: choice.model,
+    })
+}
+
+fn refusal(refusal: &Refusal) -> RouteRefusal {
+    let Refusal { rule, model, reason } = refusal.clone();
+    RouteRefusal { rule, model, reason }
+}
+
+/// What a policy may know of a stage.
+fn facts_of<'a>(
+    frame: &Frame,
+    index: usize,
+    stage: &'a FrameStage,
+    name: &'a str,
+    context_p90_tokens: u64,
+) -> StageFacts<'a> {
     let mut agents = frame.calls_per_sample(index);
     agents.sort_unstable();
     let identity = &stage.identity;
-    let facts = StageFacts {
+    StageFacts {
         name,
         label: &identity.skeleton,
         phase: &identity.phase,
@@ -130,10 +205,8 @@ pub fn route_stage(
         requested_model: identity.model.as_deref(),
         effort: identity.effort.as_deref().and_then(Effort::from_name),
         worktree: identity.worktree,
-        context_p90_tokens: desk.measure(as_written).context_p90_tokens,
-    };
-    let routing = policy.route(&facts, &mut desk);
-    Some(settle(setup, identity, as_written, routing, &mut desk))
+        context_p90_tokens,
+    }
 }
 
 fn settle(
@@ -154,11 +227,7 @@ fn settle(
     {
         choice.effort = setup.effort_on(named.model, routing.effort.map(Effort::name));
     }
-    let standing = desk
-        .measure(&choice)
-        .output_p99_tokens
-        .max(OUTPUT_CAP_MIN)
-        .min(choice.facts.max_output_tokens);
+    let standing = desk.measure(&choice).standing_cap_tokens(&choice);
     if let Some(cap) = routing.output_cap_tokens {
         choice.facts.max_output_tokens = choice.facts.max_output_tokens.min(cap);
     }
@@ -172,15 +241,8 @@ fn settle(
             output_cap_tokens: routing.output_cap_tokens.unwrap_or(standing),
             rule: routing.rule.clone(),
             gate: routing.gate,
-            refusals: routing
-                .refusals
-                .iter()
-                .map(|refusal| RouteRefusal {
-                    rule: refusal.rule.clone(),
-                    model: refusal.model.clone(),
-                    reason: refusal.reason.clone(),
-                })
-                .collect(),
+            refusals: routing.refusals.iter().map(refusal).collect(),
+            step_downs: Vec::new(),
         },
         choice,
         routing,
@@ -212,6 +274,8 @@ struct Desk<'a> {
     frame: &'a Frame,
     index: usize,
     pins: &'a Pins,
+    /// A cap on the output of every request that is assessed.
+    output_cap_tokens: Option<u64>,
     measured: Vec<(Choice, Measured)>,
 }
 
@@ -224,9 +288,22 @@ struct Measured {
     output_p99_tokens: u64,
     /// Mean cost of the stage per sample; `None` where it has no price.
     cost: Option<Picodollars>,
+    /// Mean cost of one agent; `None` where it has no price.
+    per_agent_usd: Option<Picodollars>,
 }
 
-impl Desk<'_> {
+impl Measured {
+    /// The standing cap on output tokens of one request, where no rule sets one.
+    fn standing_cap_tokens(&self, choice: &Choice) -> u64 {
+        self.output_p99_tokens.max(OUTPUT_CAP_MIN).min(choice.facts.max_output_tokens)
+    }
+}
+
+impl<'a> Desk<'a> {
+    const fn new(setup: &'a Setup, frame: &'a Frame, index: usize, pins: &'a Pins) -> Self {
+        Self { setup, frame, index, pins, output_cap_tokens: None, measured: Vec::new() }
+    }
+
     fn measure(&mut self, choice: &Choice) -> Measured {
         let known = self.measured.iter().find(|(of, _)| of.costs_like(choice));
         if let Some((_, measured)) = known {
@@ -244,11 +321,12 @@ impl Desk<'_> {
         contexts.sort_unstable();
         let priced = costs.iter().all(|cost| !cost.unpriced);
         let total: Picodollars = costs.iter().map(|cost| cost.cost).sum();
-        let mean = total.scale_ceil(1, i128::try_from(costs.len().max(1)).unwrap_or(1));
+        let mean_of = |count: usize| total.scale_ceil(1, i128::try_from(count.max(1)).unwrap_or(1));
         let measured = Measured {
             context_p90_tokens: band::quantile(&contexts, 900).unwrap_or(0),
             output_p99_tokens: weighted_quantile(&mut outputs, 990),
-            cost: priced.then_some(mean),
+            cost: priced.then(|| mean_of(costs.len())),
+            per_agent_usd: priced.then(|| mean_of(contexts.len())),
         };
         self.measured.push((choice.clone(), measured.clone()));
         measured
@@ -283,7 +361,11 @@ impl Candidates for Desk<'_> {
             Err(reason) => return Candidate::Unknown(reason),
         };
         let asked = self.frame.stages.get(self.index).and_then(|s| s.identity.effort.as_deref());
-        let (choice, reason) = choice_on(self.setup, &named, effort.map(Effort::name).or(asked));
+        let (mut choice, reason) =
+            choice_on(self.setup, &named, effort.map(Effort::name).or(asked));
+        if let Some(cap) = self.output_cap_tokens {
+            choice.facts.max_output_tokens = choice.facts.max_output_tokens.min(cap);
+        }
         let Measured { context_p90_tokens, cost, .. } = self.measure(&choice);
         match cost {
             Some(expected_cost) => Candidate::Known {

@@ -9,7 +9,6 @@ use crate::effort::Effort;
 use crate::plan::PlanError;
 use crate::plan::assume::{AssumptionTexts, Assumptions};
 use crate::plan::job::PlanJob;
-use crate::plan::report::RoutePlan;
 use crate::plan::stage::StageIdentity;
 use crate::plan::synth::{Synthesizer, SynthesizerInput};
 use crate::plan::widths::{Cap, ProseCap};
@@ -219,8 +218,8 @@ impl Setup {
     }
 
     /// The price that a planned route has on the plan's day, under the name it was planned with.
-    pub fn price_of(&self, route: &RoutePlan) -> Result<Price, String> {
-        self.named(route.priced_as.as_deref().unwrap_or(&route.model.0))?.price
+    pub fn price_of(&self, priced_as: &str) -> Result<Price, String> {
+        self.named(priced_as)?.price
     }
 
     fn look_up(&self, name: &str) -> Result<NamedModel<'_>, String> {

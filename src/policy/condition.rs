@@ -51,6 +51,18 @@ impl Conditions {
         self.all.is_empty() && self.none.is_empty()
     }
 
+    /// Whether whatever meets `other` meets these: they say no more than it does.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.all.iter().all(|condition| other.all.contains(condition))
+            && self.none.iter().all(|condition| other.none.contains(condition))
+    }
+
+    /// As sentence parts, such as `role is fan-out`.
+    pub(super) fn words(&self) -> Vec<String> {
+        let all = self.all.iter().map(ToString::to_string);
+        all.chain(self.none.iter().map(|condition| format!("not: {condition}"))).collect()
+    }
+
     /// Holds every condition against the stage. The rule matches where all of them hold.
     pub(super) fn trace(&self, subject: &mut Subject<'_, '_>) -> Vec<ConditionTrace> {
         let mut trace = Vec::with_capacity(self.all.len() + self.none.len());

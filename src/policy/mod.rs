@@ -18,6 +18,8 @@ mod router;
 mod routing;
 mod rule;
 mod spelling;
+mod step_down;
+mod stepper;
 mod thresholds;
 mod when;
 
@@ -30,8 +32,11 @@ pub use pattern::Pattern;
 pub use policy::{Policy, Questions, Unpriced};
 pub use routing::{
     AS_WRITTEN, ConditionTrace, PINNED, Refusal, RouteCosts, Routing, RuleOutcome, RuleTrace,
+    StepDownRouting, SteppedRoute,
 };
 pub use rule::Rule;
+pub use step_down::StepDown;
+pub use stepper::RoutedStage;
 pub use thresholds::{Judgement, PlanLimits, PlanMeasures, Thresholds};
 
 /// The shipped policy in force where nobody names one.
@@ -42,6 +47,9 @@ pub const POLICY_BYTES_MAX: usize = 256 * 1024;
 
 /// The most rules a policy may have.
 pub const POLICY_RULES_MAX: usize = 1_000;
+
+/// The most step-downs a policy may have.
+pub const POLICY_STEP_DOWNS_MAX: usize = 100;
 
 /// The policies that come with flyball: name and text, the default first.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {

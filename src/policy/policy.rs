@@ -8,12 +8,14 @@ use super::budgets::{self, BudgetLimit};
 use super::candidate::Candidates;
 use super::error::{PolicyError, Problems};
 use super::facts::StageFacts;
-use super::reader::{Fields, choice, items, text, whole};
+use super::reader::{Fields, Value, choice, items, text, whole};
 use super::router;
-use super::routing::Routing;
+use super::routing::{Routing, StepDownRouting};
 use super::rule::{self, Rule};
+use super::step_down::{self, StepDown};
+use super::stepper::{self, RoutedStage};
 use super::thresholds::{Judgement, PlanMeasures, Thresholds};
-use super::{POLICY_BYTES_MAX, POLICY_RULES_MAX, shipped};
+use super::{POLICY_BYTES_MAX, POLICY_RULES_MAX, POLICY_STEP_DOWNS_MAX, shipped};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::gate::Gate;
 use crate::id::ModelId;
@@ -22,7 +24,7 @@ use crate::id::ModelId;
 const SCHEMA: u64 = 1;
 
 /// The keys at the top of a policy, as documented.
-const POLICY_KEYS: [&str; 11] = [
+const POLICY_KEYS: [&str; 12] = [
     "schema",
     "name",
     "description",
@@ -32,6 +34,7 @@ const POLICY_KEYS: [&str; 11] = [
     "questions",
     "unpriced",
     "rule",
+    "step_down",
     "budget",
     "thresholds",
 ];
@@ -66,6 +69,7 @@ pub struct Policy {
     questions: Questions,
     unpriced: Unpriced,
     rules: Vec<Rule>,
+    step_downs: Vec<StepDown>,
     budgets: Vec<BudgetLimit>,
     thresholds: Thresholds,
     warnings: Vec<Diagnostic>,
@@ -120,6 +124,7 @@ impl Policy {
             .map(|value| model_names(value, "ladder", &[], problems))
             .unwrap_or_default();
         let rules = read_rules(&fields, &ladder, problems);
+        let step_downs = read_step_downs(&fields, &ladder, &rules, problems);
         let word = |key: &str, problems: &mut Problems<'_>| {
             fields.get(key).and_then(|value| self::text(value, key, problems))
         };
@@ -150,6 +155,7 @@ impl Policy {
             name: name?,
             ladder,
             rules,
+            step_downs,
             warnings: Vec::new(),
         })
     }
@@ -157,6 +163,17 @@ impl Policy {
     /// Decides for one stage: the first rule that matches wins.
     pub fn route(&self, facts: &StageFacts<'_>, candidates: &mut dyn Candidates) -> Routing {
         router::route(self, facts, candidates)
+    }
+
+    /// What every step-down means for a stage on its route, the lowest share first: at each share
+    /// the first that matches decides, and a later step costs less than those before it.
+    pub fn step_down(
+        &self,
+        facts: &StageFacts<'_>,
+        routed: &RoutedStage,
+        candidates: &mut dyn Candidates,
+    ) -> Vec<StepDownRouting> {
+        stepper::step_downs(self, facts, routed, candidates)
     }
 
     /// Holds a plan against the thresholds; with `questions = "deny"`, a question is a denial.
@@ -180,7 +197,9 @@ impl Policy {
         resolve: &mut dyn FnMut(&str) -> Result<ModelId, String>,
     ) -> Vec<Diagnostic> {
         let mut found = self.warnings.clone();
-        let named = self.ladder.iter().chain(self.rules.iter().flat_map(|rule| &rule.then.models));
+        let by_rules = self.rules.iter().flat_map(|rule| &rule.then.models);
+        let by_steps = self.step_downs.iter().flat_map(|step| &step.models);
+        let named = self.ladder.iter().chain(by_rules).chain(by_steps);
         // A rule that uses the ladder repeats its names and places.
         let mut seen: Vec<&ModelName> = Vec::new();
         for model in named.filter(|model| !is_session(&model.name)) {
@@ -217,6 +236,11 @@ impl Policy {
     /// Its rules, in file order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// Its step-downs, in file order.
+    pub fn step_downs(&self) -> &[StepDown] {
+        &self.step_downs
     }
 
     /// What it says about models and efforts that a script asks for.
@@ -288,21 +312,46 @@ fn read_rules(
     ladder: &[ModelName],
     problems: &mut Problems<'_>,
 ) -> Vec<Rule> {
-    let Some(value) = fields.get("rule") else { return Vec::new() };
+    let listed = listed(fields, "rule", POLICY_RULES_MAX, problems);
+    let rules: Vec<Rule> =
+        listed.into_iter().filter_map(|rule| Rule::read(rule, ladder, problems)).collect();
+    rule::check_order(&rules, problems);
+    rules
+}
+
+fn read_step_downs(
+    fields: &Fields<'_, '_>,
+    ladder: &[ModelName],
+    rules: &[Rule],
+    problems: &mut Problems<'_>,
+) -> Vec<StepDown> {
+    let listed = listed(fields, "step_down", POLICY_STEP_DOWNS_MAX, problems);
+    let steps: Vec<StepDown> =
+        listed.into_iter().filter_map(|step| StepDown::read(step, ladder, problems)).collect();
+    step_down::check_order(&steps, rules, problems);
+    steps
+}
+
+/// The tables headed `[[key]]`; none where there are more than `most`.
+fn listed<'a, 'i>(
+    fields: &Fields<'a, 'i>,
+    key: &str,
+    most: usize,
+    problems: &mut Problems<'_>,
+) -> Vec<&'a Value<'i>> {
+    let Some(value) = fields.get(key) else { return Vec::new() };
+    let what = key.replace('_', "-");
     if value.get_ref().as_array().is_none() {
-        let message = "`rule` must be a list of tables";
-        let help = "head each rule with [[rule]], in double brackets".to_owned();
+        let message = format!("`{key}` must be a list of tables");
+        let help = format!("head each {what} with [[{key}]], in double brackets");
         problems.error("policy::wrong-type", value.span(), message, Some(help));
         return Vec::new();
     }
-    let rules = items(value);
-    if rules.len() > POLICY_RULES_MAX {
-        let message = format!("{} rules; the most is {POLICY_RULES_MAX}", rules.len());
+    let listed = items(value);
+    if listed.len() > most {
+        let message = format!("{} {what}s; the most is {most}", listed.len());
         problems.error("policy::too-large", value.span(), message, None);
         return Vec::new();
     }
-    let rules: Vec<Rule> =
-        rules.into_iter().filter_map(|rule| Rule::read(rule, ladder, problems)).collect();
-    rule::check_order(&rules, problems);
-    rules
+    listed
 }

@@ -56,6 +56,7 @@ fn as_written(facts: &StageFacts<'_>) -> Routing {
         refusals: Vec::new(),
         notes: Vec::new(),
         trace: Vec::new(),
+        step_downs: Vec::new(),
     }
 }
 
@@ -182,14 +183,9 @@ impl Decision<'_, '_, '_> {
         if same_model && effort == self.subject.facts.effort {
             return Try::Already;
         }
-        let margin = self.rule.then.output_cap_tokens.unwrap_or(OUTPUT_MARGIN_TOKENS);
-        if context_p90_tokens.saturating_add(margin) > context_window_tokens {
-            return Try::Refused(format!(
-                "P90 context of {} and {} of output do not fit its window of {}",
-                tokens(context_p90_tokens),
-                tokens(margin),
-                tokens(context_window_tokens)
-            ));
+        let cap = self.rule.then.output_cap_tokens;
+        if let Some(reason) = does_not_fit(context_p90_tokens, cap, context_window_tokens) {
+            return Try::Refused(reason);
         }
         if self.rule.then.raise {
             if let Some(other) = self.not_a_raise(&model, same_model, expected_cost, written) {
@@ -265,16 +261,38 @@ impl Decision<'_, '_, '_> {
 }
 
 fn unusable(candidate: Candidate) -> Try {
-    Try::Refused(match candidate {
+    Try::Refused(why_unusable(candidate))
+}
+
+/// Why nothing can be routed to a candidate that is not known and priced.
+pub(super) fn why_unusable(candidate: Candidate) -> String {
+    match candidate {
         Candidate::Unknown(reason) => format!("unknown model: {reason}"),
         Candidate::Unpriced(reason) => format!("no price: {reason}"),
         Candidate::Known { .. } => String::new(),
+    }
+}
+
+/// Why agents do not fit a window, with room for one answer; `None` where they do.
+pub(super) fn does_not_fit(
+    context_p90_tokens: u64,
+    output_cap_tokens: Option<u64>,
+    window_tokens: u64,
+) -> Option<String> {
+    let margin = output_cap_tokens.unwrap_or(OUTPUT_MARGIN_TOKENS);
+    (context_p90_tokens.saturating_add(margin) > window_tokens).then(|| {
+        format!(
+            "P90 context of {} and {} of output do not fit its window of {}",
+            tokens(context_p90_tokens),
+            tokens(margin),
+            tokens(window_tokens)
+        )
     })
 }
 
 /// The effort the model runs at: as asked where it supports that, else the nearest lower one it
 /// supports, else none; with a note where that is not what was asked.
-fn supported(
+pub(super) fn supported(
     asked: Option<Effort>,
     efforts: &[Effort],
     model: &ModelId,

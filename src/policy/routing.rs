@@ -38,6 +38,9 @@ pub struct Routing {
     pub notes: Vec<String>,
     /// Why each rule matched or did not, in file order.
     pub trace: Vec<RuleTrace>,
+    /// What each step-down means for the stage, the lowest share first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub step_downs: Vec<StepDownRouting>,
 }
 
 /// Expected cost of the stage before and after.
@@ -58,6 +61,41 @@ pub struct Refusal {
     pub model: String,
     /// Why not.
     pub reason: String,
+}
+
+/// One step-down of a policy, and what it means for one stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StepDownRouting {
+    /// Its name.
+    pub rule: String,
+    /// Its line in the policy file, from 1.
+    pub line: u32,
+    /// The share of a limit above which it applies, per mille.
+    pub above_per_mille: u16,
+    /// Whether it matched; not reached where an earlier one decided for the same share.
+    pub outcome: RuleOutcome,
+    /// Each of its conditions; empty for one that always matches, or was not reached.
+    pub conditions: Vec<ConditionTrace>,
+    /// Where agents of the stage go then; null where it matched and nothing may be taken, or did
+    /// not match.
+    pub route: Option<SteppedRoute>,
+    /// Models it wanted and did not get, in order.
+    pub refusals: Vec<Refusal>,
+    /// What else there is to say.
+    pub notes: Vec<String>,
+}
+
+/// A cheaper route for agents that start once a budget is used up to a share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SteppedRoute {
+    /// The model.
+    pub model: ModelId,
+    /// The effort to ask for; null to ask for none.
+    pub effort: Option<Effort>,
+    /// Expected cost of the whole stage as routed.
+    pub routed_usd: Picodollars,
+    /// Expected cost of the whole stage on this model.
+    pub stepped_usd: Picodollars,
 }
 
 /// What became of one rule.

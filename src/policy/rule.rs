@@ -36,8 +36,7 @@ impl Rule {
     /// Its conditions as sentence parts, such as `role is fan-out`; empty where every stage
     /// matches.
     pub fn conditions(&self) -> Vec<String> {
-        let all = self.when.all.iter().map(ToString::to_string);
-        all.chain(self.when.none.iter().map(|condition| format!("not: {condition}"))).collect()
+        self.when.words()
     }
 
     /// What it does.
@@ -99,12 +98,7 @@ pub(super) fn check_order(rules: &[Rule], problems: &mut Problems<'_>) {
             problems.error("policy::duplicate-rule", span, message, Some(help));
             continue;
         }
-        let covers = |other: &&Rule| {
-            other.when.is_unconditional()
-                || other.when.all.iter().all(|condition| rule.when.all.contains(condition))
-                    && other.when.none.iter().all(|condition| rule.when.none.contains(condition))
-        };
-        if let Some(first) = earlier.iter().find(covers) {
+        if let Some(first) = earlier.iter().find(|other| other.when.covers(&rule.when)) {
             let message = format!(
                 "rule `{}` never applies: `{}` on line {} already matches all its stages",
                 rule.name, first.name, first.place.line
@@ -115,7 +109,7 @@ pub(super) fn check_order(rules: &[Rule], problems: &mut Problems<'_>) {
     }
 }
 
-fn span_of(place: &Place) -> Range<usize> {
+pub(super) fn span_of(place: &Place) -> Range<usize> {
     let start = place.offset as usize;
     start..start + place.length as usize
 }

@@ -172,7 +172,11 @@ fn read_limits(value: &Value<'_>, key: &str, limits: &mut PlanLimits, problems: 
 }
 
 /// A share such as `"10%"` or `"2.5%"`, per mille.
-fn read_percent(value: &Value<'_>, key: &str, problems: &mut Problems<'_>) -> Option<u32> {
+pub(super) fn read_percent(
+    value: &Value<'_>,
+    key: &str,
+    problems: &mut Problems<'_>,
+) -> Option<u32> {
     let share = value.get_ref().as_str().and_then(|text| {
         let exact: Picodollars = text.trim().strip_suffix('%')?.trim_end().parse().ok()?;
         let per_mille = exact.pico().checked_mul(10)?;

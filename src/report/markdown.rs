@@ -114,12 +114,13 @@ fn details(report: &PlanReport) -> String {
     });
     let escape =
         |lines: Vec<String>| -> Vec<String> { lines.iter().map(|line| escaped(line)).collect() };
-    let sections: [(&str, Vec<String>); 7] = [
+    let sections: [(&str, Vec<String>); 8] = [
         ("Endings", endings),
         ("What drives the cost", escape(drivers.collect())),
         ("Ceiling", escape(words::ceiling(&report.ceiling))),
         ("Savings", escape(words::savings(report))),
         ("To fit", fit.collect()),
+        ("Step-downs", escape(words::step_downs(report))),
         ("Assumed", assumed.collect()),
         ("Notes", notes.collect()),
     ];

@@ -10,7 +10,8 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::gate::Gate;
 use crate::id::ModelId;
 use crate::policy::{
-    Pinned, PlanLimits, Policy, Questions, Routing, RuleOutcome, RuleTrace, Thresholds,
+    ConditionTrace, Pinned, PlanLimits, Policy, Questions, Routing, RuleOutcome, RuleTrace,
+    StepDownRouting, Thresholds,
 };
 use crate::role::Role;
 
@@ -35,6 +36,9 @@ pub struct PolicyCheckReport {
     pub hash: String,
     /// Names of its rules, in order.
     pub rules: Vec<String>,
+    /// Names of its step-downs, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub step_downs: Vec<String>,
     /// What is doubtful about it.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -78,6 +82,7 @@ impl PolicyCheckReport {
             description: policy.description().to_owned(),
             hash: policy.hash().to_owned(),
             rules: policy.rules().iter().map(|rule| rule.name().to_owned()).collect(),
+            step_downs: policy.step_downs().iter().map(|step| step.name().to_owned()).collect(),
             diagnostics,
         }
     }
@@ -89,6 +94,7 @@ pub fn check(policy: &Policy, diagnostics: &[Diagnostic], file: &str, page: Page
     lines.pair(policy.name(), policy.description());
     lines.pair("pinned", pinned_words(policy.pinned()));
     rules(policy, &mut lines);
+    step_downs(policy, &mut lines);
     if let Some(other) = policy.suggests() {
         lines.pair("suggests", &format!("{other}: a plan shows what it would save"));
     }
@@ -127,13 +133,29 @@ fn rules(policy: &Policy, lines: &mut Lines) {
     for (index, rule) in policy.rules().iter().enumerate() {
         let label = if index == 0 { "rules" } else { "" };
         let conditions = rule.conditions();
-        let when =
-            if conditions.is_empty() { "all stages".to_owned() } else { conditions.join(", ") };
         lines.hanging(label, &format!("{} {}: {}", index + 1, rule.name(), rule.action()));
-        let own = rule.pinned().filter(|own| *own != policy.pinned());
-        let pinned = own.map_or_else(String::new, |own| format!("; {}", pinned_words(own)));
-        lines.indented(4, &format!("{when}{pinned}"));
+        lines.indented(4, &when(&conditions, rule.pinned(), policy));
     }
+}
+
+fn step_downs(policy: &Policy, lines: &mut Lines) {
+    for (index, step) in policy.step_downs().iter().enumerate() {
+        let label = if index == 0 { "step-downs" } else { "" };
+        let share = percent(step.above_per_mille().into());
+        let models: Vec<&str> = step.models().iter().map(|model| model.name.as_str()).collect();
+        let models = models.join(", then ");
+        let (number, name) = (index + 1, step.name());
+        let text = format!("{number} {name}: above {share} of a budget, model {models}");
+        lines.hanging(label, &text);
+        lines.indented(4, &when(&step.conditions(), step.pinned(), policy));
+    }
+}
+
+/// Which stages match, and what holds for their pinned models where that differs.
+fn when(conditions: &[String], own: Option<Pinned>, policy: &Policy) -> String {
+    let when = if conditions.is_empty() { "all stages".to_owned() } else { conditions.join(", ") };
+    let own = own.filter(|own| *own != policy.pinned());
+    when + &own.map_or_else(String::new, |own| format!("; {}", pinned_words(own)))
 }
 
 fn thresholds(policy: &Policy, lines: &mut Lines) {
@@ -172,7 +194,8 @@ fn limits(limits: &PlanLimits) -> String {
     if parts.is_empty() { "never".to_owned() } else { parts.join(", ") }
 }
 
-fn percent(per_mille: u32) -> String {
+/// A share as it was written: `12.5 %`.
+pub(super) fn percent(per_mille: u32) -> String {
     match per_mille % 10 {
         0 => format!("{} %", per_mille / 10),
         tenth => format!("{}.{tenth} %", per_mille / 10),
@@ -254,14 +277,52 @@ fn explain_stage(stage: &ExplainedStage, lines: &mut Lines) {
         let label = if index == 0 { "  rules" } else { "" };
         lines.hanging(label, &trace_words(index + 1, rule));
     }
+    explain_steps(&routing.step_downs, lines);
+}
+
+/// Where a stage goes when a budget runs out, what was refused, and why each step-down matched or
+/// did not.
+fn explain_steps(steps: &[StepDownRouting], lines: &mut Lines) {
+    for step in steps {
+        let share = percent(step.above_per_mille.into());
+        if let Some(route) = &step.route {
+            let effort = route.effort.map_or(String::new(), |effort| format!(" {}", effort.name()));
+            let (then, now) = (route.stepped_usd, route.routed_usd);
+            let text = format!(
+                "above {share} of a budget -> {}{effort} [{}]: {then} expected, {now} as routed",
+                route.model, step.rule
+            );
+            lines.pair("  step-down", &text);
+        }
+        for refusal in &step.refusals {
+            let text = format!("{} [{}]: {}", refusal.model, refusal.rule, refusal.reason);
+            lines.pair("  refused", &text);
+        }
+        for note in &step.notes {
+            lines.pair("  note", &format!("{}: {note}", step.rule));
+        }
+    }
+    for (index, step) in steps.iter().enumerate() {
+        let label = if index == 0 { "  steps" } else { "" };
+        let share = percent(step.above_per_mille.into());
+        let why = why(step.outcome, &step.conditions);
+        let text = format!("{} {} (line {}) above {share} {why}", index + 1, step.rule, step.line);
+        lines.hanging(label, &text);
+    }
 }
 
 /// `2 fanout (line 22): no, role is fan-out: single`.
 fn trace_words(number: usize, rule: &RuleTrace) -> String {
+    let why = why(rule.outcome, &rule.conditions);
+    format!("{number} {} (line {}) {why}", rule.rule, rule.line)
+}
+
+fn why(outcome: RuleOutcome, conditions: &[ConditionTrace]) -> String {
     let listed = |words: Vec<String>| words.join(", ");
-    let conditions = rule.conditions.iter();
-    let why = match rule.outcome {
-        RuleOutcome::Matched if rule.conditions.is_empty() => "MATCHED: all stages".to_owned(),
+    let all = conditions.is_empty();
+    let conditions = conditions.iter();
+    match outcome {
+        RuleOutcome::Matched if all => "MATCHED: all stages".to_owned(),
         RuleOutcome::Matched => {
             format!("MATCHED: {}", listed(conditions.map(|c| c.condition.clone()).collect()))
         }
@@ -271,8 +332,7 @@ fn trace_words(number: usize, rule: &RuleTrace) -> String {
             format!("no: {}", listed(words.collect()))
         }
         RuleOutcome::NotReached => "not reached".to_owned(),
-    };
-    format!("{number} {} (line {}) {why}", rule.rule, rule.line)
+    }
 }
 
 /// Labelled text that wraps under itself.

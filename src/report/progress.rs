@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::number::{digits, dollars, duration, percent};
 use super::page::{Page, clean, fitted, wrapped};
+use super::words;
 use crate::diagnostic::Severity;
 use crate::event::{AgentEnding, RunEvent};
 use crate::money::Picodollars;
@@ -76,6 +77,7 @@ impl Moment {
                 self.waiting = false;
             }
             RunEvent::Threshold { at_milliseconds, .. }
+            | RunEvent::SteppedDown { at_milliseconds, .. }
             | RunEvent::Log { at_milliseconds, .. }
             | RunEvent::Diagnostic { at_milliseconds, .. }
             | RunEvent::RunEnded { at_milliseconds, .. } => {
@@ -116,6 +118,18 @@ fn remark(event: &RunEvent) -> Option<String> {
                 "{scope} has spent {share} of its {unit}: {} of {}",
                 unit.say(warning.settled),
                 unit.say(warning.limit)
+            ))
+        }
+        RunEvent::SteppedDown {
+            stage, rule, from, model, scope, unit, share_per_mille, ..
+        } => {
+            let (from, model) = (words::model(&from.0), words::model(&model.0));
+            Some(format!(
+                "{}: agents start on {model}, not {from} [{}]: {} has {} of its {unit} taken",
+                clean(stage),
+                clean(rule),
+                clean(scope),
+                percent(*share_per_mille)
             ))
         }
         RunEvent::Log { line, .. } => Some(format!("log: {}", clean(line))),
@@ -165,6 +179,10 @@ impl Remarks {
                     }
                     _ => None,
                 }
+            }
+            // Every agent from then on does the same.
+            RunEvent::SteppedDown { stage, rule, scope, .. } => {
+                self.messages.insert(format!("{stage}\n{rule}\n{scope}")).then_some(remark)
             }
             RunEvent::Diagnostic { .. } => self.messages.insert(remark.clone()).then_some(remark),
             _ => Some(remark),

@@ -12,7 +12,7 @@ use super::words;
 use crate::budget::{Quantity, Unit};
 use crate::event::{
     AgentCounts, LostReason, PhaseReport, RunReport, RunResult, RunStatus, ScriptReaction,
-    SeenDenial, StopCause,
+    SeenDenial, SteppedDown, StopCause,
 };
 
 /// Items of a section that are shown; the rest is counted.
@@ -33,6 +33,7 @@ pub fn table(report: &RunReport, page: Page) -> String {
     for line in phases(report, page) {
         sheet.line(&line);
     }
+    stepped(&mut sheet, report);
     denials(&mut sheet, report);
     lost(&mut sheet, report);
     sheet.section("result");
@@ -195,6 +196,36 @@ fn phase_row(phase: &PhaseReport) -> [String; 8] {
         forecast
             .and_then(|of| of.cost_usd)
             .map_or_else(dash, |of| range(&money_cell(of.p10), &money_cell(of.p90))),
+    ]
+}
+
+fn stepped(sheet: &mut Sheet, report: &RunReport) {
+    sheet.section("stepped");
+    for step in report.step_downs.iter().take(ITEMS_MAX) {
+        let [what, why] = stepped_lines(step);
+        sheet.pair(&what, &dollars(step.cost_usd), 2);
+        sheet.text(&format!("\u{a0}\u{a0}{why}"), 2);
+    }
+    more(sheet, report.step_downs.len(), "step-down", "step-downs");
+}
+
+/// Who started on which model by which rule, and which limit was used up so far.
+fn stepped_lines(step: &SteppedDown) -> [String; 2] {
+    let agents = plural(u64::from(step.count), "agent", "agents");
+    let done = match step.done {
+        done if done == step.count => String::new(),
+        done => format!(", {} done,", number::digits(u64::from(done))),
+    };
+    let (from, model) = (words::model(&step.from.0), words::model(&step.model.0));
+    let (name, rule) = (clean(&step.name), clean(&step.rule));
+    let (scope, share) = (clean(&step.scope), percent(step.share_per_mille));
+    let first = match step.count {
+        0 | 1 => "",
+        _ => " when the first started",
+    };
+    [
+        format!("{name}: {agents}{done} on {model}, not {from} [{rule}]"),
+        format!("{scope} had {share} of its {} taken{first}", step.unit),
     ]
 }
 
@@ -367,7 +398,11 @@ pub fn markdown(report: &RunReport) -> String {
     }
     let denials =
         report.denials.iter().take(ITEMS_MAX).map(|denial| denial_lines(denial).join(": "));
-    let lines: Vec<String> = denials.chain([result(&report.result)]).collect();
+    let steps = report.step_downs.iter().take(ITEMS_MAX).map(|step| {
+        let [what, why] = stepped_lines(step);
+        format!("{what}: {why}")
+    });
+    let lines: Vec<String> = steps.chain(denials).chain([result(&report.result)]).collect();
     text.push('\n');
     for line in lines {
         let _ = writeln!(text, "- {}", escaped(&line));

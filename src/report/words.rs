@@ -8,7 +8,8 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::gate::Gate;
 use crate::plan::endings::NO_RESULT;
 use crate::plan::report::{
-    BudgetVerdict, Ceiling, EndingPlan, PlanReport, RoutePlan, Savings, StagePlan, VerdictOutcome,
+    BudgetVerdict, Ceiling, EndingPlan, PlanReport, RoutePlan, Savings, StagePlan, StepDownPlan,
+    VerdictOutcome,
 };
 use crate::policy::AS_WRITTEN;
 
@@ -146,6 +147,45 @@ pub(super) fn route(route: &RoutePlan) -> (String, String) {
         return (chosen, String::new());
     }
     (chosen, format!("[{}{gate}]", clean(&route.rule)))
+}
+
+/// Stages that a line names.
+const STEPPED_STAGES_MAX: usize = 8;
+
+/// `above 75 % of a budget, agents start on haiku-5-5: find, verify [last quarter]`, the lowest
+/// share first, and that no range includes it; nothing where nothing steps down.
+pub(super) fn step_downs(report: &PlanReport) -> Vec<String> {
+    let mut groups: Vec<(&StepDownPlan, Vec<&str>)> = Vec::new();
+    let steps = report
+        .stages
+        .iter()
+        .flat_map(|stage| stage.route.step_downs.iter().map(|step| (step, stage.name.as_str())));
+    for (step, stage) in steps {
+        let like = |of: &StepDownPlan| {
+            (of.above_per_mille, &of.rule, &of.model, &of.priced_as)
+                == (step.above_per_mille, &step.rule, &step.model, &step.priced_as)
+        };
+        match groups.iter_mut().find(|(of, _)| like(of)) {
+            Some((_, stages)) => stages.push(stage),
+            None => groups.push((step, vec![stage])),
+        }
+    }
+    groups.sort_by_key(|(step, _)| step.above_per_mille);
+    let line = |(step, stages): &(&StepDownPlan, Vec<&str>)| {
+        let share = super::policy::percent(step.above_per_mille.into());
+        let model = model(step.priced_as.as_deref().unwrap_or(&step.model.0));
+        let named = stages.iter().take(STEPPED_STAGES_MAX).map(|name| fitted(name, 40));
+        let more = stages.len().saturating_sub(STEPPED_STAGES_MAX);
+        let more = (more > 0).then(|| format!("{more} more"));
+        let stages = named.chain(more).collect::<Vec<_>>().join(", ");
+        let rule = clean(&step.rule);
+        format!("above {share} of a budget, agents start on {model}: {stages} [{rule}]")
+    };
+    let mut lines: Vec<String> = groups.iter().map(line).collect();
+    if !lines.is_empty() {
+        lines.push("(the ranges above leave that out)".to_owned());
+    }
+    lines
 }
 
 /// `peak 14 at once, 9-22 min`.

@@ -6,7 +6,8 @@ use crate::budget::{Denial, ScopeId};
 use crate::id::StageKey;
 use crate::ports::script::AgentCall;
 use crate::run::routes::StageRoute;
-use crate::run::work_in_progress::Needs;
+use crate::run::step_down::Stepped;
+use crate::run::work_in_progress::{Kind, Needs};
 use crate::tokens::TokenUsage;
 
 /// One agent between its call and its end.
@@ -24,8 +25,17 @@ pub(crate) struct AgentAtWork {
     pub(crate) needs: Needs,
     pub(crate) requests_sent: u32,
     pub(crate) tokens: TokenUsage,
+    /// That it was stepped down when it started.
+    pub(crate) stepped: Option<Stepped>,
     /// Why it was refused, if it was.
     pub(crate) refusal: Option<Refusal>,
+}
+
+impl AgentAtWork {
+    /// What agents it is like in what they take.
+    pub(crate) fn kind(&self) -> Kind {
+        (self.stage, self.stepped.as_ref().map_or(0, |stepped| stepped.above_per_mille))
+    }
 }
 
 /// Why an agent may not send.

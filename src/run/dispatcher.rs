@@ -250,7 +250,7 @@ impl<'a> Dispatcher<'a> {
             model: route.model.clone(),
         });
         let replayed = self.ports.replay.outcome(&call);
-        let prefix_group = prefix_group(&call, &route);
+        let prefix_group = prefix_group(&call, &route.model, route.effort);
         let agent = AgentAtWork {
             call,
             stage,
@@ -262,6 +262,7 @@ impl<'a> Dispatcher<'a> {
             needs: Needs::default(),
             requests_sent: 0,
             tokens: TokenUsage::default(),
+            stepped: None,
             refusal: None,
         };
         match (replayed, refused) {
@@ -299,11 +300,19 @@ impl<'a> Dispatcher<'a> {
 
     fn start(&mut self, call: CallId) {
         let Some(agent) = self.agents.get(&call) else { return };
-        let group = agent.prefix_group;
+        let step = self.step_of(agent);
+        let group = step.as_ref().map_or(agent.prefix_group, |step| {
+            prefix_group(&agent.call, &step.to.model, step.to.effort)
+        });
         let Start::Now { prefix_written } = self.stagger.ask(group, call, self.now) else {
             self.held.push_back(call);
             return;
         };
+        if let Some(step) = step {
+            self.step_down(call, &step);
+        }
+        let Some(agent) = self.agents.get_mut(&call) else { return };
+        agent.prefix_group = group;
         let job = AgentJob {
             call: agent.call.clone(),
             stage: agent.stage,
@@ -380,9 +389,10 @@ impl<'a> Dispatcher<'a> {
         let spent = agent.needs.spent;
         let cost_usd = spent.usd;
         if ending == AgentEnding::Done {
-            self.work.finished(agent.stage, spent);
-            for other in self.agents.values_mut().filter(|other| other.stage == agent.stage) {
-                self.work.estimate(other.stage, &mut other.needs);
+            let kind = agent.kind();
+            self.work.finished(kind, spent);
+            for other in self.agents.values_mut().filter(|other| other.kind() == kind) {
+                self.work.estimate(kind, &mut other.needs);
             }
         }
         self.tally.ended(agent, ending, cost_usd, message);

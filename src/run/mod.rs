@@ -13,11 +13,12 @@ mod request_flow;
 mod routes;
 mod setup;
 mod stagger;
+mod step_down;
 mod tally;
 mod work_in_progress;
 
 pub use dispatcher::run;
-pub use routes::{Routes, StageRoute, forecasts_of};
+pub use routes::{Routes, StageRoute, StepDownRoute, forecasts_of};
 pub use setup::{
     CONCURRENCY_DEFAULT, CONCURRENCY_MAX, NoReplay, Replay, RunPorts, RunSetup, WiderBudget,
 };

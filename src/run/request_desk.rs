@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::budget::{
     Account, AccountError, Admission, Ask, Balance, Bound, Charge, Effects, Limits, OutputCap,
-    ScopeId,
+    ScopeId, Share, Unit,
 };
 use crate::id::{AttemptId, CallId, RunId};
 use crate::ports::agent::{RequestId, RequestWanted};
@@ -19,6 +19,8 @@ pub(crate) struct RequestDesk {
     run_id: RunId,
     run: ScopeId,
     windows: Vec<ScopeId>,
+    /// Agents of others, by the name of a wider budget.
+    agents_taken: BTreeMap<String, u64>,
     phases: BTreeMap<Arc<str>, ScopeId>,
     phase_limits: BTreeMap<String, Limits>,
     agent_limits: Limits,
@@ -60,12 +62,14 @@ impl RequestDesk {
         let open = |wider: &WiderBudget| {
             account.open_carrying(None, &wider.name, wider.limits, wider.taken)
         };
+        let agents = |wider: &WiderBudget| (wider.name.clone(), wider.agents_taken);
         let windows = setup.wider.iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self {
             account,
             run_id: setup.run_id.clone(),
             run,
             windows,
+            agents_taken: setup.wider.iter().map(agents).collect(),
             phases: BTreeMap::new(),
             phase_limits: setup.phase_limits.clone(),
             agent_limits: setup.agent_limits,
@@ -225,6 +229,16 @@ impl RequestDesk {
     pub(crate) fn in_flight(&self) -> Vec<RequestId> {
         let sent = self.requests.iter().filter(|(_, known)| known.cap.is_some());
         sent.map(|(request, _)| *request).collect()
+    }
+
+    /// What is taken of every limit that an agent with this scope is held to, the narrowest first.
+    pub(crate) fn shares(&self, agent: ScopeId) -> Vec<Share> {
+        let shares = self.account.shares(agent, &self.windows).unwrap_or_default();
+        let carry = |share: Share| match self.agents_taken.get(&share.scope) {
+            Some(others) if share.unit == Unit::Agents => share.carrying(*others),
+            _ => share,
+        };
+        shares.into_iter().map(carry).collect()
     }
 
     pub(crate) fn run_balance(&self) -> Balance {

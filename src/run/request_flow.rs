@@ -88,7 +88,7 @@ impl Dispatcher<'_> {
             Err(why) => self.refuse(request, call, Refusal::Unpriced(why.to_string())),
             Ok(bound) if self.setup.finishes_first => {
                 agent.needs.bounded(agent.route.expected, bound);
-                self.work.estimate(agent.stage, &mut agent.needs);
+                self.work.estimate(agent.kind(), &mut agent.needs);
                 self.held_back.insert(call, (*wanted, false));
             }
             Ok(_) => self.ask(wanted),
@@ -186,7 +186,7 @@ impl Dispatcher<'_> {
         if let Some(agent) = self.agents.get_mut(&call) {
             agent.tokens += usage;
             agent.needs.spent += charge;
-            self.work.estimate(agent.stage, &mut agent.needs);
+            self.work.estimate(agent.kind(), &mut agent.needs);
             self.stagger.warm(agent.prefix_group);
         }
         let run = self.desk.run_balance();

@@ -8,7 +8,7 @@ use crate::effort::Effort;
 use crate::event::PhaseForecast;
 use crate::gate::Gate;
 use crate::id::{ModelId, StageKey};
-use crate::plan::report::{PlanReport, RoutePlan, StagePlan};
+use crate::plan::report::{PlanReport, StagePlan, StepDownPlan};
 use crate::ports::price::RequestPrice;
 use crate::ports::route::WrittenRoute;
 use crate::role::Role;
@@ -40,22 +40,72 @@ pub struct StageRoute {
     /// What the plan expects of one agent; units that it does not know are 0. Decides only when
     /// requests go, never whether.
     pub expected: Option<Charge>,
+    /// What agents run on that start once a budget is used up to a share, the lowest share first.
+    pub step_downs: Vec<StepDownRoute>,
+}
+
+/// What agents run on that start once a budget is used up to a share.
+#[derive(Clone, Debug)]
+pub struct StepDownRoute {
+    /// The policy's step-down.
+    pub rule: String,
+    /// It applies above this share of a limit, per mille.
+    pub above_per_mille: u16,
+    /// The model.
+    pub model: ModelId,
+    /// What its requests are priced at; without one they are refused.
+    pub price: Option<Arc<dyn RequestPrice>>,
+    /// The effort.
+    pub effort: Option<Effort>,
+    /// The standing cap on output tokens per request.
+    pub output_cap_tokens: u64,
+    /// What the plan expects of one agent; see [`StageRoute::expected`].
+    pub expected: Option<Charge>,
 }
 
 impl StageRoute {
-    /// The route of a planned stage, with the price that its plan was made with.
-    pub fn of(stage: &StagePlan, price: Option<Arc<dyn RequestPrice>>) -> Self {
+    /// The route of a planned stage, with the prices that its plan was made with.
+    pub fn of(stage: &StagePlan, price: impl Fn(&str) -> Option<Arc<dyn RequestPrice>>) -> Self {
+        let route = &stage.route;
+        let priced_as =
+            |name: &Option<String>, model: &ModelId| price(name.as_deref().unwrap_or(&model.0));
+        let expected = expected(stage);
+        let step = |step: &StepDownPlan| StepDownRoute {
+            rule: step.rule.clone(),
+            above_per_mille: step.above_per_mille,
+            model: step.model.clone(),
+            price: priced_as(&step.priced_as, &step.model),
+            effort: step.effort,
+            output_cap_tokens: step.output_cap_tokens,
+            expected: expected.map(|of| Charge { usd: step.per_agent_usd_mean, ..of }),
+        };
+        let mut step_downs: Vec<StepDownRoute> = route.step_downs.iter().map(step).collect();
+        step_downs.sort_by_key(|step| step.above_per_mille);
         Self {
             name: stage.name.clone(),
             role: stage.role,
             model: stage.route.model.clone(),
-            price,
+            price: priced_as(&route.priced_as, &route.model),
             effort: stage.route.effort,
             output_cap_tokens: stage.route.output_cap_tokens,
             rule: stage.route.rule.clone(),
             gate: stage.route.gate,
             planned: true,
-            expected: expected(stage),
+            expected,
+            step_downs,
+        }
+    }
+
+    /// The route of an agent that starts after `step`, one of its own: no further one applies.
+    pub(crate) fn stepped(&self, step: &StepDownRoute) -> Self {
+        Self {
+            model: step.model.clone(),
+            price: step.price.clone(),
+            effort: step.effort,
+            output_cap_tokens: step.output_cap_tokens,
+            expected: step.expected,
+            step_downs: Vec::new(),
+            ..self.clone()
         }
     }
 
@@ -72,6 +122,7 @@ impl StageRoute {
             gate: Gate::Allow,
             planned: false,
             expected: None,
+            step_downs: Vec::new(),
         }
     }
 }
@@ -91,12 +142,13 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The routes of a plan. `price` finds the price that a route was planned with.
+    /// The routes of a plan. `price` finds the price of a model by the name that it was planned
+    /// with.
     pub fn of_plan(
         plan: &PlanReport,
-        price: impl Fn(&RoutePlan) -> Option<Arc<dyn RequestPrice>>,
+        price: impl Fn(&str) -> Option<Arc<dyn RequestPrice>>,
     ) -> Self {
-        let route = |stage: &StagePlan| StageRoute::of(stage, price(&stage.route));
+        let route = |stage: &StagePlan| StageRoute::of(stage, &price);
         plan.stages.iter().map(|stage| (stage.key, route(stage))).collect()
     }
 

@@ -29,6 +29,9 @@ pub struct WiderBudget {
     pub limits: Limits,
     /// What others have taken or reserved.
     pub taken: Charge,
+    /// Agents of others, which are off the limit already: agents are counted by name, and those of
+    /// others are not known here.
+    pub agents_taken: u64,
 }
 
 /// A run as data.

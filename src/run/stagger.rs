@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::CallId;
+use crate::effort::Effort;
+use crate::id::{CallId, ModelId};
 use crate::ports::script::AgentCall;
-use crate::run::routes::StageRoute;
 use crate::seed::{key_of, key_of_parts};
 
 /// Prefix groups by what is known of them.
@@ -74,11 +74,11 @@ impl Stagger {
 }
 
 /// Agents share a prefix when model, effort, agent type, schema and working directory agree.
-pub(crate) fn prefix_group(call: &AgentCall, route: &StageRoute) -> u64 {
+pub(crate) fn prefix_group(call: &AgentCall, model: &ModelId, effort: Option<Effort>) -> u64 {
     let own = if call.worktree { u64::from(call.id.0) } else { 0 };
     key_of_parts(&[
-        key_of(&route.model.0),
-        route.effort.map_or(0, |effort| key_of(effort.name())),
+        key_of(&model.0),
+        effort.map_or(0, |effort| key_of(effort.name())),
         call.agent_type.as_deref().map_or(0, key_of),
         call.schema.as_deref().map_or(0, key_of),
         own,

@@ -7,16 +7,19 @@ use crate::budget::{Denial, Quantity};
 use crate::diagnostic::Diagnostic;
 use crate::event::{
     AgentCounts, AgentEnding, Dollars, LostAgent, LostReason, LostWork, PhaseReport, RequestCounts,
-    SeenDenial, StageReport,
+    SeenDenial, StageReport, SteppedDown,
 };
 use crate::id::StageKey;
 use crate::money::Picodollars;
 use crate::run::agent_at_work::AgentAtWork;
 use crate::run::routes::StageRoute;
+use crate::run::step_down::Step;
 use crate::tokens::TokenUsage;
 
 /// Lost agents that a report names.
 const LOST_NAMED_MAX: usize = 100;
+/// Stepped agents of one kind that a report names.
+const STEPPED_NAMED_MAX: usize = 100;
 /// Distinct denials that a report names.
 const DENIALS_MAX: usize = 100;
 
@@ -26,6 +29,7 @@ pub(crate) struct Tally {
     pub(crate) requests: RequestCounts,
     pub(crate) tokens: TokenUsage,
     pub(crate) denials: Vec<SeenDenial>,
+    pub(crate) step_downs: Vec<SteppedDown>,
     pub(crate) lost: LostWork,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) unplanned: Vec<String>,
@@ -77,6 +81,11 @@ impl Tally {
         cost: Picodollars,
         message: &str,
     ) {
+        let stepped = agent.stepped.as_ref().and_then(|of| self.step_downs.get_mut(of.position));
+        if let Some(stepped) = stepped {
+            stepped.cost_usd += cost;
+            stepped.done += u32::from(ending == AgentEnding::Done);
+        }
         let phase = self.phase_positions.get(&agent.phase).copied();
         let phase = phase.and_then(|position| self.phases.get_mut(position));
         let stage = self.stage_positions.get(&agent.stage).copied();
@@ -118,6 +127,42 @@ impl Tally {
             cost_usd: cost,
             message: message.to_owned(),
         });
+    }
+
+    /// An agent starts after a step. Where its kind is counted.
+    pub(crate) fn stepped_down(&mut self, agent: &AgentAtWork, step: &Step) -> usize {
+        let (to, share) = (&step.to, &step.share);
+        let known = self.step_downs.iter().position(|of| {
+            (of.stage, &of.rule, &of.scope, of.unit)
+                == (agent.stage, &to.rule, &share.scope, share.unit)
+        });
+        let position = known.unwrap_or_else(|| {
+            self.step_downs.push(SteppedDown {
+                stage: agent.stage,
+                name: agent.route.name.clone(),
+                phase: agent.phase.to_string(),
+                rule: to.rule.clone(),
+                above_per_mille: to.above_per_mille,
+                from: agent.route.model.clone(),
+                model: to.model.clone(),
+                scope: share.scope.clone(),
+                unit: share.unit,
+                share_per_mille: share.per_mille(),
+                agent: agent.label.to_string(),
+                calls: Vec::new(),
+                count: 0,
+                done: 0,
+                cost_usd: Picodollars::ZERO,
+            });
+            self.step_downs.len() - 1
+        });
+        if let Some(of) = self.step_downs.get_mut(position) {
+            of.count += 1;
+            if of.calls.len() < STEPPED_NAMED_MAX {
+                of.calls.push(agent.call.id);
+            }
+        }
+        position
     }
 
     /// A budget refused an agent.

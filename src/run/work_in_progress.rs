@@ -14,10 +14,13 @@ use crate::id::StageKey;
 /// Without a plan an agent is taken to need this many times the bound of its first request.
 const FIRST_BOUNDS: u64 = 3;
 
-/// What agents of each stage came to, in this run.
+/// Agents that take alike: those of a stage, and of a step-down by its share; 0 for none.
+pub(crate) type Kind = (StageKey, u16);
+
+/// What agents of each kind came to, in this run.
 #[derive(Debug, Default)]
 pub(crate) struct WorkInProgress {
-    finished: BTreeMap<StageKey, (Charge, u64)>,
+    finished: BTreeMap<Kind, (Charge, u64)>,
 }
 
 /// An agent at work, by its money.
@@ -54,17 +57,17 @@ impl Needs {
 
 impl WorkInProgress {
     /// An agent finished its work, having taken `spent`.
-    pub(crate) fn finished(&mut self, stage: StageKey, spent: Charge) {
-        let (sum, count) = self.finished.entry(stage).or_default();
+    pub(crate) fn finished(&mut self, kind: Kind, spent: Charge) {
+        let (sum, count) = self.finished.entry(kind).or_default();
         *sum += spent;
         *count += 1;
     }
 
-    /// Estimates what an agent at work will take from now on: up to the mean of those of its stage
+    /// Estimates what an agent at work will take from now on: up to the mean of those of its kind
     /// that finished, with its prior as one more. One that took more than that is a long one and
     /// is taken to need half as much again.
-    pub(crate) fn estimate(&self, stage: StageKey, needs: &mut Needs) {
-        let (sum, count) = self.finished.get(&stage).copied().unwrap_or_default();
+    pub(crate) fn estimate(&self, kind: Kind, needs: &mut Needs) {
+        let (sum, count) = self.finished.get(&kind).copied().unwrap_or_default();
         let expected = (sum + needs.prior).scaled(1, count + 1);
         let left = expected.minus(needs.spent);
         needs.remaining = left.max(needs.spent.scaled(1, 2)).max(needs.bound);

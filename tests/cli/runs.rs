@@ -106,6 +106,45 @@ fn a_plan_is_run_as_it_was_made_and_refused_once_it_is_stale() {
 }
 
 #[test]
+fn a_plan_steps_down_as_it_was_made() {
+    let program = Program::new();
+    program.write(
+        "tight.toml",
+        "schema = 1\nname = 'tight'\n[[step_down]]\nname = 'last'\nabove = '10%'\n\
+         when = { role = 'fan-out' }\nmodel = 'haiku'\n[budget]\nrun = '$300'\n",
+    );
+    let mut plan = vec!["plan", "example:review-200", "--policy", "tight.toml"];
+    plan.extend(["--samples", "5", "--out", "plan.json"]);
+    assert_eq!(program.run(&plan).code, 0);
+    let run = ["run", "--plan", "plan.json", "--agents", "simulated", "--yes", "--format", "json"];
+    let read = |ended: &Ended| serde_json::from_str::<Value>(&ended.stdout).unwrap();
+    let (ended, again) = (program.run(&run), program.run(&run));
+    assert_eq!(ended.stdout, again.stdout);
+    let report = read(&ended);
+    let steps = report["step_downs"].as_array().unwrap_or_else(|| panic!("{}", ended.stderr));
+    for step in steps {
+        assert_eq!((&step["rule"], &step["model"]), (&"last".into(), &"claude-haiku-5-5".into()));
+        assert!(step["share_per_mille"].as_u64().unwrap() >= 100, "{step}");
+    }
+    assert!(dollars(&report, "/cost_usd/spent") <= Picodollars::from_usd(300));
+    assert!(ended.stderr.contains("agents start on haiku-5-5, not opus-5-5 [last]"));
+    // Past runs show it too, without a label: a label can be the head of a prompt.
+    let plan: Value =
+        serde_json::from_slice(&std::fs::read(program.path("plan.json")).unwrap()).unwrap();
+    let kept = format!("sim-{}-1", plan["plan_id"].as_str().unwrap());
+    let shown = program.run(&["runs", "show", &kept]);
+    assert!(shown.stdout.contains("on haiku-5-5, not opus-5-5 [last]"), "{}", shown.stdout);
+
+    // Steps that the plan does not have are not taken.
+    let mut plan = plan;
+    for stage in plan["stages"].as_array_mut().unwrap() {
+        stage["route"].as_object_mut().unwrap().remove("step_downs");
+    }
+    program.write("plan.json", plan.to_string());
+    assert_eq!(read(&program.run(&run)).get("step_downs"), None);
+}
+
+#[test]
 fn a_plan_with_a_scope_is_run_with_what_was_counted_then() {
     let program = Program::new();
     program.write("src/a.rs", "").write(

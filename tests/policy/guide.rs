@@ -24,7 +24,7 @@ fn example(name: &str) -> Policy {
 #[test]
 fn every_example_reads_without_warnings() {
     let examples = examples();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for policy in examples {
         let warnings = policy.check(&mut |name| Ok(ModelId(name.to_owned())));
         assert!(warnings.is_empty(), "{}: {warnings:?}", policy.name());
@@ -43,6 +43,7 @@ fn every_key_of_the_format_is_in_the_guide() {
         "[[rule]]\nzzz = 1\nname = 'r'\nthen = 'keep'",
         "[[rule]]\nname = 'r'\nwhen = { zzz = 1 }\nthen = 'keep'",
         "[[rule]]\nname = 'r'\nthen = { zzz = 1 }",
+        "[[step_down]]\nzzz = 1\nname = 's'\nabove = '75%'\nmodel = 'haiku'",
         "[budget]\nzzz = 1",
         "[thresholds]\nzzz = 1",
         "[thresholds]\nask = { zzz = 1 }",

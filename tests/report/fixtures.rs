@@ -60,6 +60,7 @@ pub(super) fn route(
         rule: rule.to_owned(),
         gate: Gate::Allow,
         refusals: vec![],
+        step_downs: vec![],
     }
 }
 

@@ -1,5 +1,6 @@
 //! A run as it happens, without a terminal.
 
+use flyball::budget::Unit;
 use flyball::diagnostic::{Diagnostic, Severity};
 use flyball::event::{AgentEnding, RunEvent};
 use flyball::id::{CallId, ModelId, RunId};
@@ -74,6 +75,33 @@ fn plain_lines_say_what_matters_and_no_more() {
     assert!(text.lines().all(|line| width_of(line) <= 80), "{text}");
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_step_down_is_told_once_for_a_stage() {
+    let stepped = |stage: &str, share_per_mille| RunEvent::SteppedDown {
+        at_milliseconds: 5,
+        agent: CallId(1),
+        stage: stage.to_owned(),
+        rule: "last quarter".to_owned(),
+        above_per_mille: 750,
+        from: ModelId("claude-opus-5-5".to_owned()),
+        model: ModelId("claude-haiku-5-5".to_owned()),
+        scope: "run review".to_owned(),
+        unit: Unit::Usd,
+        share_per_mille,
+    };
+    let mut lines = Lines::new(Vec::new(), Page::plain());
+    for (stage, share) in [("find", 760), ("find", 790), ("verify", 800)] {
+        lines.show(&stepped(stage, share));
+    }
+    let text = String::from_utf8(lines.into_inner()).unwrap();
+    insta::assert_snapshot!(text, @r"
+    find: agents start on haiku-5-5, not opus-5-5 [last quarter]: run review has
+      76 % of its dollars taken
+    verify: agents start on haiku-5-5, not opus-5-5 [last quarter]: run review has
+      80 % of its dollars taken
+    ");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use flyball::app::Exit;
 use flyball::app::run::exit_of;
 use flyball::budget::{Denial, DenialKind, Quantity, Shortage, Unit};
 use flyball::event::*;
-use flyball::id::{CallId, RunId};
+use flyball::id::{CallId, ModelId, RunId, StageKey};
 use flyball::plan::report::Hashes;
 use flyball::report::page::width_of;
 use flyball::report::{Page, json, run};
@@ -78,6 +78,7 @@ fn stopped() -> RunReport {
             count: 3,
             last: denial(),
         }],
+        step_downs: vec![],
         lost: LostWork {
             agents: vec![
                 lost(57, LostReason::DeniedAtStart, "0", "budget exhausted"),
@@ -116,6 +117,26 @@ fn stopped() -> RunReport {
     }
 }
 
+fn stepped() -> SteppedDown {
+    SteppedDown {
+        stage: StageKey(7),
+        name: "verify".to_owned(),
+        phase: "Verify".to_owned(),
+        rule: "last quarter".to_owned(),
+        above_per_mille: 750,
+        from: ModelId("claude-opus-5-5".to_owned()),
+        model: ModelId("claude-haiku-5-5".to_owned()),
+        scope: "run review / phase Verify".to_owned(),
+        unit: Unit::Usd,
+        share_per_mille: 762,
+        agent: "verify:src/a.rs".to_owned(),
+        calls: vec![CallId(40), CallId(41)],
+        count: 24,
+        done: 21,
+        cost_usd: usd("0.31"),
+    }
+}
+
 /// A run that lost nothing.
 fn complete() -> RunReport {
     RunReport {
@@ -142,6 +163,22 @@ fn table_at_80_columns() {
 #[test]
 fn markdown() {
     insta::assert_snapshot!("run_markdown", run::markdown(&stopped()));
+}
+
+#[test]
+fn who_was_stepped_down_is_told_with_the_limit() {
+    let one = SteppedDown { count: 1, done: 1, unit: Unit::Agents, ..stepped() };
+    let report = RunReport { step_downs: vec![stepped(), one], ..complete() };
+    let shown = run::table(&report, Page::plain());
+    let from = shown.find("stepped ").unwrap();
+    insta::assert_snapshot!(shown[from..].lines().take(4).collect::<Vec<_>>().join("\n"), @r"
+    stepped  verify: 24 agents, 21 done, on haiku-5-5, not opus-5-5 [last quarter]
+                                                                               $0.31
+               run review / phase Verify had 76 % of its dollars taken when the
+               first started
+    ");
+    let shown = run::markdown(&report);
+    assert!(shown.contains("- verify: 24 agents, 21 done, on haiku-5-5"), "{shown}");
 }
 
 #[test]
@@ -196,6 +233,8 @@ proptest! {
         report.denials[0].needed = Quantity::Usd(money);
         report.lost.agents[2].label = words[4].clone();
         report.lost.agents[2].message = words[5].clone();
+        let (rule, scope) = (words[5].clone(), words[6].clone());
+        report.step_downs = vec![SteppedDown { rule, scope, ..stepped() }];
         report.lost.count = numbers[1];
         report.unplanned_stages[0] = words[6].clone();
         report.result = RunResult::Returned { value: Some(words[7].repeat(20)), line: None };

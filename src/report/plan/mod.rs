@@ -30,6 +30,7 @@ pub fn table(report: &PlanReport, page: Page) -> String {
         }
         listed(&mut sheet, "savings", words::savings(report).iter().map(|line| (line, "")));
         to_fit(&mut sheet, report);
+        listed(&mut sheet, "steps", words::step_downs(report).iter().map(|line| (line, "")));
     }
     gates(&mut sheet, report);
     listed(
