@@ -152,6 +152,27 @@ fn agents_after_the_share_run_on_the_cheaper_model_and_the_budget_holds() {
 }
 
 #[test]
+fn stepped_agents_share_a_prefix_of_their_own() {
+    let told = Told::of(case(bounds(40), 3, &[(750, CHEAP)]), &[80]);
+    let stepped = told.stepped();
+    let mut first_read: BTreeMap<CallId, u64> = BTreeMap::new();
+    for event in &told.events {
+        if let RunEvent::RequestSettled { agent, tokens, .. } = event {
+            first_read.entry(*agent).or_insert(tokens.cache_read);
+        }
+    }
+    let of = |side: bool| {
+        let agents = told.started().into_iter().filter(|call| stepped.contains_key(call) == side);
+        agents.filter_map(|call| first_read.get(&call).copied()).collect::<Vec<u64>>()
+    };
+    for reads in [of(false), of(true)] {
+        assert_eq!(reads[0], 0, "{reads:?}");
+        let later = &reads[1..];
+        assert!(later.iter().filter(|read| **read > 0).count() * 2 > later.len(), "{reads:?}");
+    }
+}
+
+#[test]
 fn more_agents_finish_than_without() {
     let done = |steps| Told::of(case(bounds(40), 3, steps), &[120]).report.agents.done;
     let (with, without) = (done(&[(750, CHEAP)]), done(&[]));
