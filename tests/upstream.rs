@@ -3,10 +3,10 @@
 mod answers;
 mod bills;
 mod caching;
-mod client;
+pub(crate) mod client;
 mod command;
 mod directives;
 mod faults;
 mod refusals;
-mod stand;
+pub(crate) mod stand;
 mod wire;

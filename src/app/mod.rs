@@ -12,6 +12,7 @@ use crate::script::sandbox;
 
 mod books;
 mod budget;
+mod charged;
 mod child;
 pub mod context;
 pub mod error;

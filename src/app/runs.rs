@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::books::OpenLedger;
+use super::charged::{self, Change};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::output;
-use crate::cli::ledger::{RunsCommand, RunsList, RunsShow};
+use crate::cli::ledger::{RunsCommand, RunsList, RunsNamed, RunsShow};
 use crate::cli::value::{Format, PlainFormat};
 use crate::event::RunReport;
 use crate::id::RunId;
@@ -19,8 +20,17 @@ pub(super) fn run(command: RunsCommand, context: &Context) -> Result<Exit, AppEr
     match command {
         RunsCommand::List(typed) => list(&typed, context),
         RunsCommand::Show(typed) => show(&typed, context),
+        RunsCommand::Charged(typed) => charged::list(&typed, context),
+        RunsCommand::Stop(typed) => change(&typed, Change::Stop, context),
+        RunsCommand::Pause(typed) => change(&typed, Change::Pause, context),
+        RunsCommand::Resume(typed) => change(&typed, Change::Resume, context),
+        RunsCommand::Raise(typed) => charged::raise(&typed, context),
     }?;
     Ok(Exit::Done)
+}
+
+fn change(typed: &RunsNamed, change: Change, context: &Context) -> Result<(), AppError> {
+    charged::change(&typed.run, change, &typed.ledger, context)
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::ledger::LedgerFlag;
 use super::value;
@@ -29,10 +29,52 @@ pub enum Guarantee {
     Metered,
 }
 
+/// What to do besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GatewayCommand {
+    /// Keys that callers are known by: only their hashes are kept
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+/// What to do with keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key and print it, once
+    Add(KeysAdd),
+    /// Whose keys there are
+    List,
+    /// Take a key out of use
+    Revoke(KeysRevoke),
+}
+
+/// `flyball gateway keys add` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct KeysAdd {
+    /// Whose it is
+    #[arg(value_name = "NAME", value_parser = value::not_empty)]
+    pub name: String,
+    /// The project that is charged, instead of one of the same name
+    #[arg(long, value_name = "PROJECT", value_parser = value::not_empty)]
+    pub project: Option<String>,
+}
+
+/// `flyball gateway keys revoke` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct KeysRevoke {
+    /// Whose it is
+    #[arg(value_name = "NAME", value_parser = value::not_empty)]
+    pub name: String,
+}
+
 /// `flyball gateway` as typed.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct GatewayTyped {
+    /// What to do besides serving.
+    #[command(subcommand)]
+    pub command: Option<GatewayCommand>,
+
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     pub listen: SocketAddr,
@@ -62,6 +104,14 @@ pub struct GatewayTyped {
     #[arg(long, value_name = "SECONDS", default_value = "240",
           value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub max_hold: u64,
+
+    /// Ask callers for a key of `flyball gateway keys`, and send FLYBALL_UPSTREAM_KEY upstream
+    #[arg(long)]
+    pub ask_keys: bool,
+
+    /// Listen on other than loopback addresses too; needs --ask-keys
+    #[arg(long, requires = "ask_keys")]
+    pub allow_remote: bool,
 
     /// A price file over the shipped ones; can be given again
     #[arg(long, value_name = "FILE")]

@@ -232,6 +232,16 @@ pub enum RunsCommand {
     List(RunsList),
     /// Show a run: forecast against outcome, by phase
     Show(RunsShow),
+    /// Runs and sessions that a gateway has charged, with what is spent and left, latest first
+    Charged(RunsCharged),
+    /// Let a run or session that a gateway charges spend nothing more
+    Stop(RunsNamed),
+    /// Let it wait until it is resumed
+    Pause(RunsNamed),
+    /// Let it go on
+    Resume(RunsNamed),
+    /// Raise what it may spend
+    Raise(RunsRaise),
 }
 
 /// `flyball runs list` as typed.
@@ -243,6 +253,45 @@ pub struct RunsList {
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
     pub format: PlainFormat,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball runs charged` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct RunsCharged {
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub last: u32,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PlainFormat,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball runs stop`, `pause` and `resume` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct RunsNamed {
+    /// Its name, or the head of it, as `flyball runs charged` has it
+    #[arg(value_name = "RUN", value_parser = value::not_empty)]
+    pub run: String,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball runs raise` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct RunsRaise {
+    /// Its name, or the head of it, as `flyball runs charged` has it
+    #[arg(value_name = "RUN", value_parser = value::not_empty)]
+    pub run: String,
+    /// By how much
+    #[arg(value_name = "AMOUNT", value_parser = value::budget)]
+    pub amount: Amount,
     /// Which ledger.
     #[command(flatten)]
     pub ledger: LedgerFlag,

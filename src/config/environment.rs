@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::ledger_place::LedgerPlace;
@@ -20,6 +21,8 @@ pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The ledger's file, or the URL of its Postgres database, instead of `flyball/ledger.db` in the
 /// state folder.
 pub const FLYBALL_LEDGER: &str = "FLYBALL_LEDGER";
+/// The key that a gateway sends upstream where it asks its callers for keys of its own.
+pub const FLYBALL_UPSTREAM_KEY: &str = "FLYBALL_UPSTREAM_KEY";
 /// The folder of what programs remember, `~/.local/state` if unset.
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// Claude Code's folder, `~/.claude` if unset. Personal workflows are in its `workflows/`.
@@ -40,6 +43,16 @@ pub const ALIAS_MODELS: [(&str, &str); 4] = [
     ("haiku", "ANTHROPIC_DEFAULT_HAIKU_MODEL"),
 ];
 
+/// A value that nothing shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
 /// The environment as flyball sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -53,6 +66,8 @@ pub struct Environment {
     pub state: Option<PathBuf>,
     /// The ledger, whether or not it exists; `None` where there is no home.
     pub ledger: Option<LedgerPlace>,
+    /// The key for the upstream of a gateway.
+    pub upstream_key: Option<Secret>,
     /// Claude Code's folder.
     pub claude_folder: Option<PathBuf>,
     /// Whether colours are unwanted.
@@ -96,6 +111,7 @@ impl Environment {
         Self {
             ledger,
             state,
+            upstream_key: text(FLYBALL_UPSTREAM_KEY).map(Secret),
             claude_folder: value(CLAUDE_CONFIG_DIR)
                 .map(PathBuf::from)
                 .or_else(|| below_home(".claude")),

@@ -2,6 +2,8 @@
 
 use http::HeaderMap;
 
+use crate::gateway::keys::KeyOwner;
+
 /// A name from a header is at most so long, bytes.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -15,7 +17,7 @@ pub(crate) const RUN: &str = "x-flyball-run";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The owner of its key, where keys are asked for.
-    pub key: Option<String>,
+    pub key: Option<KeyOwner>,
     /// The run, from the path or a header.
     pub run: Option<String>,
     /// The client's session.

@@ -15,7 +15,9 @@ mod features;
 mod forward;
 mod growing;
 mod headers;
+mod keys;
 mod meter;
+mod operations;
 mod refusal;
 mod request;
 mod server;
@@ -28,6 +30,7 @@ mod upstream;
 
 pub use access::{Access, Fate};
 pub use caller::{BadName, Caller, run_in_path};
+pub use keys::{KeptKey, KeyError, KeyFile, KeyOwner, KeyRing};
 pub use meter::{Reading, StreamMeter};
 pub use request::{BadRequest, MessagesRequest};
 pub use server::Gateway;

@@ -74,6 +74,13 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, ErrorKind::InvalidRequest, Again::Never, message)
     }
 
+    pub(crate) fn unknown_key() -> Self {
+        let message =
+            "flyball: this gateway asks for a key of its own, and this is none".to_owned();
+        let status = StatusCode::UNAUTHORIZED;
+        Self::new(status, ErrorKind::Authentication, Again::Never, message)
+    }
+
     pub(crate) fn too_large(bytes_max: usize) -> Self {
         let message = format!("flyball: the body is longer than {bytes_max} bytes");
         let status = StatusCode::PAYLOAD_TOO_LARGE;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::gateway::body::ReplyBody;
 use crate::gateway::caller::{Caller, run_in_path};
 use crate::gateway::forward;
+use crate::gateway::operations;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::server::Shared;
 
@@ -24,6 +26,10 @@ enum Endpoint {
     Models,
     /// `HEAD` of anything: clients look whether somebody is there.
     Probe,
+    /// `GET /health`: whether requests can be admitted.
+    Health,
+    /// `GET /metrics`.
+    Metrics,
 }
 
 fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
@@ -33,6 +39,8 @@ fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
         (&Method::GET, "/v1/models") => Some(Endpoint::Models),
         (&Method::GET, path) if path.starts_with("/v1/models/") => Some(Endpoint::Models),
         (&Method::HEAD, _) => Some(Endpoint::Probe),
+        (&Method::GET, "/health") => Some(Endpoint::Health),
+        (&Method::GET, "/metrics") => Some(Endpoint::Metrics),
         _ => None,
     }
 }
@@ -44,17 +52,33 @@ pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Re
     let Some(endpoint) = endpoint(&parts.method, path) else {
         return shared.refuse(&Refusal::no_such_path(), None);
     };
-    if endpoint == Endpoint::Probe {
-        return Response::new(ReplyBody::Whole(Full::default()));
+    match endpoint {
+        Endpoint::Probe => return text(StatusCode::OK, "", String::new()),
+        Endpoint::Health => return health(&shared),
+        Endpoint::Metrics if !is_known(&shared, &parts.headers) => {
+            return shared.refuse(&Refusal::unknown_key(), None);
+        }
+        Endpoint::Metrics => {
+            let metrics = operations::metrics(&shared.tallies);
+            return text(StatusCode::OK, operations::METRICS_TYPE, metrics);
+        }
+        Endpoint::Messages | Endpoint::CountTokens | Endpoint::Models => {}
     }
     let path_and_query = match parts.uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    let caller = match Caller::of(&parts.headers, run) {
-        Ok(caller) => Arc::new(caller),
+    let mut caller = match Caller::of(&parts.headers, run) {
+        Ok(caller) => caller,
         Err(why) => return shared.refuse(&Refusal::bad_request(&why.to_string()), None),
     };
+    if let Some(keys) = &shared.settings.keys {
+        caller.key = keys.owner(&parts.headers).cloned();
+        if caller.key.is_none() {
+            return shared.refuse(&Refusal::unknown_key(), None);
+        }
+    }
+    let caller = Arc::new(caller);
     if parts.headers.contains_key(http::header::CONTENT_ENCODING) {
         let why = "the body is compressed, so nobody can say what it may cost";
         return shared.refuse(&Refusal::bad_request(why), None);
@@ -65,8 +89,28 @@ pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Re
     };
     match endpoint {
         Endpoint::Messages => forward::messages(shared, caller, parts, path_and_query, body).await,
-        Endpoint::CountTokens | Endpoint::Models | Endpoint::Probe => {
-            forward::free(&shared, parts, &path_and_query, body).await
-        }
+        _ => forward::free(&shared, parts, &path_and_query, body).await,
     }
+}
+
+/// Whether whoever asks has a key, where keys are asked for.
+fn is_known(shared: &Shared, headers: &HeaderMap) -> bool {
+    shared.settings.keys.as_ref().is_none_or(|keys| keys.owner(headers).is_some())
+}
+
+/// Whether requests can be admitted: 200, or 503 with why not.
+fn health(shared: &Shared) -> Response<ReplyBody> {
+    match shared.till.trouble() {
+        None => text(StatusCode::OK, "text/plain", "ok\n".to_owned()),
+        Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{why}\n")),
+    }
+}
+
+fn text(status: StatusCode, media: &'static str, body: String) -> Response<ReplyBody> {
+    let mut reply = Response::new(ReplyBody::Whole(Full::new(Bytes::from(body))));
+    *reply.status_mut() = status;
+    if !media.is_empty() {
+        reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    reply
 }

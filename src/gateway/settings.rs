@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::gateway::keys::KeyRing;
+
 /// How a gateway serves.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
@@ -11,6 +13,8 @@ pub struct GatewaySettings {
     pub hold_max: Duration,
     /// Where answers that stream are reserved in parts; `None` reserves all that they may take.
     pub metered: Option<MeteredTerms>,
+    /// The keys that callers are asked for; `None` asks for none.
+    pub keys: Option<KeyRing>,
     /// What bounds everything else.
     pub limits: GatewayLimits,
 }
@@ -44,6 +48,7 @@ impl Default for GatewaySettings {
             output_cap_tokens: OUTPUT_CAP_TOKENS,
             hold_max: HOLD_MAX,
             metered: None,
+            keys: None,
             limits: GatewayLimits::default(),
         }
     }

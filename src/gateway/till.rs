@@ -40,6 +40,9 @@ pub enum Refused {
 
 /// Reserves.
 pub trait Till: Send + Sync {
+    /// Why nothing can be reserved now, in words; `None` where it can.
+    fn trouble(&self) -> Option<String>;
+
     /// Asks for the reservation of one attempt. Dropping the answer while it is on its way gives
     /// everything back.
     fn reserve(&self, wanted: Wanted) -> Later<Result<Box<dyn Held>, Refused>>;

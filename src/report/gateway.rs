@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::gateway::{Access, Fate, Tallies};
-use crate::report::page::clean;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::gateway::{Access, Fate, KeyFile, Tallies};
+use crate::report::page::{Page, clean};
 
 /// One request that is over, as a line of the log. No keys and no prompts: there are none in it.
 pub fn access_line(access: &Access) -> String {
@@ -66,4 +68,29 @@ pub fn summary(tallies: &Tallies) -> String {
         );
     }
     text
+}
+
+/// Whose keys there are, in the order they were added.
+pub fn keys_table(file: &KeyFile, page: Page) -> String {
+    if file.keys.is_empty() {
+        return "no keys yet: flyball gateway keys add NAME\n".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(page.width()).unwrap_or(80));
+    table.set_header(["name", "project", "added", "revoked"]);
+    for key in &file.keys {
+        let day = |at: jiff::Timestamp| at.to_string().chars().take(10).collect::<String>();
+        table.add_row([
+            clean(&key.name),
+            clean(&key.project),
+            day(key.added_at),
+            key.revoked_at.map_or_else(|| "-".to_owned(), day),
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// As its length or its last chunk said.
     Whole,
     /// The connection was closed before that.
@@ -23,33 +23,33 @@ pub(super) enum End {
 
 /// What came back.
 #[derive(Clone, Debug)]
-pub(super) struct Response {
+pub(crate) struct Response {
     /// 0 where no head came.
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
     /// The body as it came, chunk by chunk.
-    pub(super) chunks: Vec<Vec<u8>>,
-    pub(super) end: End,
+    pub(crate) chunks: Vec<Vec<u8>>,
+    pub(crate) end: End,
 }
 
 impl Response {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).expect("a body in UTF-8")
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("a body in JSON")
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut found = lines.filter(|(header, _)| header.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.to_owned())
     }
 
     /// Every event with its data; `Null` where that is no JSON.
-    pub(super) fn events(&self) -> Vec<(String, Value)> {
+    pub(crate) fn events(&self) -> Vec<(String, Value)> {
         let text = self.text();
         text.split("\n\n")
             .filter(|event| !event.is_empty())
@@ -64,10 +64,10 @@ impl Response {
 }
 
 /// A connection with a request on its way.
-pub(super) struct Sent(TcpStream);
+pub(crate) struct Sent(TcpStream);
 
 /// Sends a request; its response is not read yet.
-pub(super) fn send(
+pub(crate) fn send(
     to: SocketAddr,
     line: &str,
     headers: &[(&str, &str)],
@@ -92,7 +92,7 @@ pub(super) fn send(
 
 impl Sent {
     /// Waits until the response has so many bytes or ends.
-    pub(super) fn read_some(&mut self, bytes: usize) -> Vec<u8> {
+    pub(crate) fn read_some(&mut self, bytes: usize) -> Vec<u8> {
         let mut seen = vec![0; bytes];
         let mut filled = 0;
         while filled < bytes {
@@ -105,8 +105,19 @@ impl Sent {
         seen
     }
 
+    /// Waits for the end of a response in chunks of which some was read; how it ended.
+    pub(crate) fn receive_rest(mut self) -> End {
+        let mut rest = Vec::new();
+        match self.0.read_to_end(&mut rest) {
+            Ok(_) if rest.ends_with(b"0\r\n\r\n") => End::Whole,
+            Ok(_) => End::Closed,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => End::Reset,
+            Err(error) => panic!("nothing for {PATIENCE:?}: {error}"),
+        }
+    }
+
     /// Waits for the end of the response.
-    pub(super) fn receive(mut self) -> Response {
+    pub(crate) fn receive(mut self) -> Response {
         let mut seen = Vec::new();
         let mut buffer = [0; 4_096];
         let end = loop {

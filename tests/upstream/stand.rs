@@ -16,11 +16,11 @@ use super::client::{Response, Sent, send};
 
 /// $0.10 in, $0.50 out, $0.125 and $0.20 written, $0.01 read, per million tokens; five times that
 /// above 100,000 tokens of prompt. So many picodollars per token are 1,000,000 times the dollars.
-pub(super) const HAIKU: &str = "claude-haiku-5-5";
+pub(crate) const HAIKU: &str = "claude-haiku-5-5";
 
-pub(super) struct Stand(UpstreamHandle);
+pub(crate) struct Stand(UpstreamHandle);
 
-pub(super) fn config(seed: u64) -> UpstreamConfig {
+pub(crate) fn config(seed: u64) -> UpstreamConfig {
     let prices = PriceTable::parse(&shipped_files()).expect("the shipped prices");
     let usage = UsageModel::parse(shipped_text()).expect("the shipped model").prior().clone();
     let on = date(2026, 11, 22);
@@ -28,53 +28,58 @@ pub(super) fn config(seed: u64) -> UpstreamConfig {
 }
 
 impl Stand {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(config(7))
     }
 
-    pub(super) fn of(config: UpstreamConfig) -> Self {
+    pub(crate) fn of(config: UpstreamConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         Self(SimulatedUpstream::start(config, listener).expect("a server"))
     }
 
-    pub(super) fn send(&self, body: &Value, headers: &[(&str, &str)]) -> Sent {
+    pub(crate) fn send(&self, body: &Value, headers: &[(&str, &str)]) -> Sent {
         let body = body.to_string();
         send(self.0.address(), "POST /v1/messages?beta=true", headers, Some(body.as_bytes()))
     }
 
-    pub(super) fn ask(&self, body: &Value) -> Response {
+    pub(crate) fn ask(&self, body: &Value) -> Response {
         self.send(body, &[]).receive()
     }
 
-    pub(super) fn ask_with_fault(&self, body: &Value, fault: &str) -> Response {
+    pub(crate) fn ask_with_fault(&self, body: &Value, fault: &str) -> Response {
         self.send(body, &[("x-simulate-fault", fault)]).receive()
     }
 
-    pub(super) fn raw(&self, line: &str, body: Option<&[u8]>) -> Response {
+    pub(crate) fn raw(&self, line: &str, body: Option<&[u8]>) -> Response {
         send(self.0.address(), line, &[], body).receive()
     }
 
     /// The bill once every answer has ended.
-    pub(super) fn bill(&self) -> Bill {
+    pub(crate) fn bill(&self) -> Bill {
         assert!(self.0.wait_until_idle(Duration::from_secs(20)), "an answer never ended");
         self.0.bill()
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    /// The bill while answers may be open.
+    pub(crate) fn bill_now(&self) -> Bill {
+        self.0.bill()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
         self.0.address()
     }
 
-    pub(super) fn open(&self) -> u64 {
+    pub(crate) fn open(&self) -> u64 {
         self.0.bill().open
     }
 
-    pub(super) fn stop(self) -> Bill {
+    pub(crate) fn stop(self) -> Bill {
         self.0.stop()
     }
 }
 
 /// A request of one text.
-pub(super) fn asking(text: &str, max_tokens: u64) -> Value {
+pub(crate) fn asking(text: &str, max_tokens: u64) -> Value {
     json!({
         "model": HAIKU,
         "max_tokens": max_tokens,
@@ -83,14 +88,14 @@ pub(super) fn asking(text: &str, max_tokens: u64) -> Value {
 }
 
 /// The same, streamed.
-pub(super) fn streaming(text: &str, max_tokens: u64) -> Value {
+pub(crate) fn streaming(text: &str, max_tokens: u64) -> Value {
     let mut body = asking(text, max_tokens);
     body["stream"] = json!(true);
     body
 }
 
 /// The usage that an answer tells: its last one.
-pub(super) fn told(response: &Response) -> TokenUsage {
+pub(crate) fn told(response: &Response) -> TokenUsage {
     let usage = if response.body.starts_with(b"event:") {
         let told = response.events().into_iter().rev().find(|(name, _)| name == "message_delta");
         told.expect("a message_delta").1["usage"].clone()

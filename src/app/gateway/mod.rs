@@ -1,5 +1,6 @@
 //! `flyball gateway`.
 
+mod keys;
 mod scopes;
 mod till;
 
@@ -21,10 +22,11 @@ use super::error::AppError;
 use super::exit::Exit;
 use super::{knowledge, output};
 use crate::budget::{Effects, Limits};
-use crate::cli::gateway::{GatewayTyped, Guarantee};
+use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee};
 use crate::config::SourceFile;
+use crate::config::environment::FLYBALL_UPSTREAM_KEY;
 use crate::config::source::TEXT_BYTES_MAX;
-use crate::gateway::{Gateway, GatewaySettings, MeteredTerms, Tallies, Tariff, Upstream};
+use crate::gateway::{Gateway, GatewaySettings, KeyRing, MeteredTerms, Tallies, Tariff, Upstream};
 use crate::ledger::{GroupCommit, LeaseDesk, LeaseTerms, Ledger};
 use crate::report::gateway::{access_line, summary};
 
@@ -37,14 +39,18 @@ const LAST_TRIES: u32 = 5;
 
 /// Runs the gateway until it is told to end.
 pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppError> {
-    if !typed.listen.ip().is_loopback() {
+    if let Some(GatewayCommand::Keys(command)) = &typed.command {
+        return keys::run(command, context);
+    }
+    if !typed.listen.ip().is_loopback() && !typed.allow_remote {
         return Err(AppError::usage(format!(
             "{} is not a loopback address, and whoever reaches the gateway can spend",
             typed.listen.ip()
         ))
-        .with_hint("listen on 127.0.0.1 or [::1]"));
+        .with_hint("listen on 127.0.0.1 or [::1], or ask for keys: --allow-remote --ask-keys"));
     }
     let tariff = tariff(typed)?;
+    let access = access(typed, context)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("flyball gateway")
@@ -52,7 +58,7 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
         .map_err(AppError::bug)?;
     let (till, writer) = till(typed, context, &runtime)?;
     let counter = till.counter();
-    let served = runtime.block_on(serve(typed, tariff, till));
+    let served = runtime.block_on(serve(typed, tariff, access, till));
     finish(runtime, counter, writer);
     output::print(&summary(&*served?))?;
     Ok(Exit::Done)
@@ -62,6 +68,24 @@ fn tariff(typed: &GatewayTyped) -> Result<Tariff, AppError> {
     let read = |path: &std::path::PathBuf| SourceFile::read(path, TEXT_BYTES_MAX);
     let files: Vec<SourceFile> = typed.prices.iter().map(read).collect::<Result<_, _>>()?;
     Ok(Tariff::new(Arc::new(knowledge::price_table(&files)?)))
+}
+
+/// Who is let in, and with which key requests go upstream.
+struct Access {
+    keys: Option<KeyRing>,
+    upstream_key: Option<String>,
+}
+
+fn access(typed: &GatewayTyped, context: &Context) -> Result<Access, AppError> {
+    if !typed.ask_keys {
+        return Ok(Access { keys: None, upstream_key: None });
+    }
+    let key = context.environment.upstream_key.clone().ok_or_else(|| {
+        AppError::usage("callers have keys of the gateway, so it needs one for the upstream")
+            .with_hint(format!("set {FLYBALL_UPSTREAM_KEY} in its environment"))
+    })?;
+    let file = keys::read(context)?;
+    Ok(Access { keys: Some(KeyRing::of(&file)), upstream_key: Some(key.0) })
 }
 
 /// The till on the ledger in force, and the thread that writes there.
@@ -119,9 +143,10 @@ fn name_of_process() -> String {
 async fn serve(
     typed: &GatewayTyped,
     tariff: Tariff,
+    access: Access,
     till: LedgerTill,
 ) -> Result<Arc<Tallies>, AppError> {
-    let upstream = Upstream::new(&typed.upstream, None)
+    let upstream = Upstream::new(&typed.upstream, access.upstream_key.as_deref())
         .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"))?;
     let host = upstream.host().to_owned();
     let counter = till.counter();
@@ -129,6 +154,7 @@ async fn serve(
         output_cap_tokens: typed.output_cap,
         hold_max: Duration::from_secs(typed.max_hold),
         metered: (typed.guarantee == Guarantee::Metered).then(MeteredTerms::default),
+        keys: access.keys,
         ..GatewaySettings::default()
     };
     let listener = TcpListener::bind(typed.listen).await.map_err(|error| {

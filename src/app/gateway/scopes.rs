@@ -41,7 +41,7 @@ pub(super) struct Scopes {
     project: Vec<String>,
     /// What a run or a session is opened with.
     limits: Limits,
-    known: RwLock<HashMap<String, ScopeId>>,
+    known: RwLock<HashMap<Vec<String>, ScopeId>>,
     windows: RwLock<Windows>,
     runtime: Handle,
 }
@@ -86,24 +86,31 @@ impl Scopes {
             (None, Some(session)) => format!("session {session}"),
             (None, None) => "no session".to_owned(),
         };
+        let (name, project) = match &caller.key {
+            None => (name, self.project.clone()),
+            Some(owner) => {
+                let project = standing::project_path(&owner.project);
+                (format!("{name} of {}", owner.name), project)
+            }
+        };
         let agent = caller.agent.as_ref().map(|agent| format!("{name}/{agent}").into());
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        let mut path = project;
+        path.push(name);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&path).copied();
         let scope = match known {
             Some(scope) => scope,
-            None => self.open(&name).await?,
+            None => self.open(path).await?,
         };
         Ok(Place { scope, windows, agent })
     }
 
-    async fn open(&self, name: &str) -> Result<ScopeId, NoPlace> {
-        let mut path = self.project.clone();
-        path.push(name.to_owned());
-        let scope = self.opened(path, self.limits).await?;
+    async fn open(&self, path: Vec<String>) -> Result<ScopeId, NoPlace> {
+        let scope = self.opened(path.clone(), self.limits).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
-        known.insert(name.to_owned(), scope);
+        known.insert(path, scope);
         Ok(scope)
     }
 

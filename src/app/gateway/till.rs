@@ -52,6 +52,10 @@ impl LedgerTill {
 }
 
 impl Till for LedgerTill {
+    fn trouble(&self) -> Option<String> {
+        self.0.trouble()
+    }
+
     fn reserve(&self, wanted: Wanted) -> Later<Result<Box<dyn Held>, Refused>> {
         let counter = Arc::clone(&self.0);
         Box::pin(async move {

@@ -1,0 +1,10 @@
+//! The gateway: what it reads of requests, what it lets pass, what it charges, and that budgets hold.
+
+mod abuse;
+mod budgets;
+mod endings;
+mod keys;
+mod metered;
+mod passing;
+mod requests;
+mod stand;

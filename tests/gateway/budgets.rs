@@ -1,0 +1,197 @@
+//! Budgets hold, whoever races and however many gateways there are.
+
+use flyball::money::Picodollars;
+use flyball::upstream::OutputLength;
+
+use super::stand::{Books, Gateway, ask, request, streaming};
+use crate::upstream::stand::{Stand as Upstream, config};
+
+fn usd(text: &str) -> Picodollars {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_can_never_be_paid_is_refused_for_good() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &["--session-budget", "0.001usd"]);
+    let refused = gateway.ask(&request("x", 64_000), &[("x-claude-code-session-id", "s1")]);
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.header("x-should-retry").as_deref(), Some("false"));
+    assert_eq!(refused.header("retry-after").as_deref(), Some("3600"));
+    assert!(refused.header("request-id").is_some());
+    let error = &refused.json()["error"];
+    assert_eq!(error["type"], "billing_error");
+    let message = error["message"].as_str().unwrap();
+    for part in ["session s1", "spent $0.0000 of $0.0010", "needs at least $0.02"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(upstream.bill().requests, 0);
+}
+
+#[test]
+fn what_has_no_price_is_refused_for_good() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    let mut body = request("x", 100);
+    body["model"] = "claude-nobody-7".into();
+    let refused = gateway.ask(&body, &[]);
+    assert_eq!((refused.status, refused.header("x-should-retry").as_deref()), (429, Some("false")));
+    assert!(refused.text().contains("claude-nobody-7"), "{}", refused.text());
+    assert_eq!(upstream.bill().requests, 0);
+}
+
+#[test]
+fn whoever_has_to_wait_waits_until_balance_comes_free() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    // Haiku 4.5: 64,000 tokens of answer are $0.32; the second fits once the first is settled.
+    let gateway =
+        Gateway::start(&books, &upstream, &["--session-budget", "0.4usd", "--output-cap", "64000"]);
+    let mut first = gateway.send(&streaming("x", 64_000), &[("x-simulate-fault", "drip")]);
+    first.read_some(200);
+    let second = gateway.ask(&request("y", 64_000), &[]);
+    assert_eq!(second.status, 200);
+    first.receive_rest();
+    gateway.stop();
+    assert_eq!(books.spent(), upstream.bill().usd);
+    books.assert_all_settled();
+}
+
+#[test]
+fn whoever_waited_for_long_enough_may_come_again() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let flags = ["--session-budget", "0.4usd", "--output-cap", "64000", "--max-hold", "0"];
+    let gateway = Gateway::start(&books, &upstream, &flags);
+    let mut first = gateway.send(&streaming("x", 64_000), &[("x-simulate-fault", "stall")]);
+    first.read_some(200);
+    let second = gateway.ask(&request("y", 64_000), &[]);
+    assert_eq!(second.status, 429);
+    assert_eq!(second.header("x-should-retry"), None);
+    assert_eq!(second.header("retry-after").as_deref(), Some("5"));
+    assert_eq!(second.json()["error"]["type"], "rate_limit_error");
+    gateway.kill();
+}
+
+#[test]
+fn whoever_goes_away_while_waiting_gives_its_place_back() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let flags = ["--session-budget", "0.4usd", "--output-cap", "64000"];
+    let gateway = Gateway::start(&books, &upstream, &flags);
+    let mut first = gateway.send(&streaming("x", 64_000), &[("x-simulate-fault", "stall")]);
+    first.read_some(200);
+    let second = gateway.send(&request("y", 64_000), &[]);
+    drop(second);
+    gateway.wait_for("left_queue");
+    assert_eq!(upstream.bill_now().requests, 1);
+    gateway.kill();
+}
+
+#[test]
+fn a_budget_that_is_raised_lets_those_who_wait_go_on() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let flags = ["--session-budget", "0.4usd", "--output-cap", "64000", "--project", "shop"];
+    let gateway = Gateway::start(&books, &upstream, &flags);
+    let named = [("x-flyball-run", "nightly"), ("x-simulate-fault", "stall")];
+    let mut first = gateway.send(&streaming("x", 64_000), &named);
+    first.read_some(200);
+    let second = gateway.send(&request("y", 64_000), &[("x-flyball-run", "nightly")]);
+    let shown = books.run(&["runs", "charged"]);
+    assert!(shown.contains("run nightly in shop"), "{shown}");
+    let shown = books.run(&["runs", "raise", "nightly", "1usd"]);
+    assert!(shown.contains("$1.4000"), "{shown}");
+    assert_eq!(second.receive().status, 200);
+    gateway.kill();
+}
+
+#[test]
+fn a_run_that_is_stopped_spends_nothing_more_and_one_that_is_paused_waits() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &["--project", "shop"]);
+    let of = [("x-flyball-run", "nightly")];
+    assert_eq!(gateway.ask(&request("x", 500), &of).status, 200);
+    books.run(&["runs", "pause", "nightly"]);
+    let waiting = gateway.send(&request("y", 500), &of);
+    books.run(&["runs", "resume", "nightly"]);
+    assert_eq!(waiting.receive().status, 200);
+    books.run(&["runs", "stop", "nightly"]);
+    let refused = gateway.ask(&request("z", 500), &of);
+    assert_eq!((refused.status, refused.header("x-should-retry").as_deref()), (429, Some("false")));
+    gateway.stop();
+    assert_eq!(books.spent(), upstream.bill().usd);
+}
+
+#[test]
+fn a_day_s_budget_that_is_set_later_is_held_too() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    assert_eq!(gateway.ask(&request("x", 500), &[]).status, 200);
+    books.run(&["budget", "set", "day", "0.000001usd"]);
+    // It is looked for every second; until then requests are admitted.
+    let refused = (0..2_000).map(|_| gateway.ask(&request("y", 500), &[])).find(|answer| {
+        std::thread::yield_now();
+        answer.status == 429
+    });
+    let refused = refused.expect("the day's budget is never held");
+    assert!(refused.text().contains("day 20"), "{}", refused.text());
+}
+
+#[test]
+fn three_gateways_on_one_ledger_never_pass_a_cap_that_the_upstream_fills() {
+    let mut config = config(11);
+    config.output = OutputLength::Full;
+    config.miss_cache = true;
+    config.threads = 2;
+    let (books, upstream) = (Books::new(), Upstream::of(config));
+    books.run(&["budget", "set", "org", "0.5usd"]);
+    let flags = ["--quiet", "--max-hold", "60"];
+    let gateways: Vec<Gateway> =
+        (0..3).map(|_| Gateway::start(&books, &upstream, &flags)).collect();
+    let (mut served, mut exhausted) = (0, 0);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..48)
+            .map(|client: usize| {
+                let address = gateways[client % 3].address();
+                scope.spawn(move || {
+                    let mut statuses = Vec::new();
+                    for turn in 0..20 {
+                        let session = format!("s{}", client % 7);
+                        let headers = [("x-claude-code-session-id", session.as_str())];
+                        let text = format!("client {client}, turn {turn}");
+                        let body = if turn % 2 == 0 {
+                            streaming(&text, 2_000)
+                        } else {
+                            request(&text, 5_000)
+                        };
+                        let answer = ask(address, &body, &headers);
+                        statuses.push(answer.status);
+                        if answer.header("x-should-retry").as_deref() == Some("false") {
+                            break;
+                        }
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        for client in clients {
+            for status in client.join().unwrap() {
+                match status {
+                    200 => served += 1,
+                    429 => exhausted += 1,
+                    other => panic!("status {other}"),
+                }
+            }
+        }
+    });
+    for gateway in gateways {
+        assert_eq!(gateway.stop().code, Some(0));
+    }
+    let billed = upstream.bill().usd;
+    assert!(billed <= usd("0.5"), "the upstream billed {billed}");
+    assert_eq!(books.spent(), billed);
+    books.assert_all_settled();
+    assert!(served > 15 && exhausted > 0, "{served} served, {exhausted} refused");
+    // The least bound here is that of the shorter answer: 1.1k of prompt and 2k of answer.
+    let left = usd("0.5") - billed;
+    assert!(left < usd("0.012"), "{left} was left");
+    let verified = books.run(&["ledger", "verify"]);
+    assert!(verified.contains("balance"), "{verified}");
+}

@@ -1,0 +1,107 @@
+//! Every way in which a request can end, and what it is charged.
+
+use std::net::TcpListener;
+
+use super::stand::{Books, Gateway, request, streaming};
+use crate::upstream::client::End;
+use crate::upstream::stand::Stand as Upstream;
+
+/// What the ledger says after one request with this fault.
+fn ledger_after(fault: &str) -> (Books, Upstream, Vec<String>) {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    let answer = gateway.ask(&streaming("x", 900), &[("x-simulate-fault", fault)]);
+    assert!(answer.status == 200 || answer.status == 502, "{fault}: {}", answer.status);
+    let ended = gateway.stop();
+    assert_eq!(ended.code, Some(0), "{fault}");
+    books.assert_all_settled();
+    (books, upstream, ended.log)
+}
+
+#[test]
+fn an_answer_that_breaks_off_takes_its_full_reservation() {
+    for fault in ["error-mid-stream", "reset", "truncate", "close-early", "no-usage", "bad-sse"] {
+        let (books, upstream, log) = ledger_after(fault);
+        assert_eq!(books.kinds().last().map(String::as_str), Some("expire"), "{fault}: {log:?}");
+        assert!(books.spent() >= upstream.bill().usd, "{fault}");
+        assert!(!books.spent().is_zero(), "{fault}");
+    }
+}
+
+#[test]
+fn an_answer_in_small_pieces_is_metered_like_any_other() {
+    let (books, upstream, _) = ledger_after("drip");
+    assert_eq!(books.kinds(), ["reserve", "shrink", "settle"]);
+    assert_eq!(books.spent(), upstream.bill().usd);
+}
+
+#[test]
+fn a_count_above_its_bound_is_an_overrun_and_no_secret() {
+    let (books, upstream, log) = ledger_after("usage-over");
+    assert!(books.kinds().contains(&"overrun".to_owned()), "{:?}", books.kinds());
+    assert_eq!(books.spent(), upstream.bill().usd);
+    assert!(log.iter().any(|line| line.contains("broke a promise")), "{log:?}");
+}
+
+#[test]
+fn counts_that_disagree_are_charged_by_the_larger() {
+    let (books, upstream, log) = ledger_after("usage-disagree");
+    assert!(books.spent() >= upstream.bill().usd);
+    assert!(log.iter().any(|line| line.contains("disagree")), "{log:?}");
+}
+
+#[test]
+fn whoever_goes_away_is_charged_what_the_answer_took() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    let mut sent = gateway.send(&streaming("x", 900), &[("x-simulate-fault", "drip")]);
+    sent.read_some(300);
+    drop(sent);
+    let line = gateway.wait_for("drained");
+    assert!(line.starts_with("drained 200"), "{line}");
+    gateway.stop();
+    assert_eq!(books.spent(), upstream.bill().usd);
+    books.assert_all_settled();
+}
+
+#[test]
+fn what_never_left_costs_nothing() {
+    let books = Books::new();
+    // Nobody listens there any more.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gateway = Gateway::before(&books, nobody, &[]);
+    let answer = gateway.ask(&request("x", 900), &[]);
+    assert_eq!(answer.status, 502);
+    assert!(answer.text().contains("cannot be reached"), "{}", answer.text());
+    gateway.stop();
+    assert_eq!(books.kinds(), ["reserve", "release"]);
+    assert!(books.spent().is_zero());
+}
+
+#[test]
+fn a_gateway_that_is_told_to_end_lets_requests_end_first() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    let mut sent = gateway.send(&streaming("x", 900), &[("x-simulate-fault", "drip")]);
+    sent.read_some(200);
+    let receiving = std::thread::spawn(move || sent.receive_rest());
+    let ended = gateway.stop();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(receiving.join().unwrap(), End::Whole);
+    assert_eq!(books.spent(), upstream.bill().usd);
+    books.assert_all_settled();
+}
+
+#[test]
+fn what_a_killed_gateway_held_is_held_until_it_is_reconciled() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    let mut sent = gateway.send(&streaming("x", 900), &[("x-simulate-fault", "stall")]);
+    sent.read_some(300);
+    gateway.kill();
+    assert!(!books.org().reserved.is_zero());
+    let shown = books.run(&["ledger", "reconcile", "--dead", "--reason", "killed by the test"]);
+    assert!(!shown.is_empty());
+    books.assert_all_settled();
+    assert!(books.spent() >= upstream.bill().usd);
+}
