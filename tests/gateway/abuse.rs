@@ -147,7 +147,7 @@ fn the_command_line_refuses_what_would_let_anybody_spend() {
         (&["gateway", "--upstream", "ftp://x"][..], "is not an upstream"),
         (&["gateway", "--allow-remote"][..], "--ask-keys"),
         (&["gateway", "--output-cap", "100"][..], "is not a number of output tokens"),
-        (&["gateway", "--session-budget", "5%week"][..], "only observed"),
+        (&["gateway", "--session-budget", "5%week"][..], "cannot be held"),
     ] {
         let (code, text) = books.fails(flags);
         assert_eq!(code, Some(2), "{flags:?}: {text}");
