@@ -67,9 +67,14 @@ impl Attempt {
                 }
                 let cap = self.sent_output_tokens;
                 let is_cut = reading.stop_reason.as_deref() == Some("max_tokens");
-                let note = metered.disagrees.then(|| {
-                    "the counts of cache writes disagree; the larger is charged".to_owned()
-                });
+                let bound_tokens = self.bound.fixed.billed_tokens;
+                let note = if metered.disagrees {
+                    Some("the counts of cache writes disagree; the larger is charged".to_owned())
+                } else if metered.usage.prompt() > bound_tokens {
+                    Some(format!("its prompt passed its bound of {bound_tokens} tokens"))
+                } else {
+                    None
+                };
                 let access = Access {
                     usage: Some(metered.usage),
                     charged: Some(charge.usd),

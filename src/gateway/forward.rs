@@ -16,11 +16,12 @@ use hyper_util::client::legacy::{Error as ClientError, ResponseFuture};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::budget::OutputCap;
+use crate::budget::{DenialKind, OutputCap};
 use crate::gateway::access::{Access, Fate};
 use crate::gateway::attempt::Attempt;
 use crate::gateway::body::{MeteredBody, ReplyBody, whole};
 use crate::gateway::caller::Caller;
+use crate::gateway::counting;
 use crate::gateway::headers;
 use crate::gateway::meter::{Meter, Reading};
 use crate::gateway::refusal::Refusal;
@@ -28,7 +29,10 @@ use crate::gateway::request::MessagesRequest;
 use crate::gateway::server::Shared;
 use crate::gateway::settings::MeteredTerms;
 use crate::gateway::tariff::{NoTariff, Tariff, Terms};
-use crate::gateway::till::{Refused, Wanted};
+use crate::gateway::till::{Held, Refused, Wanted};
+
+/// A shorter prompt costs next to nothing, however it is bounded; tokens.
+const COUNTED_FROM_TOKENS: u64 = 2_000;
 
 /// A request that was read and is not admitted yet.
 struct Arrival {
@@ -57,31 +61,36 @@ pub(crate) async fn messages(
         }
     };
     let arrival = Arrival { shared, caller, request, arrived };
-    match arrival.admit().await {
+    match arrival.admit(&parts, &body).await {
         Ok(attempt) => send(attempt, parts, &path_and_query, &body).await,
         Err(reply) => *reply,
     }
 }
 
 impl Arrival {
-    async fn admit(self) -> Result<Attempt, Box<Response<ReplyBody>>> {
+    async fn admit(self, parts: &Parts, body: &Bytes) -> Result<Attempt, Box<Response<ReplyBody>>> {
         if let Some(why) = self.shared.cuts.take(self.request.fingerprint) {
             return Err(self.refuse(Fate::Exhausted, &Refusal::was_cut(&why)));
         }
-        let (terms, wanted) = match self.wanted() {
-            Ok(found) => found,
-            Err(why) => {
-                return Err(self.refuse(Fate::Unpriced, &Refusal::unpriced(&why.0)));
+        let unpriced =
+            |why: NoTariff| self.refuse(Fate::Unpriced, &Refusal::unpriced(&why.to_string()));
+        let (mut terms, mut wanted) = self.wanted().map_err(unpriced)?;
+        let leaves = Leaves(Some(&self));
+        if terms.straddles(&wanted.bound) && self.count(parts, body).await {
+            (terms, wanted) = self.wanted().map_err(unpriced)?;
+        }
+        let mut bound = wanted.bound;
+        let mut reserved = self.reserve(wanted).await;
+        if matches!(&reserved, Err(Refused::Denied(denial)) if denial.kind == DenialKind::Exhausted)
+            && self.count(parts, body).await
+        {
+            (terms, wanted) = self.wanted().map_err(unpriced)?;
+            if wanted.bound.fixed.usd < bound.fixed.usd {
+                bound = wanted.bound;
+                reserved = self.reserve(wanted).await;
             }
-        };
-        let bound = wanted.bound;
-        let reserved = {
-            let leaves = Leaves(Some(&self));
-            let _counted = self.shared.tallies.waits();
-            let reserved = self.shared.till.reserve(wanted).await;
-            leaves.stays();
-            reserved
-        };
+        }
+        leaves.stays();
         match reserved {
             Ok(held) => {
                 self.shared.tallies.flies().keep();
@@ -106,8 +115,8 @@ impl Arrival {
             }
             Err(Refused::Denied(denial)) => {
                 let fate = match denial.kind {
-                    crate::budget::DenialKind::Exhausted => Fate::Exhausted,
-                    crate::budget::DenialKind::Busy => Fate::Busy,
+                    DenialKind::Exhausted => Fate::Exhausted,
+                    DenialKind::Busy => Fate::Busy,
                 };
                 Err(self.refuse(fate, &Refusal::denied(&denial)))
             }
@@ -115,6 +124,17 @@ impl Arrival {
                 Err(self.refuse(Fate::NoLedger, &Refusal::no_ledger(&why)))
             }
         }
+    }
+
+    async fn reserve(&self, wanted: Wanted) -> Result<Box<dyn Held>, Refused> {
+        let _counted = self.shared.tallies.waits();
+        self.shared.till.reserve(wanted).await
+    }
+
+    /// Whether the prompt could be counted, so that it has a closer bound.
+    async fn count(&self, parts: &Parts, body: &Bytes) -> bool {
+        self.request.prompt_tokens_max >= COUNTED_FROM_TOKENS
+            && counting::count(&self.shared, &self.request, &parts.headers, body).await
     }
 
     fn wanted(&self) -> Result<(Terms, Wanted), NoTariff> {

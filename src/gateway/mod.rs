@@ -10,6 +10,7 @@ mod attempt;
 mod body;
 mod caller;
 mod conversation;
+mod counting;
 mod cuts;
 mod features;
 mod forward;

@@ -114,7 +114,22 @@ impl MessagesRequest {
         edited.extend_from_slice(after);
         edited.freeze()
     }
+
+    /// The body of a request that counts this prompt; `None` where that says too little of it.
+    pub(crate) fn to_be_counted(&self, body: &Bytes) -> Option<Bytes> {
+        if self.samplings_max > 1 || self.unbounded.is_some() {
+            return None;
+        }
+        let fields = Fields::read(body).ok()?;
+        let counted = COUNTED.iter().filter_map(|name| Some((*name, fields.raw(name)?)));
+        let fields: Vec<String> =
+            counted.map(|(name, raw)| format!("\"{name}\":{}", raw.get())).collect();
+        Some(Bytes::from(format!("{{{}}}", fields.join(","))))
+    }
 }
+
+/// What `count_tokens` takes of a request; it refuses fields that it does not know.
+const COUNTED: [&str; 6] = ["model", "system", "tools", "tool_choice", "thinking", "messages"];
 
 #[derive(Deserialize)]
 struct Thinking<'a> {

@@ -42,6 +42,17 @@ pub struct Terms {
     write: CacheTtl,
 }
 
+impl Terms {
+    /// Whether `bound` is priced in a dearer tier than the prompt may reach: a prompt has a quarter
+    /// as many tokens as bytes, more or less.
+    pub(crate) fn straddles(&self, bound: &Bound) -> bool {
+        let prompt_tokens = bound.fixed.billed_tokens;
+        self.price
+            .step_tokens()
+            .is_some_and(|step| prompt_tokens > step && prompt_tokens / 8 < step)
+    }
+}
+
 impl Tariff {
     /// Prices from `table`.
     pub const fn new(table: Arc<PriceTable>) -> Self {

@@ -42,6 +42,53 @@ fn what_has_no_price_is_refused_for_good() {
     assert_eq!(upstream.bill().requests, 0);
 }
 
+/// Haiku 4.5: 41,000 bytes at $1.25 and 4,000 tokens of answer at $5 per million are $0.071; a
+/// quarter as many tokens leaves $0.034.
+#[test]
+fn a_prompt_is_counted_where_its_bytes_do_not_fit() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &["--session-budget", "0.05usd"]);
+    let long = "All work and no play makes Jack a dull boy. ".repeat(909);
+    assert_eq!(gateway.ask(&request(&long, 64_000), &[]).status, 200);
+    assert_eq!(upstream.bill().token_counts, 1);
+    let gateway_ended = gateway.stop();
+    assert_eq!(gateway_ended.code, Some(0));
+    assert_eq!(books.spent(), upstream.bill().usd);
+    assert!(!books.kinds().contains(&"overrun".to_owned()));
+}
+
+/// A conversation that goes on: the second prompt is bounded by the first, which was counted.
+#[test]
+fn what_was_counted_before_is_not_bounded_by_its_bytes_again() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    let long = "All work and no play makes Jack a dull boy. ".repeat(909);
+    let mut body = request(&long, 1_000);
+    gateway.ask(&body, &[]);
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages[0]["content"] = serde_json::json!([
+        { "type": "text", "text": long, "cache_control": { "type": "ephemeral" } }
+    ]);
+    messages.push(serde_json::json!({ "role": "assistant", "content": "no" }));
+    messages.push(serde_json::json!({ "role": "user", "content": "why not?" }));
+    // The first message has another form now, so nothing is known of it.
+    gateway.ask(&body, &[]);
+    // From here on only the mark for the cache moves.
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages[0]["content"][0].as_object_mut().unwrap().remove("cache_control");
+    messages.push(serde_json::json!({ "role": "assistant", "content": "because" }));
+    messages.push(serde_json::json!({ "role": "user", "content": [
+        { "type": "text", "text": "I see", "cache_control": { "type": "ephemeral" } }
+    ] }));
+    gateway.ask(&body, &[]);
+    gateway.stop();
+    let bounds = books.reserved_tokens();
+    assert_eq!(bounds.len(), 3, "{bounds:?}");
+    assert!(bounds[0] > 40_000 && bounds[1] > 40_000, "{bounds:?}");
+    assert!(bounds[2] < 14_000, "{bounds:?}");
+    assert_eq!(books.spent(), upstream.bill().usd);
+}
+
 #[test]
 fn whoever_has_to_wait_waits_until_balance_comes_free() {
     let (books, upstream) = (Books::new(), Upstream::new());

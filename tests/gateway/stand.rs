@@ -86,6 +86,13 @@ impl Books {
         about.map(|entry| entry.kind.name().to_owned()).collect()
     }
 
+    /// The billed tokens of every reservation, in order.
+    pub(super) fn reserved_tokens(&self) -> Vec<u64> {
+        let entries = self.ledger().entries(&EntryFilter::default(), 10_000).unwrap();
+        let reserves = entries.into_iter().filter(|entry| entry.kind.name() == "reserve");
+        reserves.map(|entry| entry.kind.charge().unwrap().billed_tokens).collect()
+    }
+
     /// Nothing is reserved and nothing is lent.
     pub(super) fn assert_all_settled(&self) {
         let ledger = self.ledger();
