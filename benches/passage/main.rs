@@ -2,7 +2,7 @@
 //! the same requests, in turns. Needs nginx (Debian: `apt-get install nginx-light`); without it that
 //! column is missing.
 //!
-//! `FLYBALL_PASSAGE=quick` asks for a tenth.
+//! `FLYBALL_PASSAGE=quick` asks for a tenth; words after `--` choose rows that contain one of them.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -33,6 +33,9 @@ const TURNS: usize = 5;
 const STREAMS: (usize, usize, Duration) = (1_000, 20, Duration::from_millis(500));
 
 fn main() {
+    let words: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let chosen = |what: &str| words.is_empty() || words.iter().any(|word| what.contains(word));
     let quick = std::env::var("FLYBALL_PASSAGE").is_ok_and(|value| value == "quick");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -47,6 +50,10 @@ fn main() {
         for (connections, count) in LOADS {
             let count = if body > 100_000 { count / 10 } else { count };
             let count = if quick { count / 10 } else { count }.max(connections * 2);
+            let what = format!("{} KB, {connections} connections", body / 1_000);
+            if !chosen(&what) {
+                continue;
+            }
             let load = Load { connections, count: count / TURNS, body_bytes: body };
             let mut samples: Vec<Sample> = arms.iter().map(|_| Sample::default()).collect();
             for _ in 0..TURNS {
@@ -54,16 +61,18 @@ fn main() {
                     sample.add(runtime.block_on(requests(*address, load)));
                 }
             }
-            report(&format!("{} KB, {connections} connections", body / 1_000), &arms, &mut samples);
+            report(&what, &arms, &mut samples);
         }
     }
     let (streams, frame_count, pause) = STREAMS;
     let frame_count = if quick { 4 } else { frame_count };
-    let mut samples: Vec<Sample> = Vec::new();
-    for (_, address) in &arms {
-        samples.push(runtime.block_on(frames(*address, streams, frame_count, pause)));
+    let what = format!("{streams} streams, each frame");
+    if chosen(&what) {
+        let each = arms.iter();
+        let each = each.map(|(_, to)| runtime.block_on(frames(*to, streams, frame_count, pause)));
+        let mut samples: Vec<Sample> = each.collect();
+        report(&what, &arms, &mut samples);
     }
-    report(&format!("{streams} streams, each frame"), &arms, &mut samples);
     println!("\nflyball: {} MB resident at most", flyball.peak_memory_bytes() / 1_000_000);
     let charged = flyball.stop();
     println!("{}", charged.trim_end());

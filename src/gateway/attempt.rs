@@ -21,6 +21,8 @@ pub(crate) struct Attempt {
     pub(crate) caller: Arc<Caller>,
     pub(crate) terms: Terms,
     pub(crate) bound: Bound,
+    /// What a second try would have in common with it.
+    pub(crate) fingerprint: Option<u128>,
     /// How its reservation grows, where it does.
     pub(crate) metered: Option<MeteredTerms>,
     /// The `max_tokens` that it is sent with.

@@ -131,8 +131,9 @@ impl Open {
         };
         let reading = self.meter.reading();
         let taken = self.growing.as_ref().map_or(0, |growing| growing.taken_tokens(reading));
-        let (shared, fingerprint) = (&self.attempt.shared, self.attempt.request.fingerprint);
-        shared.cuts.put(fingerprint, why.clone());
+        if let Some(fingerprint) = self.attempt.fingerprint {
+            self.attempt.shared.cuts.put(fingerprint, why.clone());
+        }
         let id = self.attempt.held.attempt().0.clone();
         let message = format!("flyball: the answer was cut off, spend limit reached ({why})");
         let body = error_body(ErrorKind::Billing, &message, &id);

@@ -1,8 +1,9 @@
 //! What in a request's content and tools has no bound in its bytes.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -52,6 +53,10 @@ impl Features {
 /// string of just that: quotes within a string are escaped.
 const WORDS: [&[u8]; 3] = [b"\"image\"", b"\"document\"", b"\"container_upload\""];
 
+static FINDERS: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| WORDS.map(|word| Finder::new(word)));
+static ESCAPES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u00"));
+
 /// What one of the `messages` of a request means.
 ///
 /// # Errors
@@ -75,14 +80,15 @@ pub(crate) fn of_system(raw: &str) -> Result<Features, serde_json::Error> {
 }
 
 /// Whether no word of [`WORDS`] stands in it, nor a letter in disguise that could make one.
-fn is_plain(raw: &[u8]) -> bool {
-    !hides_letters(raw) && WORDS.iter().all(|word| memmem::find(raw, word).is_none())
+pub(crate) fn is_plain(raw: &[u8]) -> bool {
+    !hides_letters(raw) && FINDERS.iter().all(|finder| finder.find(raw).is_none())
 }
 
 /// Whether some character of ASCII from the digits on is written as `\u00XX`. Who writes JSON by the
 /// usual means escapes none of them.
 pub(crate) fn hides_letters(raw: &[u8]) -> bool {
-    memmem::find_iter(raw, b"\\u00")
+    ESCAPES
+        .find_iter(raw)
         .any(|at| raw.get(at + 4).is_some_and(|digit| (b'3'..=b'7').contains(digit)))
 }
 

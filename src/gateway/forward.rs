@@ -62,14 +62,15 @@ pub(crate) async fn messages(
     };
     let arrival = Arrival { shared, caller, request, arrived };
     match arrival.admit(&parts, &body).await {
-        Ok(attempt) => send(attempt, parts, &path_and_query, &body).await,
+        Ok(attempt) => send(attempt, parts, &path_and_query, body).await,
         Err(reply) => *reply,
     }
 }
 
 impl Arrival {
     async fn admit(self, parts: &Parts, body: &Bytes) -> Result<Attempt, Box<Response<ReplyBody>>> {
-        if let Some(why) = self.shared.cuts.take(self.request.fingerprint) {
+        let fingerprint = self.fingerprint(body);
+        if let Some(why) = fingerprint.and_then(|print| self.shared.cuts.take(print)) {
             return Err(self.refuse(Fate::Exhausted, &Refusal::was_cut(&why)));
         }
         let unpriced =
@@ -102,6 +103,7 @@ impl Arrival {
                     held,
                     bound,
                     metered: self.metered(),
+                    fingerprint,
                     sent_output_tokens,
                     waited: self.arrived.elapsed(),
                     shared: self.shared,
@@ -157,6 +159,12 @@ impl Arrival {
         Ok((terms, Wanted { caller, price, bound, cap, hold }))
     }
 
+    /// What a second try would have in common with it; nothing is cut off but where reservations grow.
+    fn fingerprint(&self, body: &Bytes) -> Option<u128> {
+        self.shared.settings.metered?;
+        MessagesRequest::fingerprint(body).ok()
+    }
+
     /// How its reservation grows, where it does: what does not stream cannot be watched, and what is
     /// sampled several times says nothing of it until the end.
     fn metered(&self) -> Option<MeteredTerms> {
@@ -199,7 +207,7 @@ async fn send(
     attempt: Attempt,
     parts: Parts,
     path_and_query: &str,
-    body: &Bytes,
+    body: Bytes,
 ) -> Response<ReplyBody> {
     let shared = Arc::clone(&attempt.shared);
     let body = attempt.request.with_max_tokens(body, attempt.sent_output_tokens);

@@ -26,6 +26,7 @@ mod service;
 mod settings;
 mod tallies;
 mod tariff;
+mod thread;
 mod till;
 mod upstream;
 

@@ -52,9 +52,6 @@ pub struct MessagesRequest {
     pub web_searches_max: u64,
     /// A feature whose tokens nothing bounds, in words.
     pub unbounded: Option<Cow<'static, str>>,
-    /// What it says, whatever its `max_tokens` and however the answer is to come: the client's
-    /// second try has the same.
-    pub fingerprint: u128,
     pub(crate) conversation: Conversation,
 }
 
@@ -68,7 +65,7 @@ impl MessagesRequest {
         let model: String = fields.required("model")?;
         let asked_output_tokens: u64 = fields.required("max_tokens")?;
         let max_tokens_span = fields.span(body, "max_tokens")?;
-        let messages = fields.messages()?;
+        let messages = fields.messages(features::is_plain(body))?;
         let thinking: Option<Thinking<'_>> = fields.optional("thinking")?;
         let features = fields.features(&messages)?;
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
@@ -91,7 +88,6 @@ impl MessagesRequest {
             samplings_max: features.server_tool_uses.saturating_add(1),
             web_searches_max: features.web_searches,
             unbounded: features.unbounded,
-            fingerprint: fields.fingerprint(),
             conversation: fields.conversation(&messages),
             model,
             asked_output_tokens,
@@ -99,20 +95,37 @@ impl MessagesRequest {
         })
     }
 
-    /// The body with `max_tokens` as its `max_tokens`; the same bytes where it has that already.
-    pub fn with_max_tokens(&self, body: &Bytes, max_tokens: u64) -> Bytes {
-        let span = &self.max_tokens_span;
-        let (before, after) = (body.get(..span.start), body.get(span.end..));
-        let (Some(before), Some(after)) = (before, after) else { return body.clone() };
-        if max_tokens == self.asked_output_tokens {
-            return body.clone();
+    /// What a body says, whatever its `max_tokens` and however the answer is to come: the client's
+    /// second try says the same.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn fingerprint(body: &[u8]) -> Result<u128, BadRequest> {
+        Ok(Fields::read(body)?.fingerprint())
+    }
+
+    /// The body with `max_tokens` as its `max_tokens`; the same bytes where it has that already. A
+    /// number with fewer digits has spaces before it, so that nothing else moves.
+    pub fn with_max_tokens(&self, body: Bytes, max_tokens: u64) -> Bytes {
+        let is_another = self.max_tokens_span.end > body.len();
+        if max_tokens == self.asked_output_tokens || is_another {
+            return body;
         }
-        let number = max_tokens.to_string();
-        let mut edited = BytesMut::with_capacity(before.len() + number.len() + after.len());
-        edited.extend_from_slice(before);
-        edited.extend_from_slice(number.as_bytes());
-        edited.extend_from_slice(after);
-        edited.freeze()
+        let number = format!("{max_tokens:>width$}", width = self.max_tokens_span.len());
+        let mut body = match body.try_into_mut() {
+            Ok(body) => body,
+            Err(shared) => BytesMut::from(&*shared),
+        };
+        match body.get_mut(self.max_tokens_span.clone()) {
+            Some(span) if span.len() == number.len() => span.copy_from_slice(number.as_bytes()),
+            _ => {
+                let rest = body.split_off(self.max_tokens_span.end);
+                body.truncate(self.max_tokens_span.start);
+                body.extend_from_slice(number.as_bytes());
+                body.extend_from_slice(&rest);
+            }
+        }
+        body.freeze()
     }
 
     /// The body of a request that counts this prompt; `None` where that says too little of it.
@@ -121,15 +134,17 @@ impl MessagesRequest {
             return None;
         }
         let fields = Fields::read(body).ok()?;
+        let messages: Vec<&str> = fields.messages.as_ref()?.iter().map(|raw| raw.get()).collect();
         let counted = COUNTED.iter().filter_map(|name| Some((*name, fields.raw(name)?)));
-        let fields: Vec<String> =
+        let mut fields: Vec<String> =
             counted.map(|(name, raw)| format!("\"{name}\":{}", raw.get())).collect();
+        fields.push(format!("\"messages\":[{}]", messages.join(",")));
         Some(Bytes::from(format!("{{{}}}", fields.join(","))))
     }
 }
 
-/// What `count_tokens` takes of a request; it refuses fields that it does not know.
-const COUNTED: [&str; 6] = ["model", "system", "tools", "tool_choice", "thinking", "messages"];
+/// What `count_tokens` takes of a request besides its messages; it refuses fields that it does not know.
+const COUNTED: [&str; 5] = ["model", "system", "tools", "tool_choice", "thinking"];
 
 #[derive(Deserialize)]
 struct Thinking<'a> {
@@ -152,10 +167,15 @@ struct Edit<'a> {
 }
 
 /// Fields that say nothing to the model, or are looked at one by one.
-const APART_FROM_PROMPT: [&str; 4] = ["messages", "max_tokens", "stream", "metadata"];
+const APART_FROM_PROMPT: [&str; 3] = ["max_tokens", "stream", "metadata"];
 
 /// The fields of a body in their order, each once.
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Fields<'a> {
+    /// All but the messages.
+    named: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Most of a body, and so split as it is read.
+    messages: Option<Vec<&'a RawValue>>,
+}
 
 impl<'a> Fields<'a> {
     fn read(body: &'a [u8]) -> Result<Self, BadRequest> {
@@ -164,7 +184,7 @@ impl<'a> Fields<'a> {
     }
 
     fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        let found = self.0.iter().find(|(key, _)| key == name);
+        let found = self.named.iter().find(|(key, _)| key == name);
         found.map(|(_, raw)| *raw).filter(|raw| raw.get() != "null")
     }
 
@@ -192,12 +212,15 @@ impl<'a> Fields<'a> {
     }
 
     /// The messages, each with what it means.
-    fn messages(&self) -> Result<Vec<(&'a RawValue, Features)>, BadRequest> {
-        let all: Vec<&'a RawValue> = self.required("messages")?;
-        let each = all.into_iter().map(|message| {
+    fn messages(&self, are_plain: bool) -> Result<Vec<(&'a RawValue, Features)>, BadRequest> {
+        let all = self.messages.as_ref().ok_or_else(|| missing("messages"))?;
+        let each = all.iter().map(|message| {
+            if are_plain {
+                return Ok((*message, Features::default()));
+            }
             let features = features::of_message(message.get());
             let bad = |error| BadRequest(format!("messages: {}", without_place(&error)));
-            Ok((message, features.map_err(bad)?))
+            Ok((*message, features.map_err(bad)?))
         });
         each.collect()
     }
@@ -212,7 +235,7 @@ impl<'a> Fields<'a> {
         if management.ok().flatten().is_some_and(|management| management.edits.iter().any(clears)) {
             return Conversation::default();
         }
-        let others = self.0.iter().filter(|(name, _)| !APART_FROM_PROMPT.contains(&&**name));
+        let others = self.named.iter().filter(|(name, _)| !APART_FROM_PROMPT.contains(&&**name));
         Conversation::new(others.map(|(name, raw)| (&**name, raw.get())), messages)
     }
 
@@ -245,8 +268,10 @@ impl<'a> Fields<'a> {
 
     fn fingerprint(&self) -> u128 {
         let mut hash = Xxh3::new();
-        for name in ["model", "system", "tools", "messages"] {
-            if let Some(raw) = self.raw(name) {
+        let parts = ["model", "system", "tools"].into_iter().map(|name| self.raw(name));
+        let messages = self.messages.iter().flatten().map(|message| Some(*message));
+        for part in parts.chain(messages) {
+            if let Some(raw) = part {
                 hash.update(raw.get().as_bytes());
             }
             hash.update(&[0xff]);
@@ -275,15 +300,22 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::with_capacity(16);
+                let mut fields = Fields { named: Vec::with_capacity(16), messages: None };
+                let mut has_messages = false;
                 while let Some(Key(key)) = map.next_key()? {
-                    if fields.iter().any(|(known, _)| *known == key) {
+                    let is_messages = key == "messages";
+                    let is_known = fields.named.iter().any(|(known, _)| *known == key);
+                    if is_known || is_messages && std::mem::replace(&mut has_messages, true) {
                         let twice = format!("`{}` stands there twice", key.escape_debug());
                         return Err(serde::de::Error::custom(twice));
                     }
-                    fields.push((key, map.next_value()?));
+                    if is_messages {
+                        fields.messages = map.next_value()?;
+                    } else {
+                        fields.named.push((key, map.next_value()?));
+                    }
                 }
-                Ok(Fields(fields))
+                Ok(fields)
             }
         }
         from.deserialize_map(Reader)

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,28 +25,33 @@ use crate::gateway::service;
 use crate::gateway::settings::GatewaySettings;
 use crate::gateway::tallies::Tallies;
 use crate::gateway::tariff::Tariff;
+use crate::gateway::thread::Thread;
 use crate::gateway::till::Till;
 use crate::gateway::upstream::Upstream;
 
 /// Work that goes on without a connection is waited for at the end, up to so many pieces of it.
 const BACKGROUND_MAX: u32 = 1 << 20;
+/// More threads than this do not serve more.
+const THREADS_MAX: usize = 16;
 /// Where no connection can be taken, such as for want of file descriptors, the next try is later.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// What is told of every request that is over.
-type OnAccess = Box<dyn Fn(&Access) + Send + Sync>;
+type OnAccess = Arc<dyn Fn(&Access) + Send + Sync>;
 
-/// What all connections share.
+/// What the connections of one thread share; most of it with those of all others.
+#[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) settings: GatewaySettings,
+    pub(crate) settings: Arc<GatewaySettings>,
+    /// With connections of this thread's own.
     pub(crate) upstream: Upstream,
     pub(crate) tariff: Tariff,
     pub(crate) till: Arc<dyn Till>,
     pub(crate) tallies: Arc<Tallies>,
-    pub(crate) conversations: Conversations,
-    pub(crate) cuts: Cuts,
+    pub(crate) conversations: Arc<Conversations>,
+    pub(crate) cuts: Arc<Cuts>,
     on_access: OnAccess,
-    replies: AtomicU64,
+    replies: Arc<AtomicU64>,
     background: Arc<Semaphore>,
 }
 
@@ -72,15 +78,15 @@ impl Gateway {
         on_access: impl Fn(&Access) + Send + Sync + 'static,
     ) -> Self {
         let shared = Shared {
-            settings,
+            settings: Arc::new(settings),
             upstream,
             tariff,
             till,
             tallies: Arc::default(),
-            conversations: Conversations::default(),
-            cuts: Cuts::default(),
-            on_access: Box::new(on_access),
-            replies: AtomicU64::new(0),
+            conversations: Arc::default(),
+            cuts: Arc::default(),
+            on_access: Arc::new(on_access),
+            replies: Arc::default(),
             background: Arc::new(Semaphore::new(usize::try_from(BACKGROUND_MAX).unwrap_or(1))),
         };
         Self { shared: Arc::new(shared) }
@@ -93,9 +99,18 @@ impl Gateway {
 
     /// Serves what comes to `listener` until `ends` does; then requests in flight are waited for,
     /// for as long as the settings say. What is not over by then expires.
-    pub async fn serve(&self, listener: TcpListener, ends: impl Future<Output = ()>) {
-        let (end, ended) = watch::channel(false);
-        let connections = Arc::new(Semaphore::new(self.shared.settings.limits.connections));
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        ends: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        let limits = self.shared.settings.limits;
+        let connections = Arc::new(Semaphore::new(limits.connections));
+        let threads = self.threads()?;
+        let mut turns = threads.iter().cycle();
         tokio::pin!(ends);
         loop {
             let permit = tokio::select! {
@@ -104,31 +119,42 @@ impl Gateway {
             };
             let accepted = tokio::select! {
                 () = &mut ends => break,
-                accepted = listener.accept() => accepted,
+                accepted = listener.accept() => accepted.and_then(|(stream, _)| stream.into_std()),
             };
-            let Ok((stream, _)) = accepted else {
+            let Ok(stream) = accepted else {
                 tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             };
-            let (shared, ended) = (Arc::clone(&self.shared), ended.clone());
-            tokio::spawn(async move {
-                let _held = permit;
-                connection(shared, stream, ended).await;
-            });
+            if let Some(thread) = turns.next() {
+                thread.take(stream, permit);
+            }
         }
         drop(listener);
-        let _nobody = end.send(true);
-        let all = u32::try_from(self.shared.settings.limits.connections).unwrap_or(u32::MAX);
+        threads.iter().for_each(Thread::end_soon);
+        let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
         let over = async {
             let _connections = connections.acquire_many(all).await;
             let _background = self.shared.background.acquire_many(BACKGROUND_MAX).await;
         };
-        let _late = tokio::time::timeout(self.shared.settings.limits.grace, over).await;
+        let _late = tokio::time::timeout(limits.grace, over).await;
+        // What is left expires with its thread.
+        tokio::task::spawn_blocking(move || threads.into_iter().for_each(Thread::end)).await?;
+        Ok(())
+    }
+
+    fn threads(&self) -> io::Result<Vec<Thread>> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let shared = || Shared { upstream: self.shared.upstream.apart(), ..(*self.shared).clone() };
+        (0..cores.min(THREADS_MAX)).map(|_| Thread::start(Arc::new(shared()))).collect()
     }
 }
 
 /// Serves one connection until it ends, or until its request does once `ended` says so.
-async fn connection(shared: Arc<Shared>, stream: TcpStream, mut ended: watch::Receiver<bool>) {
+pub(super) async fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    mut ended: watch::Receiver<bool>,
+) {
     // Frames are small and wait for nobody.
     let _slower = stream.set_nodelay(true);
     let limits = shared.settings.limits;

@@ -42,12 +42,13 @@ pub struct Upstream {
     /// What stands before every path; without a slash at its end.
     base: String,
     credential: Option<HeaderValue>,
+    connector: HttpsConnector<HttpConnector>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Upstream {
     /// The upstream at `address`, such as `https://api.anthropic.com`. Its key replaces the
-    /// client's, where one is given. Has to be called within a runtime.
+    /// client's, where one is given.
     ///
     /// # Errors
     /// The address makes no sense, or TLS has no certificate authorities.
@@ -65,13 +66,15 @@ impl Upstream {
         if let Some(credential) = &mut credential {
             credential.set_sensitive(true);
         }
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .pool_timer(hyper_util::rt::TokioTimer::new())
-            .build(connector(&scheme)?);
+        let connector = connector(&scheme)?;
+        let client = client(&connector);
         let base = path.trim_end_matches('/').to_owned();
-        Ok(Self { scheme, authority, base, credential, client })
+        Ok(Self { scheme, authority, base, credential, connector, client })
+    }
+
+    /// The same upstream with connections of its own, for another thread.
+    pub(crate) fn apart(&self) -> Self {
+        Self { client: client(&self.connector), ..self.clone() }
     }
 
     /// The key that replaces the client's.
@@ -98,6 +101,16 @@ impl Upstream {
     pub(crate) fn send(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
         self.client.request(request)
     }
+}
+
+fn client(
+    connector: &HttpsConnector<HttpConnector>,
+) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_MAX)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_timer(hyper_util::rt::TokioTimer::new())
+        .build(connector.clone())
 }
 
 fn connector(scheme: &Scheme) -> Result<HttpsConnector<HttpConnector>, BadUpstream> {

@@ -13,7 +13,7 @@ use crate::ledger::journal::{self, Journal};
 use crate::ledger::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// A promise that lasts for less than this is followed by one of twice the size.
-const PROMISE_SPAN: Duration = Duration::from_millis(5);
+const PROMISE_SPAN: Duration = Duration::from_millis(20);
 
 /// Records wait for others for so long.
 const FLUSH_EVERY: Duration = Duration::from_millis(1);
@@ -42,6 +42,8 @@ struct Drawing {
     promised_at: Instant,
     /// How many bounds the last promise held.
     promised_bounds: u64,
+    /// Somebody is about to promise more.
+    promising: bool,
 }
 
 /// How a slice stands, as its keeper sees it.
@@ -68,6 +70,7 @@ impl Borrowed {
             flushed_at: now,
             promised_at: now,
             promised_bounds: 1,
+            promising: false,
         };
         Ok(Self {
             lease,
@@ -94,8 +97,9 @@ impl Borrowed {
         self.admit(now, |slice| slice.draw(ask))
     }
 
-    /// The same where it is promised already, so that no disk is waited for.
-    pub(super) fn draw_promised(&self, ask: &Ask, now: Instant) -> Option<Grant> {
+    /// The same where it is promised already, so that no disk is waited for; with whether more has
+    /// to be [promised ahead](Self::promise_ahead) to keep it so.
+    pub(super) fn draw_promised(&self, ask: &Ask, now: Instant) -> Option<(Grant, bool)> {
         let mut drawing = self.drawing();
         if now >= drawing.valid_until {
             return None;
@@ -104,7 +108,20 @@ impl Borrowed {
         drawing.note(record);
         let SliceAnswer::Admitted(grant) = answer else { return None };
         drawing.last_draw = now;
-        Some(grant)
+        let half = self.bound.scaled(drawing.promised_bounds.div_ceil(2), 1);
+        let is_low = !drawing.promising && !drawing.slice.has_promised(half);
+        drawing.promising |= is_low;
+        Some((grant, is_low))
+    }
+
+    /// Promises more before it is needed, so that nobody waits for the disk who draws meanwhile.
+    ///
+    /// # Errors
+    /// The journal cannot be written; then the next to draw hears of it.
+    pub(super) fn promise_ahead(&self, now: Instant) -> io::Result<()> {
+        let promised = self.promise_more(&mut self.journal(), Charge::ZERO, now);
+        self.drawing().promising = false;
+        promised
     }
 
     /// Raises a reservation out of the slice; whether it fitted.
@@ -144,22 +161,26 @@ impl Borrowed {
     /// Promises at least `charge` more, more the faster promises are used up.
     fn promise(&self, charge: Charge, now: Instant) -> io::Result<()> {
         let mut journal = self.journal();
+        if self.drawing().slice.has_promised(charge) {
+            // Another thread was faster.
+            return Ok(());
+        }
+        self.promise_more(&mut journal, charge, now)
+    }
+
+    fn promise_more(&self, journal: &mut Journal, least: Charge, now: Instant) -> io::Result<()> {
         let (promised, frames) = {
             let mut drawing = self.drawing();
-            if drawing.slice.has_promised(charge) {
-                // Another thread was faster.
-                return Ok(());
-            }
             let is_short = now.saturating_duration_since(drawing.promised_at) < PROMISE_SPAN;
             let bounds = drawing.promised_bounds;
             let bounds = if is_short { bounds.saturating_mul(2) } else { bounds / 2 };
             drawing.promised_bounds = bounds.max(1);
             drawing.promised_at = now;
-            let promised = self.bound.scaled(drawing.promised_bounds, 1).max(charge);
+            let promised = self.bound.scaled(drawing.promised_bounds, 1).max(least);
             drawing.note(Some(Record::Promise(promised)));
             (promised, std::mem::take(&mut drawing.frames))
         };
-        self.write(&mut journal, frames)?;
+        self.write(journal, frames)?;
         // What is written and not on the disk promises nothing; a reader may take it for more.
         journal.sync()?;
         self.drawing().slice.promise(promised);
@@ -183,7 +204,10 @@ impl Borrowed {
     /// Hands what has gathered to the operating system. `calm`: what was promised and not used is
     /// taken back, so that a reader knows that nothing else was admitted.
     pub(super) fn flush(&self, calm: bool) -> io::Result<()> {
-        let mut journal = self.journal();
+        self.flush_to(&mut self.journal(), calm)
+    }
+
+    fn flush_to(&self, journal: &mut Journal, calm: bool) -> io::Result<()> {
         let frames = {
             let mut drawing = self.drawing();
             if calm {
@@ -192,7 +216,7 @@ impl Borrowed {
             }
             std::mem::take(&mut drawing.frames)
         };
-        self.write(&mut journal, frames)
+        self.write(journal, frames)
     }
 
     /// The same, unless that was done a moment ago.
@@ -204,7 +228,9 @@ impl Borrowed {
             }
             drawing.flushed_at = now;
         }
-        self.flush(false)
+        // Whoever writes now may be waiting for the disk; the records can wait for the next look.
+        let Ok(mut journal) = self.journal.try_lock() else { return Ok(()) };
+        self.flush_to(&mut journal, false)
     }
 
     /// Frames that cannot be written are tried again with the next ones.

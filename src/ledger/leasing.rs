@@ -135,6 +135,15 @@ impl LeaseDesk {
         Ok(drawn.map(|(grant, slice)| Ticket { attempt, grant, slice: Some(slice) }))
     }
 
+    /// Has the journal of `ticket`'s slice promise more, where it [runs low](Now::Admitted): waits for
+    /// the disk.
+    pub fn promise_ahead(&self, ticket: &Ticket) {
+        let Some(slice) = &ticket.slice else { return };
+        if let Err(error) = slice.promise_ahead(Instant::now()) {
+            self.shared.tell(slice, &error);
+        }
+    }
+
     /// Ends a request that took `used`.
     pub fn settle(&self, ticket: &Ticket, used: Charge) -> Result<(), BooksError> {
         let here = self.within_slice(ticket, Step::Settle(used));
@@ -284,9 +293,10 @@ impl Shared {
             return Now::AskLedger;
         }
         match kept.slice().draw_promised(ask, now) {
-            Some(grant) => {
+            Some((grant, runs_low)) => {
                 let slice = Some(Arc::clone(kept.slice()));
-                Now::Admitted(Ticket { attempt: ask.attempt.clone(), grant, slice })
+                let ticket = Ticket { attempt: ask.attempt.clone(), grant, slice };
+                Now::Admitted { ticket, runs_low }
             }
             None => Now::MayWait,
         }

@@ -51,7 +51,13 @@ pub enum Step {
 #[derive(Debug)]
 pub enum Now {
     /// It may be sent.
-    Admitted(Ticket),
+    Admitted {
+        /// Its terms.
+        ticket: Ticket,
+        /// Whether somebody has to see to it that the next ones need not wait:
+        /// [`promise_ahead`](super::LeaseDesk::promise_ahead).
+        runs_low: bool,
+    },
     /// A slice might pay for it, after a wait: [`reserve_from_slice`](super::LeaseDesk::reserve_from_slice).
     MayWait,
     /// No slice will: the ledger has to be asked.

@@ -28,10 +28,14 @@ fn the_number_after_max_tokens_is_all_that_changes() {
         b"{ \"max_tokens\" : 128000 ,\"model\":\"claude-haiku-4-5\",\n \"messages\":[{\"role\":\"user\",\"content\":\"max_tokens\\\": 1\"}], \"new_field\": [1, 2.50, {\"max_tokens\": 7}] }",
     );
     let request = MessagesRequest::read(&body).unwrap();
-    let edited = request.with_max_tokens(&body, 4_000);
-    let expected = String::from_utf8(body.to_vec()).unwrap().replacen("128000", "4000", 1);
+    let edited = request.with_max_tokens(body.clone(), 4_000);
+    let expected = String::from_utf8(body.to_vec()).unwrap().replacen("128000", "  4000", 1);
     assert_eq!(edited, expected);
-    assert_eq!(request.with_max_tokens(&body, 128_000), body);
+    assert_eq!(request.with_max_tokens(body.clone(), 128_000), body);
+    // Longer than it was, though no cap is.
+    let longer = request.with_max_tokens(body.clone(), 12_345_678);
+    let expected = String::from_utf8(body.to_vec()).unwrap().replacen("128000", "12345678", 1);
+    assert_eq!(longer, expected);
 }
 
 #[test]
@@ -152,8 +156,9 @@ fn an_hour_in_the_cache_is_asked_for_anywhere() {
 fn a_second_try_without_streaming_has_the_same_fingerprint() {
     let first = with(r#","stream":true"#).replace("1000", "128000");
     let second = with("").replace("1000", "64000");
-    assert_eq!(read(&first).fingerprint, read(&second).fingerprint);
-    assert_ne!(read(&first).fingerprint, read(&second.replace("hi", "ho")).fingerprint);
+    let print = |body: &str| MessagesRequest::fingerprint(body.as_bytes()).unwrap();
+    assert_eq!(print(&first), print(&second));
+    assert_ne!(print(&first), print(&second.replace("hi", "ho")));
 }
 
 /// Haiku 4.5: $1 in, $5 out, $1.25 for a write of five minutes, $2 for one of an hour, per million.

@@ -49,11 +49,13 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
         ))
         .with_hint("listen on 127.0.0.1 or [::1], or ask for keys: --allow-remote --ask-keys"));
     }
+    allow_connections();
     let tariff = tariff(typed)?;
     let access = access(typed, context)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
-        .thread_name("flyball gateway")
+        .thread_name("flyball runtime")
         .build()
         .map_err(AppError::bug)?;
     let (till, writer) = till(typed, context, &runtime)?;
@@ -62,6 +64,17 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
     finish(runtime, counter, writer);
     output::print(&summary(&*served?))?;
     Ok(Exit::Done)
+}
+
+/// Takes as many file descriptors as the system lets one have: every request needs two.
+fn allow_connections() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        // Without, there are fewer connections, and those that come wait.
+        let _fewer = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
 }
 
 fn tariff(typed: &GatewayTyped) -> Result<Tariff, AppError> {
@@ -171,7 +184,7 @@ async fn serve(
     let mut terminated = signal(SignalKind::terminate()).map_err(AppError::bug)?;
     output::tell(&format!("flyball: gateway on http://{address} before {host}\n"));
     let looks = tokio::spawn(look_again(counter));
-    gateway
+    let served = gateway
         .serve(listener, async {
             tokio::select! {
                 _interrupt = tokio::signal::ctrl_c() => {}
@@ -180,6 +193,7 @@ async fn serve(
         })
         .await;
     looks.abort();
+    served.map_err(AppError::bug)?;
     // The till goes with the gateway: its ledger is closed once nobody asks any more.
     Ok(gateway.tallies())
 }

@@ -76,7 +76,14 @@ impl Till for LedgerTill {
                 cap: wanted.cap,
             };
             let ticket = match counter.desk.reserve_now(&ask) {
-                Now::Admitted(ticket) => ticket,
+                Now::Admitted { ticket, runs_low } => {
+                    if runs_low {
+                        let (counter, ticket) = (Arc::clone(&counter), ticket.again());
+                        let runtime = counter.runtime.clone();
+                        runtime.spawn_blocking(move || counter.desk.promise_ahead(&ticket));
+                    }
+                    ticket
+                }
                 Now::AskLedger => counter.of_ledger(ask, wanted.hold).await?,
                 Now::MayWait => match counter.of_slice(&ask).await? {
                     Some(ticket) => ticket,
