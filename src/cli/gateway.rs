@@ -87,6 +87,10 @@ pub struct GatewayTyped {
     #[arg(long, value_name = "AMOUNT", value_parser = value::budget)]
     pub session_budget: Vec<Amount>,
 
+    /// The most that one agent of a session may take
+    #[arg(long, value_name = "AMOUNT", value_parser = value::budget)]
+    pub agent_budget: Vec<Amount>,
+
     /// The project that is charged, instead of the one of the working folder
     #[arg(long, value_name = "NAME", value_parser = value::not_empty)]
     pub project: Option<String>,

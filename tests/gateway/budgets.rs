@@ -31,6 +31,24 @@ fn what_can_never_be_paid_is_refused_for_good() {
 }
 
 #[test]
+fn an_agent_that_has_used_up_its_own_budget_leaves_the_others_theirs() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let flags = ["--session-budget", "5usd", "--agent-budget", "6kout"];
+    let gateway = Gateway::start(&books, &upstream, &flags);
+    let body = request("@simulate {\"output_tokens\": 4000}", 4_000);
+    let ask = |agent: &str| {
+        gateway.ask(&body, &[("x-claude-code-session-id", "s"), ("x-claude-code-agent-id", agent)])
+    };
+    assert_eq!(ask("a").status, 200);
+    let refused = ask("a");
+    assert_eq!((refused.status, refused.header("x-should-retry").as_deref()), (429, Some("false")));
+    assert!(refused.text().contains("session s / agent a"), "{}", refused.text());
+    assert_eq!(ask("b").status, 200);
+    gateway.stop();
+    assert_eq!(books.spent(), upstream.bill().usd);
+}
+
+#[test]
 fn what_has_no_price_is_refused_for_good() {
     let (books, upstream) = (Books::new(), Upstream::new());
     let gateway = Gateway::start(&books, &upstream, &[]);
@@ -128,6 +146,8 @@ fn whoever_goes_away_while_waiting_gives_its_place_back() {
     let mut first = gateway.send(&streaming("x", 64_000), &[("x-simulate-fault", "stall")]);
     first.read_some(200);
     let second = gateway.send(&request("y", 64_000), &[]);
+    // Whoever goes away before that was never there.
+    while !gateway.raw("GET /metrics", None).text().contains("flyball_requests_waiting 1") {}
     drop(second);
     gateway.wait_for("left_queue");
     assert_eq!(upstream.bill_now().requests, 1);

@@ -14,13 +14,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::scopes::Scopes;
+use self::scopes::{OpeningLimits, Scopes};
 use self::till::{Counter, LedgerTill};
 use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::{knowledge, output};
+use crate::amount::Amount;
 use crate::budget::{Effects, Limits};
 use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee};
 use crate::config::SourceFile;
@@ -101,19 +102,23 @@ fn access(typed: &GatewayTyped, context: &Context) -> Result<Access, AppError> {
     Ok(Access { keys: Some(KeyRing::of(&file)), upstream_key: Some(key.0) })
 }
 
+fn limits(amounts: &[Amount]) -> Result<Limits, AppError> {
+    amounts.iter().try_fold(Limits::NONE, |limits, amount| {
+        limits.and(*amount).ok_or_else(|| {
+            AppError::usage(format!("{amount} is only observed, so nobody can be held to it"))
+                .with_hint("give dollars, tokens or agents: --session-budget 5usd")
+        })
+    })
+}
+
 /// The till on the ledger in force, and the thread that writes there.
 fn till(
     typed: &GatewayTyped,
     context: &Context,
     runtime: &Runtime,
 ) -> Result<(LedgerTill, JoinHandle<Box<dyn Ledger>>), AppError> {
-    let mut limits = Limits::NONE;
-    for amount in &typed.session_budget {
-        limits = limits.and(*amount).ok_or_else(|| {
-            AppError::usage(format!("{amount} is only observed, so no session can be held to it"))
-                .with_hint("give it dollars, tokens or agents: --session-budget 5usd")
-        })?;
-    }
+    let limits =
+        OpeningLimits { run: limits(&typed.session_budget)?, agent: limits(&typed.agent_budget)? };
     let reader = OpenLedger::create(&typed.ledger, context)?;
     let (ledger, journals) = OpenLedger::create(&typed.ledger, context)?.into_books(WAITING_MAX);
     let journals = journals.ok_or_else(|| {

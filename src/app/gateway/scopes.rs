@@ -34,13 +34,21 @@ pub(super) struct Place {
 #[error("{0}")]
 pub(super) struct NoPlace(String);
 
+/// What scopes are opened with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OpeningLimits {
+    /// A run or a session.
+    pub(super) run: Limits,
+    /// An agent; where that is none, agents have no scopes of their own.
+    pub(super) agent: Limits,
+}
+
 /// The scopes of a gateway.
 pub(super) struct Scopes {
     commit: GroupCommit,
     reader: Arc<Mutex<OpenLedger>>,
     project: Vec<String>,
-    /// What a run or a session is opened with.
-    limits: Limits,
+    limits: OpeningLimits,
     known: RwLock<HashMap<Vec<String>, ScopeId>>,
     windows: RwLock<Windows>,
     runtime: Handle,
@@ -61,7 +69,7 @@ impl Scopes {
         commit: GroupCommit,
         reader: OpenLedger,
         project: &str,
-        limits: Limits,
+        limits: OpeningLimits,
         runtime: Handle,
     ) -> Self {
         Self {
@@ -96,21 +104,26 @@ impl Scopes {
         let agent = caller.agent.as_ref().map(|agent| format!("{name}/{agent}").into());
         let mut path = project;
         path.push(name);
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&path).copied();
-        let scope = match known {
-            Some(scope) => scope,
-            None => self.open(path).await?,
-        };
+        let mut scope = self.scope(&path, self.limits.run).await?;
+        if let Some(agent) = caller.agent.as_ref().filter(|_| self.limits.agent != Limits::NONE) {
+            path.push(format!("agent {agent}"));
+            scope = self.scope(&path, self.limits.agent).await?;
+        }
         Ok(Place { scope, windows, agent })
     }
 
-    async fn open(&self, path: Vec<String>) -> Result<ScopeId, NoPlace> {
-        let scope = self.opened(path.clone(), self.limits).await?;
+    /// The scope at `path`, opened with `limits` where it is not there.
+    async fn scope(&self, path: &[String], limits: Limits) -> Result<ScopeId, NoPlace> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(path).copied();
+        if let Some(scope) = known {
+            return Ok(scope);
+        }
+        let scope = self.opened(path.to_vec(), limits).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
-        known.insert(path, scope);
+        known.insert(path.to_vec(), scope);
         Ok(scope)
     }
 
