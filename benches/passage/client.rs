@@ -1,5 +1,6 @@
 //! The client: connections that are kept, and requests one after another on each.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -74,9 +75,8 @@ fn body(bytes: usize, stream: bool) -> Bytes {
     let mut messages = String::new();
     while messages.len() + 200 < bytes {
         let text = line.repeat(((bytes - messages.len()) / line.len()).min(40));
-        messages.push_str(&format!(
-            r#"{{"role":"user","content":[{{"type":"text","text":"{text}"}}]}},"#
-        ));
+        let _ =
+            write!(messages, r#"{{"role":"user","content":[{{"type":"text","text":"{text}"}}]}},"#);
     }
     messages.push_str(r#"{"role":"user","content":"go on"}"#);
     Bytes::from(format!(

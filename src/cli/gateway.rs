@@ -109,7 +109,7 @@ pub struct GatewayTyped {
           value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub max_hold: u64,
 
-    /// Ask callers for a key of `flyball gateway keys`, and send FLYBALL_UPSTREAM_KEY upstream
+    /// Ask callers for a key of `flyball gateway keys`, and send `FLYBALL_UPSTREAM_KEY` upstream
     #[arg(long)]
     pub ask_keys: bool,
 

@@ -53,8 +53,7 @@ impl Features {
 /// string of just that: quotes within a string are escaped.
 const WORDS: [&[u8]; 3] = [b"\"image\"", b"\"document\"", b"\"container_upload\""];
 
-static FINDERS: LazyLock<[Finder<'static>; 3]> =
-    LazyLock::new(|| WORDS.map(|word| Finder::new(word)));
+static FINDERS: LazyLock<[Finder<'static>; 3]> = LazyLock::new(|| WORDS.map(Finder::new));
 static ESCAPES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u00"));
 
 /// What one of the `messages` of a request means.

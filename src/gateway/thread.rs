@@ -22,7 +22,7 @@ pub(crate) struct Thread {
     ending: watch::Sender<bool>,
     /// Whether the thread is to end with what it has.
     ended: watch::Sender<bool>,
-    thread: JoinHandle<()>,
+    handle: JoinHandle<()>,
 }
 
 impl Thread {
@@ -36,14 +36,14 @@ impl Thread {
         let (ending, ends) = watch::channel(false);
         let (ended, mut is_over) = watch::channel(false);
         let builder = std::thread::Builder::new().name("flyball gateway".to_owned());
-        let thread = builder.spawn(move || {
+        let handle = builder.spawn(move || {
             runtime.block_on(async move {
                 let serving = tokio::spawn(serve(shared, inbox, ends));
                 let _over = is_over.wait_for(|over| *over).await;
                 serving.abort();
             });
         })?;
-        Ok(Self { connections, ending, ended, thread })
+        Ok(Self { connections, ending, ended, handle })
     }
 
     /// Hands it a connection; those at work are bounded by their places.
@@ -59,7 +59,7 @@ impl Thread {
     /// Ends it with what it has.
     pub(crate) fn end(self) {
         let _nobody = self.ended.send(true);
-        drop(self.thread.join());
+        drop(self.handle.join());
     }
 }
 

@@ -19,7 +19,7 @@ use crate::upstream::client::{Response, Sent, send};
 use crate::upstream::stand::Stand as Upstream;
 
 /// Nothing here takes so long; a test that hangs fails instead.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder with a ledger in it, for any number of gateways.
 pub(super) struct Books {
