@@ -12,6 +12,7 @@ use crate::gateway::server::Shared;
 use crate::gateway::settings::MeteredTerms;
 use crate::gateway::tariff::Terms;
 use crate::gateway::till::{Ending, Held};
+use crate::money::Picodollars;
 
 /// An attempt that was admitted. It has to be ended; one that is dropped expires.
 pub(crate) struct Attempt {
@@ -31,6 +32,8 @@ pub(crate) struct Attempt {
     pub(crate) waited: Duration,
     pub(crate) status: u16,
     pub(crate) has_begun: bool,
+    /// What is reserved for it now.
+    pub(crate) reserved_usd: Picodollars,
 }
 
 impl Attempt {
@@ -51,6 +54,7 @@ impl Attempt {
             let prompt_tokens = metered.usage.prompt();
             self.shared.conversations.counted(&self.request.conversation, prompt_tokens);
             self.held.shrink(most);
+            self.reserved_usd = self.reserved_usd.min(most.usd);
         }
     }
 
@@ -130,7 +134,7 @@ impl Attempt {
 
     /// What it took is unknown.
     pub(crate) fn expire(self, fate: Fate, note: Option<String>) {
-        let access = self.access(fate, note);
+        let access = Access { charged: Some(self.reserved_usd), ..self.access(fate, note) };
         self.finish(Ending::Expired, access);
     }
 

@@ -176,7 +176,7 @@ impl MeteredBody {
                 tick.as_mut().reset(Instant::now() + TICK);
             }
         }
-        match ready!(growing.poll(cx, &open.attempt, open.meter.reading())) {
+        match ready!(growing.poll(cx, &mut open.attempt, open.meter.reading())) {
             Ok(()) => Poll::Ready(None),
             Err(refused) => {
                 // The connection goes with it, so the upstream stops.

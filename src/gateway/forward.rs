@@ -100,6 +100,7 @@ impl Arrival {
                     None => held.grant().output_cap_tokens,
                 };
                 Ok(Attempt {
+                    reserved_usd: held.grant().reserved.usd,
                     held,
                     bound,
                     metered: self.metered(),

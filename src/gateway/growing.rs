@@ -15,9 +15,17 @@ use crate::gateway::attempt::Attempt;
 use crate::gateway::meter::Reading;
 use crate::gateway::settings::MeteredTerms;
 use crate::gateway::till::{Later, Refused};
+use crate::money::Picodollars;
 
 /// More is asked for so long before it is needed.
 const AHEAD: Duration = Duration::from_secs(2);
+
+/// More that was asked for, and the answer to that.
+struct Asked {
+    tokens: u64,
+    usd: Picodollars,
+    answer: Later<Result<(), Refused>>,
+}
 
 /// How far the reservation of one answer has grown.
 pub(crate) struct Growing {
@@ -29,7 +37,7 @@ pub(crate) struct Growing {
     most_tokens: u64,
     /// Whether all that it takes can be seen.
     shows_all: bool,
-    asked: Option<(u64, Later<Result<(), Refused>>)>,
+    asked: Option<Asked>,
     denied: Option<Refused>,
 }
 
@@ -70,7 +78,7 @@ impl Growing {
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        attempt: &Attempt,
+        attempt: &mut Attempt,
         reading: &Reading,
     ) -> Poll<Result<(), Refused>> {
         let elapsed = self.began.elapsed();
@@ -80,14 +88,15 @@ impl Growing {
             let charge = attempt.bound.charge(self.reserved_tokens + more);
             let by =
                 Charge { requests: 0, ..charge.minus(attempt.bound.charge(self.reserved_tokens)) };
-            self.asked = Some((more, attempt.held.extend(by)));
+            self.asked = Some(Asked { tokens: more, usd: by.usd, answer: attempt.held.extend(by) });
         }
-        if let Some((more, answer)) = &mut self.asked
+        if let Some(Asked { tokens, usd, answer }) = &mut self.asked
             && let Poll::Ready(answer) = answer.as_mut().poll(cx)
         {
             match answer {
                 Ok(()) => {
-                    self.reserved_tokens = self.reserved_tokens.saturating_add(*more);
+                    self.reserved_tokens = self.reserved_tokens.saturating_add(*tokens);
+                    attempt.reserved_usd += *usd;
                     self.denied = None;
                 }
                 Err(refused) => self.denied = Some(refused),

@@ -15,6 +15,9 @@ fn ledger_after(fault: &str) -> (Books, Upstream, Vec<String>) {
     let ended = gateway.stop();
     assert_eq!(ended.code, Some(0), "{fault}");
     books.assert_all_settled();
+    // What it says that it charged is what the ledger has.
+    let charged = format!("charged {}\n", books.spent());
+    assert!(ended.stdout.contains(&charged), "{fault}: {charged}{}", ended.stdout);
     (books, upstream, ended.log)
 }
 
