@@ -7,4 +7,5 @@ mod keys;
 mod metered;
 mod passing;
 mod requests;
+mod sdk;
 mod stand;
