@@ -9,3 +9,4 @@ mod passing;
 mod requests;
 mod sdk;
 mod stand;
+mod ui;

@@ -113,14 +113,9 @@ impl OpenLedger {
         Ok(())
     }
 
-    /// Sets the limits of a scope that is there.
-    pub(super) fn set_limits(&mut self, scope: ScopeId, limits: Limits) -> Result<(), AppError> {
-        self.apply(&[Operation::SetLimits(scope, limits)]).map(drop)
-    }
-
-    /// Lets a scope admit nothing new, or again.
-    pub(super) fn set_paused(&mut self, scope: ScopeId, paused: bool) -> Result<(), AppError> {
-        self.apply(&[Operation::SetPaused(scope, paused)]).map(drop)
+    /// Does one thing to a scope that is there.
+    pub(super) fn change(&mut self, operation: Operation) -> Result<(), AppError> {
+        self.apply(&[operation]).map(drop)
     }
 
     fn apply(&mut self, batch: &[Operation]) -> Result<Vec<Answer>, AppError> {

@@ -150,7 +150,7 @@ fn print_all(ledger: &OpenLedger, context: &Context) -> Result<(), AppError> {
 }
 
 /// Everything that is limited now: the organisation, open windows, every project.
-fn all(standing: &Standing) -> Result<Vec<ShownBudget>, AppError> {
+pub(super) fn all(standing: &Standing) -> Result<Vec<ShownBudget>, AppError> {
     let mut found: Vec<InForce> = standing.in_force("", &[])?;
     for project in standing.projects().into_iter().filter(|project| !project.is_empty()) {
         let of_project = standing.in_force(&project, &[])?;

@@ -7,14 +7,15 @@ use super::books::OpenLedger;
 use super::context::Context;
 use super::error::AppError;
 use super::output;
-use crate::budget::{Limits, ScopeRow, names_in};
-use crate::cli::ledger::{LedgerFlag, RunsCharged, RunsRaise};
+use crate::amount::Amount;
+use crate::budget::{Limits, Operation, ScopeRow, names_in};
+use crate::cli::ledger::{LedgerFlag, RunsCharged};
 use crate::cli::value::PlainFormat;
 use crate::report::budget::{ShownBudget, table};
 use crate::report::json;
 
 /// Organisation, project, run.
-const LEVELS: usize = 3;
+pub(super) const LEVELS: usize = 3;
 /// The shortest head of a name that stands for it.
 const HEAD_MIN: usize = 4;
 
@@ -27,6 +28,8 @@ pub(super) enum Change {
     Pause,
     /// Admit again.
     Resume,
+    /// Raise its limit.
+    Raise(Amount),
 }
 
 #[derive(Serialize)]
@@ -59,26 +62,27 @@ pub(super) fn change(
 ) -> Result<(), AppError> {
     let mut ledger = OpenLedger::existing(flag, context)?;
     let row = named(&ledger, run)?;
-    match change {
-        Change::Stop => {
-            let limits = Limits { usd: Some(row.settled.usd), ..row.limits };
-            ledger.set_limits(row.id, limits.lowest(row.limits))?;
-        }
-        Change::Pause => ledger.set_paused(row.id, true)?,
-        Change::Resume => ledger.set_paused(row.id, false)?,
-    }
+    ledger.change(operation(&row, change)?)?;
     print(&ledger, &row, context)
 }
 
-pub(super) fn raise(typed: &RunsRaise, context: &Context) -> Result<(), AppError> {
-    let mut ledger = OpenLedger::existing(&typed.ledger, context)?;
-    let row = named(&ledger, &typed.run)?;
-    let raised = row.limits.raised(typed.amount).ok_or_else(|| {
-        AppError::usage(format!("{} has no limit that {} could raise", name(&row), typed.amount))
-            .with_hint("see what it limits with: flyball runs charged")
-    })?;
-    ledger.set_limits(row.id, raised)?;
-    print(&ledger, &row, context)
+/// What `change` does to the run or session of `row`.
+pub(super) fn operation(row: &ScopeRow, change: Change) -> Result<Operation, AppError> {
+    Ok(match change {
+        Change::Stop => {
+            let limits = Limits { usd: Some(row.settled.usd), ..row.limits };
+            Operation::SetLimits(row.id, limits.lowest(row.limits))
+        }
+        Change::Pause => Operation::SetPaused(row.id, true),
+        Change::Resume => Operation::SetPaused(row.id, false),
+        Change::Raise(amount) => {
+            let raised = row.limits.raised(amount).ok_or_else(|| {
+                AppError::usage(format!("{} has no limit that {amount} could raise", name(row)))
+                    .with_hint("see what it limits with: flyball runs charged")
+            })?;
+            Operation::SetLimits(row.id, raised)
+        }
+    })
 }
 
 fn print(ledger: &OpenLedger, row: &ScopeRow, context: &Context) -> Result<(), AppError> {
@@ -87,7 +91,7 @@ fn print(ledger: &OpenLedger, row: &ScopeRow, context: &Context) -> Result<(), A
     output::print(&table(&[shown(now)], context.stdout.page()))
 }
 
-fn shown(row: &ScopeRow) -> ShownBudget {
+pub(super) fn shown(row: &ScopeRow) -> ShownBudget {
     ShownBudget::of(&name(row), row.paused, &row.balance())
 }
 
@@ -102,8 +106,13 @@ fn name(row: &ScopeRow) -> String {
 /// Every run and session, in the order they were opened.
 fn all(ledger: &OpenLedger) -> Result<Vec<ScopeRow>, AppError> {
     let mut rows = ledger.read(|ledger| ledger.upper_scopes(LEVELS))?;
-    rows.retain(|row| names_in(&row.path).count() == LEVELS);
+    rows.retain(is_run);
     Ok(rows)
+}
+
+/// Whether it is a run or a session, and not what lies above them.
+pub(super) fn is_run(row: &ScopeRow) -> bool {
+    names_in(&row.path).count() == LEVELS
 }
 
 /// The one that `run` names: in whole (`run nightly`), without its kind, or by its head.

@@ -24,7 +24,9 @@ pub(super) fn run(command: RunsCommand, context: &Context) -> Result<Exit, AppEr
         RunsCommand::Stop(typed) => change(&typed, Change::Stop, context),
         RunsCommand::Pause(typed) => change(&typed, Change::Pause, context),
         RunsCommand::Resume(typed) => change(&typed, Change::Resume, context),
-        RunsCommand::Raise(typed) => charged::raise(&typed, context),
+        RunsCommand::Raise(typed) => {
+            charged::change(&typed.run, Change::Raise(typed.amount), &typed.ledger, context)
+        }
     }?;
     Ok(Exit::Done)
 }

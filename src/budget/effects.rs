@@ -6,7 +6,7 @@ use crate::budget::admission::Admission;
 use crate::budget::charge::Charge;
 use crate::budget::denial::Warning;
 use crate::budget::scope::{Limits, Scope};
-use crate::budget::unit::Unit;
+use crate::budget::unit::{Quantity, Unit};
 use crate::id::AttemptId;
 use crate::money::Picodollars;
 
@@ -40,6 +40,21 @@ pub struct Overrun {
     pub attempt: AttemptId,
     /// What was taken beyond the reservation.
     pub beyond: Charge,
+}
+
+/// The balance of one scope in one unit, to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct UnitBalance {
+    /// What is counted.
+    pub unit: Unit,
+    /// The most it may take; null where that is not limited.
+    pub limit: Option<Quantity>,
+    /// Spent for good.
+    pub settled: Quantity,
+    /// What requests in flight may still take, and what is lent.
+    pub reserved: Quantity,
+    /// What is left to reserve; null without a limit.
+    pub left: Option<Quantity>,
 }
 
 /// The balance of one scope.
@@ -97,6 +112,24 @@ impl Balance {
             requests: count(Unit::Requests),
             agents: count(Unit::Agents),
         }
+    }
+
+    /// The balance in dollars, and in every other unit that is limited.
+    pub fn in_units(&self) -> Vec<UnitBalance> {
+        let shown = |unit: &Unit| *unit == Unit::Usd || self.limits.get(*unit).is_some();
+        let in_unit = |unit: Unit| {
+            let (settled, reserved) = self.taken(unit);
+            let limit = self.limits.get(unit);
+            let left = |limit: i128| limit.saturating_sub(settled).saturating_sub(reserved).max(0);
+            UnitBalance {
+                unit,
+                limit: limit.map(|limit| unit.quantity(limit)),
+                settled: unit.quantity(settled),
+                reserved: unit.quantity(reserved),
+                left: limit.map(|limit| unit.quantity(left(limit))),
+            }
+        };
+        Unit::ALL.into_iter().filter(shown).map(in_unit).collect()
     }
 
     /// Limit minus settled in dollars, at least zero; `None` where dollars are not limited.

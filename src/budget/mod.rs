@@ -31,7 +31,7 @@ pub use bound::{Bound, OUTPUT_FLOOR_TOKENS, OutputCap};
 pub use calendar::{NoWindow, Period, Window};
 pub use charge::Charge;
 pub use denial::{Denial, DenialKind, Shortage, Warning};
-pub use effects::{Balance, Decision, Effects, Overrun};
+pub use effects::{Balance, Decision, Effects, Overrun, UnitBalance};
 pub use entry::{Entry, EntryKind};
 pub use lease::{Drawn, HEADROOM_BOUNDS_MIN, LeaseAsk, LeaseId, LeaseStanding, Lent};
 pub use replay::{Replay, replay};

@@ -67,6 +67,18 @@ pub struct KeysRevoke {
     pub name: String,
 }
 
+/// Who is let in, as typed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CallersTyped {
+    /// Ask callers for a key of `flyball gateway keys`, and send `FLYBALL_UPSTREAM_KEY` upstream
+    #[arg(long)]
+    pub ask_keys: bool,
+
+    /// Listen on other than loopback addresses too; needs --ask-keys
+    #[arg(long, requires = "ask_keys")]
+    pub allow_remote: bool,
+}
+
 /// `flyball gateway` as typed.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -109,13 +121,13 @@ pub struct GatewayTyped {
           value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub max_hold: u64,
 
-    /// Ask callers for a key of `flyball gateway keys`, and send `FLYBALL_UPSTREAM_KEY` upstream
-    #[arg(long)]
-    pub ask_keys: bool,
+    /// Who is let in.
+    #[command(flatten)]
+    pub callers: CallersTyped,
 
-    /// Listen on other than loopback addresses too; needs --ask-keys
-    #[arg(long, requires = "ask_keys")]
-    pub allow_remote: bool,
+    /// Have no live page at /ui
+    #[arg(long)]
+    pub no_ui: bool,
 
     /// A price file over the shipped ones; can be given again
     #[arg(long, value_name = "FILE")]

@@ -18,6 +18,7 @@ use crate::gateway::growing::Growing;
 use crate::gateway::meter::Meter;
 use crate::gateway::settings::{GatewayLimits, MeteredTerms};
 use crate::gateway::till::Refused;
+use crate::gateway::watching::Events;
 use crate::messages::{ErrorKind, error_body};
 
 /// How often what is reserved is looked at while nothing comes.
@@ -31,6 +32,8 @@ pub(crate) enum ReplyBody {
     Passed(Incoming),
     /// An answer that costs something.
     Metered(Box<MeteredBody>),
+    /// What goes on, for who watches.
+    Events(Events),
 }
 
 /// Why the body of a reply broke off.
@@ -60,6 +63,7 @@ impl Body for ReplyBody {
             Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
             Self::Passed(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
             Self::Metered(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Events(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
         }
     }
 
@@ -68,6 +72,7 @@ impl Body for ReplyBody {
             Self::Whole(body) => body.is_end_stream(),
             Self::Passed(body) => body.is_end_stream(),
             Self::Metered(body) => body.is_end_stream(),
+            Self::Events(body) => body.is_end_stream(),
         }
     }
 
@@ -76,6 +81,7 @@ impl Body for ReplyBody {
             Self::Whole(body) => body.size_hint(),
             Self::Passed(body) => body.size_hint(),
             Self::Metered(body) => body.size_hint(),
+            Self::Events(body) => body.size_hint(),
         }
     }
 }

@@ -29,6 +29,7 @@ mod tariff;
 mod thread;
 mod till;
 mod upstream;
+mod watching;
 
 pub use access::{Access, Fate};
 pub use caller::{BadName, Caller, run_in_path};
@@ -41,3 +42,4 @@ pub use tallies::{Recent, Tallies, Tally};
 pub use tariff::{NoTariff, Tariff, Terms};
 pub use till::{Ending, Held, Later, Refused, Till, Wanted};
 pub use upstream::{BadUpstream, Upstream};
+pub use watching::{Account, Accounts, Action, Console, TOKEN_BYTES, Watching};

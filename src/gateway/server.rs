@@ -28,6 +28,7 @@ use crate::gateway::tariff::Tariff;
 use crate::gateway::thread::Thread;
 use crate::gateway::till::Till;
 use crate::gateway::upstream::Upstream;
+use crate::gateway::watching::Watching;
 
 /// Work that goes on without a connection is waited for at the end, up to so many pieces of it.
 const BACKGROUND_MAX: u32 = 1 << 20;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) tallies: Arc<Tallies>,
     pub(crate) conversations: Arc<Conversations>,
     pub(crate) cuts: Arc<Cuts>,
+    /// The live page, where there is one.
+    pub(crate) watching: Option<Arc<Watching>>,
     on_access: OnAccess,
     replies: Arc<AtomicU64>,
     background: Arc<Semaphore>,
@@ -68,13 +71,14 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// A gateway before `upstream` that asks `till` for money. `on_access` is told of every request
-    /// that is over; it may not wait.
+    /// A gateway before `upstream` that asks `till` for money, with a live page where `watching` says
+    /// so. `on_access` is told of every request that is over; it may not wait.
     pub fn new(
         settings: GatewaySettings,
         upstream: Upstream,
         tariff: Tariff,
         till: Arc<dyn Till>,
+        watching: Option<Watching>,
         on_access: impl Fn(&Access) + Send + Sync + 'static,
     ) -> Self {
         let shared = Shared {
@@ -85,6 +89,7 @@ impl Gateway {
             tallies: Arc::default(),
             conversations: Arc::default(),
             cuts: Arc::default(),
+            watching: watching.map(Arc::new),
             on_access: Arc::new(on_access),
             replies: Arc::default(),
             background: Arc::new(Semaphore::new(usize::try_from(BACKGROUND_MAX).unwrap_or(1))),
@@ -131,6 +136,9 @@ impl Gateway {
         }
         drop(listener);
         threads.iter().for_each(Thread::end_soon);
+        if let Some(watching) = &self.shared.watching {
+            watching.end();
+        }
         let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
         let over = async {
             let _connections = connections.acquire_many(all).await;
@@ -155,12 +163,13 @@ pub(super) async fn connection(
     stream: TcpStream,
     mut ended: watch::Receiver<bool>,
 ) {
+    let Ok(peer) = stream.peer_addr() else { return };
     // Frames are small and wait for nobody.
     let _slower = stream.set_nodelay(true);
     let limits = shared.settings.limits;
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(service::serve(shared, request).await) }
+        async move { Ok::<_, Infallible>(service::serve(shared, peer.ip(), request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,5 +1,6 @@
 //! Which request goes where.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use crate::gateway::forward;
 use crate::gateway::operations;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::server::Shared;
+use crate::gateway::watching;
 
 /// What the gateway serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +47,18 @@ fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
     }
 }
 
-/// Answers one request.
-pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<ReplyBody> {
+/// Answers one request from `peer`.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response<ReplyBody> {
     let (parts, body) = request.into_parts();
+    if let Some(watching) = &shared.watching
+        && watching::is_ours(parts.uri.path())
+    {
+        return watching::serve(&shared, watching, peer, parts, body).await;
+    }
     let (run, path) = run_in_path(parts.uri.path());
     let Some(endpoint) = endpoint(&parts.method, path) else {
         return shared.refuse(&Refusal::no_such_path(), None);

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::page::{Page, clean};
-use crate::budget::{Balance, Quantity, Unit};
+use crate::budget::{Balance, Quantity, UnitBalance};
 
 /// One budget with its balance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,41 +16,13 @@ pub struct ShownBudget {
     /// Whether it admits nothing new.
     pub paused: bool,
     /// What it limits, and dollars in any case.
-    pub units: Vec<ShownUnit>,
-}
-
-/// A budget in one unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct ShownUnit {
-    /// What is counted.
-    pub unit: Unit,
-    /// The most it may take; null where that is not limited.
-    pub limit: Option<Quantity>,
-    /// Spent for good.
-    pub settled: Quantity,
-    /// What requests in flight may still take.
-    pub reserved: Quantity,
-    /// What is left to reserve; null without a limit.
-    pub left: Option<Quantity>,
+    pub units: Vec<UnitBalance>,
 }
 
 impl ShownBudget {
     /// The budget of a scope called `name`.
     pub fn of(name: &str, paused: bool, balance: &Balance) -> Self {
-        let shown = |unit: &Unit| *unit == Unit::Usd || balance.limits.get(*unit).is_some();
-        let units = Unit::ALL.iter().filter(|unit| shown(unit)).map(|unit| {
-            let (settled, reserved) = balance.taken(*unit);
-            let limit = balance.limits.get(*unit);
-            let left = |limit: i128| limit.saturating_sub(settled).saturating_sub(reserved).max(0);
-            ShownUnit {
-                unit: *unit,
-                limit: limit.map(|limit| unit.quantity(limit)),
-                settled: unit.quantity(settled),
-                reserved: unit.quantity(reserved),
-                left: limit.map(|limit| unit.quantity(left(limit))),
-            }
-        });
-        Self { scope: name.to_owned(), paused, units: units.collect() }
+        Self { scope: name.to_owned(), paused, units: balance.in_units() }
     }
 }
 

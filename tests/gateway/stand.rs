@@ -179,6 +179,13 @@ impl Gateway {
         send(self.address, line, &[], body).receive()
     }
 
+    /// The token of its live page, from the address that it prints.
+    pub(super) fn token(&self) -> String {
+        let line = self.wait_for("watch it at http://");
+        let before = format!("http://{}/ui?token=", self.address);
+        line.split_once(&before).expect(&line).1.to_owned()
+    }
+
     /// Tells it to end, and waits for that.
     pub(super) fn stop(mut self) -> Ended {
         let id = rustix::process::Pid::from_child(&self.child);

@@ -105,6 +105,18 @@ impl Sent {
         seen
     }
 
+    /// Reads on until `seen` has `words` in it.
+    pub(crate) fn read_until(&mut self, seen: &mut String, words: &str) {
+        let mut buffer = [0; 4_096];
+        while !seen.contains(words) {
+            match self.0.read(&mut buffer) {
+                Ok(0) => panic!("it ended before `{words}`: {seen}"),
+                Ok(more) => *seen += &String::from_utf8_lossy(&buffer[..more]),
+                Err(error) => panic!("no `{words}` for {PATIENCE:?}: {error}: {seen}"),
+            }
+        }
+    }
+
     /// Waits for the end of a response in chunks of which some was read; how it ended.
     pub(crate) fn receive_rest(mut self) -> End {
         let mut rest = Vec::new();

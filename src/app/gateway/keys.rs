@@ -21,11 +21,8 @@ pub(super) fn run(command: &KeysCommand, context: &Context) -> Result<Exit, AppE
     match command {
         KeysCommand::List => output::print(&keys_table(&file, context.stdout.page()))?,
         KeysCommand::Add(typed) => {
-            let mut random = [0; 24];
-            getrandom::fill(&mut random)
-                .map_err(|error| AppError::bug(format!("the system has no chance: {error}")))?;
             let project = typed.project.as_ref().unwrap_or(&typed.name);
-            let key = file.add(&typed.name, project, random, now).map_err(refused)?;
+            let key = file.add(&typed.name, project, super::random()?, now).map_err(refused)?;
             write(&file, context)?;
             output::tell("flyball: this is shown once; give it to the client as its API key\n");
             output::print(&format!("{key}\n"))?;

@@ -1,11 +1,13 @@
 //! `flyball gateway`.
 
+mod console;
 mod keys;
 mod scopes;
 mod till;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::console::LedgerConsole;
 use self::scopes::{OpeningLimits, Scopes};
 use self::till::{Counter, LedgerTill};
 use super::books::{self, OpenLedger};
@@ -27,7 +30,10 @@ use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee};
 use crate::config::SourceFile;
 use crate::config::environment::FLYBALL_UPSTREAM_KEY;
 use crate::config::source::TEXT_BYTES_MAX;
-use crate::gateway::{Gateway, GatewaySettings, KeyRing, MeteredTerms, Tallies, Tariff, Upstream};
+use crate::gateway::{
+    Gateway, GatewaySettings, KeyRing, MeteredTerms, TOKEN_BYTES, Tallies, Tariff, Upstream,
+    Watching,
+};
 use crate::ledger::{GroupCommit, LeaseDesk, LeaseTerms, Ledger};
 use crate::report::gateway::{access_line, summary};
 
@@ -43,7 +49,7 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
     if let Some(GatewayCommand::Keys(command)) = &typed.command {
         return keys::run(command, context);
     }
-    if !typed.listen.ip().is_loopback() && !typed.allow_remote {
+    if !typed.listen.ip().is_loopback() && !typed.callers.allow_remote {
         return Err(AppError::usage(format!(
             "{} is not a loopback address, and whoever reaches the gateway can spend",
             typed.listen.ip()
@@ -59,9 +65,9 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
         .thread_name("flyball runtime")
         .build()
         .map_err(AppError::bug)?;
-    let (till, writer) = till(typed, context, &runtime)?;
+    let OnLedger { till, console, writer } = on_ledger(typed, context, &runtime)?;
     let counter = till.counter();
-    let served = runtime.block_on(serve(typed, tariff, access, till));
+    let served = runtime.block_on(serve(typed, tariff, access, till, console));
     finish(runtime, counter, writer);
     output::print(&summary(&*served?))?;
     Ok(Exit::Done)
@@ -91,7 +97,7 @@ struct Access {
 }
 
 fn access(typed: &GatewayTyped, context: &Context) -> Result<Access, AppError> {
-    if !typed.ask_keys {
+    if !typed.callers.ask_keys {
         return Ok(Access { keys: None, upstream_key: None });
     }
     let key = context.environment.upstream_key.clone().ok_or_else(|| {
@@ -111,12 +117,20 @@ fn limits(amounts: &[Amount]) -> Result<Limits, AppError> {
     })
 }
 
-/// The till on the ledger in force, and the thread that writes there.
-fn till(
+/// What stands on the ledger in force.
+struct OnLedger {
+    till: LedgerTill,
+    /// What the live page shows, where there is one.
+    console: Option<LedgerConsole>,
+    /// The thread that writes there.
+    writer: JoinHandle<Box<dyn Ledger>>,
+}
+
+fn on_ledger(
     typed: &GatewayTyped,
     context: &Context,
     runtime: &Runtime,
-) -> Result<(LedgerTill, JoinHandle<Box<dyn Ledger>>), AppError> {
+) -> Result<OnLedger, AppError> {
     let limits =
         OpeningLimits { run: limits(&typed.session_budget)?, agent: limits(&typed.agent_budget)? };
     let reader = OpenLedger::create(&typed.ledger, context)?;
@@ -126,13 +140,21 @@ fn till(
             .with_hint("set HOME or XDG_STATE_HOME")
     })?;
     let (commit, writer) = GroupCommit::start(ledger, tell_effects).map_err(AppError::bug)?;
-    let tell = |trouble: &str| output::tell(&format!("flyball: {trouble}\n"));
-    let desk = LeaseDesk::start(commit.clone(), &journals, LeaseTerms::default(), tell)
+    let report = |trouble: &str| output::tell(&format!("flyball: {trouble}\n"));
+    let desk = LeaseDesk::start(commit.clone(), &journals, LeaseTerms::default(), report)
         .map_err(AppError::bug)?;
     let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
     let handle = runtime.handle().clone();
+    let console = if typed.no_ui {
+        None
+    } else {
+        // Whoever watches keeps no request waiting for a connection to the ledger.
+        let watched = OpenLedger::create(&typed.ledger, context)?;
+        Some(LedgerConsole::new(watched, commit.clone(), handle.clone()))
+    };
     let scopes = Scopes::new(commit, reader, &project, limits, handle.clone());
-    Ok((LedgerTill::new(desk, scopes, name_of_process(), handle), writer))
+    let till = LedgerTill::new(desk, scopes, name_of_process(), handle);
+    Ok(OnLedger { till, console, writer })
 }
 
 /// Says what budgets have to say for themselves.
@@ -163,6 +185,7 @@ async fn serve(
     tariff: Tariff,
     access: Access,
     till: LedgerTill,
+    console: Option<LedgerConsole>,
 ) -> Result<Arc<Tallies>, AppError> {
     let upstream = Upstream::new(&typed.upstream, access.upstream_key.as_deref())
         .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"))?;
@@ -180,14 +203,20 @@ async fn serve(
             .with_hint("name another address: --listen 127.0.0.1:0 takes a free port")
     })?;
     let address = listener.local_addr().map_err(AppError::bug)?;
+    let watching = console.map(|console| watching(console, address)).transpose()?.flatten();
+    let link = watching.as_ref().map(|watching| watching.link().to_owned());
     let quiet = typed.quiet;
-    let gateway = Gateway::new(settings, upstream, tariff, Arc::new(till), move |access| {
+    let till = Arc::new(till);
+    let gateway = Gateway::new(settings, upstream, tariff, till, watching, move |access| {
         if !quiet {
             output::tell(&access_line(access));
         }
     });
     let mut terminated = signal(SignalKind::terminate()).map_err(AppError::bug)?;
     output::tell(&format!("flyball: gateway on http://{address} before {host}\n"));
+    if let Some(link) = link {
+        output::tell(&format!("flyball: watch it at {link}\n"));
+    }
     let looks = tokio::spawn(look_again(counter));
     let served = gateway
         .serve(listener, async {
@@ -201,6 +230,19 @@ async fn serve(
     served.map_err(AppError::bug)?;
     // The till goes with the gateway: its ledger is closed once nobody asks any more.
     Ok(gateway.tallies())
+}
+
+/// The live page of a gateway that listens at `address`, where somebody at this machine reaches it.
+fn watching(console: LedgerConsole, address: SocketAddr) -> Result<Option<Watching>, AppError> {
+    Ok(Watching::new(Arc::new(console), address, random()?))
+}
+
+/// Bytes that nobody guesses.
+fn random() -> Result<[u8; TOKEN_BYTES], AppError> {
+    let mut random = [0; TOKEN_BYTES];
+    getrandom::fill(&mut random)
+        .map_err(|error| AppError::bug(format!("the system has no chance: {error}")))?;
+    Ok(random)
 }
 
 async fn look_again(counter: Arc<Counter>) {
