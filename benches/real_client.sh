@@ -166,7 +166,7 @@ rows+=("$row|$code|$before|$(bill .usd)|||budget \$$cap: $done done, $denied den
 
 row='resumed'
 (clean FLYBALL_LEDGER="$home/ledger.db" "$flyball" runs raise "$session" "${raise}usd") >/dev/null
-begun=$(logged ' agent ')
+begun=$(logged ' agent ') refusals=$(logged '^exhausted')
 claude -p "@simulate $(directive '{scriptPath: $script, resumeFromRunId: $run}' \
   "$(jq -r .scriptPath "$journal")" "$(jq -r .runId "$journal")") $short" \
   --allowedTools Workflow --resume "$session"
@@ -175,7 +175,7 @@ check 'the client ends well' [ "$code" = 0 ]
 check 'all agents are done' [ "$(jq -c .result "$journal")" = "{\"done\":$agents,\"denied\":0}" ]
 check 'who was done asks nothing' [ $(($(logged ' agent ') - begun)) = "$denied" ]
 check 'and is taken from before' [ "$(jq '[.workflowProgress[] | select(.cached)] | length' "$journal")" = "$done" ]
-check 'nothing is refused any more' [ "$(logged '^exhausted')" = "$refused" ]
+check 'nothing is refused any more' [ "$(logged '^exhausted')" = "$refusals" ]
 check 'the upstream billed no more than the raised budget' holds "$(bill .usd) <= $cap + $raise"
 check 'charged is what was billed' [ "$(books settled)" = "$(bill .usd)" ]
 check 'nothing stays reserved' [ "$(books reserved)" = 0 ]
