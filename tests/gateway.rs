@@ -6,6 +6,7 @@ mod endings;
 mod keys;
 mod metered;
 mod passing;
+mod recording;
 mod requests;
 mod sdk;
 mod stand;

@@ -8,5 +8,6 @@ mod command;
 mod directives;
 mod faults;
 mod refusals;
+pub(crate) mod replay;
 pub(crate) mod stand;
 mod wire;

@@ -17,7 +17,7 @@ pub enum Exit {
     BudgetStopped,
     /// The script failed, or refused its input.
     ScriptFailed,
-    /// A file is bad: script, policy, prices, usage model, settings, plan.
+    /// A file is bad: script, policy, prices, usage model, settings, plan, recording.
     BadInput,
     /// An upstream or an agent backend failed.
     Upstream,

@@ -1,6 +1,7 @@
 //! `flyball simulate-upstream`.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::{io, thread};
 
@@ -12,10 +13,11 @@ use crate::cli::upstream::SimulateUpstreamTyped;
 use crate::cli::value::PlainFormat;
 use crate::config::SourceFile;
 use crate::config::source::TEXT_BYTES_MAX;
+use crate::messages::{RECORDING_BYTES_MAX, read_recording};
 use crate::pricing::PriceTable;
 use crate::report::{bill, json};
 use crate::seed::Seed;
-use crate::upstream::{OutputLength, SimulatedUpstream, StartError, UpstreamConfig};
+use crate::upstream::{OutputLength, Replay, SimulatedUpstream, StartError, UpstreamConfig};
 use crate::usage::{Prior, UsageModel, shipped_text};
 
 /// The seed where none is given.
@@ -64,11 +66,22 @@ fn config(typed: &SimulateUpstreamTyped, context: &Context) -> Result<UpstreamCo
     config.turns = typed.turns;
     config.miss_cache = typed.miss_cache;
     config.faults.clone_from(&typed.fault);
+    config.replay = typed.replay.as_deref().map(replay).transpose()?.map(Arc::new);
     config.threads = thread::available_parallelism().map_or(1, usize::from);
     if typed.fill_output {
         config.output = OutputLength::Full;
     }
     Ok(config)
+}
+
+/// What the recording at `path` answers.
+fn replay(path: &Path) -> Result<Replay, AppError> {
+    let file = SourceFile::read(path, RECORDING_BYTES_MAX)?;
+    let exchanges = read_recording(&file.text).map_err(|bad| {
+        AppError::bad_input(format!("`{}`, {bad}", file.name))
+            .with_hint("a recording is what `flyball gateway --record FILE` writes")
+    })?;
+    Ok(Replay::new(exchanges))
 }
 
 /// How long answers are: the usage model of the settings, else the shipped one.

@@ -133,6 +133,10 @@ pub struct GatewayTyped {
     #[arg(long, value_name = "FILE")]
     pub prices: Vec<PathBuf>,
 
+    /// Append every exchange with the API to FILE, prompts and answers included, keys not
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
     /// Say nothing of single requests
     #[arg(long, short)]
     pub quiet: bool,

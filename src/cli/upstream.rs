@@ -31,6 +31,11 @@ pub struct SimulateUpstreamTyped {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
+    /// Answer what was recorded with `flyball gateway --record` as it was answered then
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["turns", "fill_output", "miss_cache", "fault"])]
+    pub replay: Option<PathBuf>,
+
     /// How long answers take: 1 is realistic, 0.1 ten times as fast, 0 no waiting
     #[arg(long, value_name = "FACTOR", value_parser = pace, default_value = "0",
           allow_hyphen_values = true)]

@@ -10,6 +10,7 @@ use crate::gateway::meter::Reading;
 use crate::gateway::request::MessagesRequest;
 use crate::gateway::server::Shared;
 use crate::gateway::settings::MeteredTerms;
+use crate::gateway::tape::Tape;
 use crate::gateway::tariff::Terms;
 use crate::gateway::till::{Ending, Held};
 use crate::money::Picodollars;
@@ -34,6 +35,8 @@ pub(crate) struct Attempt {
     pub(crate) has_begun: bool,
     /// What is reserved for it now.
     pub(crate) reserved_usd: Picodollars,
+    /// What is recorded of it.
+    pub(crate) tape: Tape,
 }
 
 impl Attempt {
@@ -154,7 +157,8 @@ impl Attempt {
         }
     }
 
-    fn finish(self, ending: Ending, access: Access) {
+    fn finish(mut self, ending: Ending, access: Access) {
+        self.tape.charged(access.fate);
         self.held.end(ending);
         self.shared.tallies.landed();
         self.shared.tell(access);

@@ -17,9 +17,10 @@ use crate::gateway::attempt::Attempt;
 use crate::gateway::growing::Growing;
 use crate::gateway::meter::Meter;
 use crate::gateway::settings::{GatewayLimits, MeteredTerms};
+use crate::gateway::tape::TapedBody;
 use crate::gateway::till::Refused;
 use crate::gateway::watching::Events;
-use crate::messages::{ErrorKind, error_body};
+use crate::messages::{ErrorKind, RecordedEnding, error_body};
 
 /// How often what is reserved is looked at while nothing comes.
 const TICK: Duration = Duration::from_millis(250);
@@ -30,6 +31,8 @@ pub(crate) enum ReplyBody {
     Whole(Full<Bytes>),
     /// The upstream's, of something that costs nothing.
     Passed(Incoming),
+    /// The same, recorded.
+    Taped(Box<TapedBody>),
     /// An answer that costs something.
     Metered(Box<MeteredBody>),
     /// What goes on, for who watches.
@@ -62,6 +65,7 @@ impl Body for ReplyBody {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
             Self::Passed(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
+            Self::Taped(body) => Pin::new(&mut **body).poll_frame(cx).map_err(BodyError::from),
             Self::Metered(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Events(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
         }
@@ -71,6 +75,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(body) => body.is_end_stream(),
             Self::Passed(body) => body.is_end_stream(),
+            Self::Taped(body) => body.is_end_stream(),
             Self::Metered(body) => body.is_end_stream(),
             Self::Events(body) => body.is_end_stream(),
         }
@@ -80,6 +85,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(body) => body.size_hint(),
             Self::Passed(body) => body.size_hint(),
+            Self::Taped(body) => body.size_hint(),
             Self::Metered(body) => body.size_hint(),
             Self::Events(body) => body.size_hint(),
         }
@@ -93,6 +99,8 @@ pub(crate) struct MeteredBody {
     inner: Option<Incoming>,
     /// Until the answer is charged.
     open: Option<Open>,
+    /// Told once what came before it is on its way to the client.
+    broke: Option<hyper::Error>,
     silence: Pin<Box<Sleep>>,
     /// Looks at what is reserved though nothing comes: thinking can be silent.
     tick: Option<Pin<Box<Sleep>>>,
@@ -109,12 +117,14 @@ struct Open {
 
 impl Open {
     fn read(&mut self, chunk: &[u8]) {
+        self.attempt.tape.piece(chunk);
         self.meter.read(chunk);
         self.attempt.begun(self.meter.reading());
     }
 
     /// The body ended as it should: so did the answer, unless it says otherwise.
     fn ended(mut self, complete: Fate) {
+        self.attempt.tape.ended(RecordedEnding::Complete);
         self.meter.end();
         let reading = self.meter.reading();
         let fate = if reading.error.is_some() {
@@ -165,6 +175,7 @@ impl MeteredBody {
         Self {
             inner: Some(inner),
             open: Some(Open { attempt, meter, growing }),
+            broke: None,
             tick: growing_tick,
             silence: Box::pin(tokio::time::sleep(limits.silence)),
             limits,
@@ -211,6 +222,9 @@ impl Body for MeteredBody {
         if let Some(cut) = ready!(this.poll_growing(cx)) {
             return Poll::Ready(Some(Ok(Frame::data(cut))));
         }
+        if let Some(error) = this.broke.take() {
+            return Poll::Ready(Some(Err(error.into())));
+        }
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         let Poll::Ready(polled) = Pin::new(&mut *inner).poll_frame(cx) else {
             ready!(this.silence.as_mut().poll(cx));
@@ -236,7 +250,9 @@ impl Body for MeteredBody {
                 if let Some(open) = this.open.take() {
                     open.failed(Fate::UpstreamBroke);
                 }
-                Poll::Ready(Some(Err(error.into())))
+                this.broke = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             None => {
                 this.finish();

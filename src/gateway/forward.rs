@@ -28,6 +28,7 @@ use crate::gateway::refusal::Refusal;
 use crate::gateway::request::MessagesRequest;
 use crate::gateway::server::Shared;
 use crate::gateway::settings::MeteredTerms;
+use crate::gateway::tape::Tape;
 use crate::gateway::tariff::{NoTariff, Tariff, Terms};
 use crate::gateway::till::{Held, Refused, Wanted};
 
@@ -114,6 +115,7 @@ impl Arrival {
                     arrived: self.arrived,
                     status: 0,
                     has_begun: false,
+                    tape: Tape::default(),
                 })
             }
             Err(Refused::Denied(denial)) => {
@@ -205,13 +207,15 @@ impl Drop for Leaves<'_> {
 
 /// Sends an admitted request and begins its answer.
 async fn send(
-    attempt: Attempt,
+    mut attempt: Attempt,
     parts: Parts,
     path_and_query: &str,
     body: Bytes,
 ) -> Response<ReplyBody> {
     let shared = Arc::clone(&attempt.shared);
     let body = attempt.request.with_max_tokens(body, attempt.sent_output_tokens);
+    let recorder = shared.settings.recorder.as_ref();
+    attempt.tape = Tape::begin(recorder, path_and_query, &parts.headers, &body);
     let request = match outgoing(&shared, parts, path_and_query, body) {
         Ok(request) => request,
         Err(why) => {
@@ -281,6 +285,7 @@ pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
 /// The upstream has begun to answer.
 fn begin(mut attempt: Attempt, answer: Response<Incoming>, id: &str) -> Response<ReplyBody> {
     let (mut parts, body) = answer.into_parts();
+    attempt.tape.answered(parts.status, &parts.headers);
     parts.headers = headers::to_client(parts.headers);
     if let Ok(id) = id.parse() {
         parts.headers.insert("x-flyball-attempt", id);
@@ -295,12 +300,13 @@ fn begin(mut attempt: Attempt, answer: Response<Incoming>, id: &str) -> Response
         let body = MeteredBody::new(body, attempt, Meter::new(streams, bytes_max), metered);
         return Response::from_parts(parts, ReplyBody::Metered(Box::new(body)));
     }
+    let tape = std::mem::take(&mut attempt.tape);
     if is_free(parts.status, media) {
         attempt.refused_upstream();
     } else {
         attempt.expire(Fate::UpstreamBroke, Some(format!("status {}", parts.status)));
     }
-    Response::from_parts(parts, ReplyBody::Passed(body))
+    Response::from_parts(parts, tape.over(body))
 }
 
 /// Whether a request that was answered with this status has cost nothing. The API bills none that it

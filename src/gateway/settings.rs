@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::gateway::keys::KeyRing;
+use crate::gateway::recorder::Recorder;
 
 /// How a gateway serves.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct GatewaySettings {
     pub metered: Option<MeteredTerms>,
     /// The keys that callers are asked for; `None` asks for none.
     pub keys: Option<KeyRing>,
+    /// Where exchanges with the upstream are recorded; `None` records none.
+    pub recorder: Option<Recorder>,
     /// What bounds everything else.
     pub limits: GatewayLimits,
 }
@@ -49,6 +52,7 @@ impl Default for GatewaySettings {
             hold_max: HOLD_MAX,
             metered: None,
             keys: None,
+            recorder: None,
             limits: GatewayLimits::default(),
         }
     }

@@ -3,8 +3,16 @@
 
 mod error;
 mod event;
+mod octets;
+mod recording;
 mod usage;
 
 pub use error::{ErrorKind, error_body};
 pub use event::{EventKind, EventReader, SseEvent};
+pub use octets::Octets;
+pub use recording::{
+    BadExchange, BadRecording, RECORDED_ANSWER_BYTES_MAX, RECORDED_PIECES_MAX, RECORDING_BYTES_MAX,
+    RECORDING_VERSION, RecordedAnswer, RecordedEnding, RecordedExchange, RecordedPiece,
+    keeps_answer_header, keeps_request_header, read_recording,
+};
 pub use usage::{Metered, WireUsage};

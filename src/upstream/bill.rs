@@ -134,16 +134,26 @@ impl Books {
         bill.open += 1;
     }
 
+    /// Ends a request that was opened and costs nothing, for its answer was recorded; without an
+    /// ending, that was a refusal.
+    pub(super) fn replayed(&self, ending: Option<Ending>) {
+        let mut bill = self.lock();
+        if let Some(ending) = ending {
+            close(&mut bill, ending);
+        } else {
+            bill.open = bill.open.saturating_sub(1);
+            bill.endings.refused += 1;
+        }
+        if bill.open == 0 {
+            self.idle.notify_all();
+        }
+    }
+
     /// Charges a request that was opened.
     pub(super) fn ended(&self, ending: Ending, served: &Served, usage: &TokenUsage, beyond: bool) {
         let cost = served.price.cost(usage);
         let mut bill = self.lock();
-        bill.open = bill.open.saturating_sub(1);
-        match ending {
-            Ending::Complete => bill.endings.complete += 1,
-            Ending::Aborted => bill.endings.aborted += 1,
-            Ending::Broken => bill.endings.broken += 1,
-        }
+        close(&mut bill, ending);
         bill.usage += *usage;
         bill.beyond_max_tokens += u64::from(beyond);
         if let Ok(usd) = cost {
@@ -164,5 +174,14 @@ impl Books {
         if bill.open == 0 {
             self.idle.notify_all();
         }
+    }
+}
+
+fn close(bill: &mut Bill, ending: Ending) {
+    bill.open = bill.open.saturating_sub(1);
+    match ending {
+        Ending::Complete => bill.endings.complete += 1,
+        Ending::Aborted => bill.endings.aborted += 1,
+        Ending::Broken => bill.endings.broken += 1,
     }
 }

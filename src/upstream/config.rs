@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use super::fault::FaultRate;
 use super::pace::Pace;
+use super::replay::Replay;
 use crate::pricing::PriceTable;
 use crate::seed::Seed;
 use crate::usage::Prior;
@@ -72,6 +73,9 @@ pub struct UpstreamConfig {
     pub faults: Vec<FaultRate>,
     /// How many requests an agent with tools makes.
     pub turns: TurnRange,
+    /// What was recorded, to be answered again instead of all of the above; servers that share it
+    /// go through it together.
+    pub replay: Option<Arc<Replay>>,
     /// Threads that serve, 1 or more.
     pub threads: usize,
 }
@@ -90,6 +94,7 @@ impl UpstreamConfig {
             miss_cache: false,
             faults: Vec::new(),
             turns: TurnRange::default(),
+            replay: None,
             threads: 1,
         }
     }

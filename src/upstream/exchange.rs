@@ -25,7 +25,8 @@ pub(super) async fn exchange(
     let answered = route(&shared, request, reset, &request_id).await?;
     let mut response = answered.unwrap_or_else(|refusal| refusal.response(&request_id));
     if let Ok(id) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert("request-id", id);
+        // A recorded answer has its own.
+        response.headers_mut().entry("request-id").or_insert(id);
     }
     Ok(response)
 }
@@ -42,9 +43,12 @@ async fn route(
     let ok = |body: Bytes| json_response(StatusCode::OK, body);
     match (&head.method, head.uri.path()) {
         (&Method::POST, "/v1/messages") => {
-            let outcome = match whole(&head.headers, body).await? {
-                Ok(body) => messages::serve(shared, &head.headers, body, reset, request_id).await,
-                Err(refusal) => Outcome::Refused(refusal),
+            let outcome = match (whole(&head.headers, body).await?, &shared.config.replay) {
+                (Ok(body), Some(replay)) => replay.serve(shared, &head.uri, body, reset).await,
+                (Ok(body), None) => {
+                    messages::serve(shared, &head.headers, body, reset, request_id).await
+                }
+                (Err(refusal), _) => Outcome::Refused(refusal),
             };
             let answered = Result::from(outcome)?;
             if answered.is_err() {

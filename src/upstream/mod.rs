@@ -2,8 +2,8 @@
 //! reports talk to, and what budgets are proved against.
 //!
 //! Owns what such a request is answered with (drawn from a seed and the request's own content),
-//! prompt caching, faults on request, and a bill of its own: what a real upstream would charge,
-//! request by request. Must not know: budgets, ledgers, who asks; no key is read or kept.
+//! prompt caching, faults on request, recordings that are played again, and a bill of its own:
+//! what a real upstream would charge, request by request. Must not know: budgets, ledgers, who asks; no key is read or kept.
 
 mod answer;
 mod ask;
@@ -21,6 +21,7 @@ mod messages;
 mod meter;
 mod pace;
 mod pieces;
+mod replay;
 mod reply;
 mod schema_value;
 mod server;
@@ -38,4 +39,5 @@ pub use limits::{
 };
 pub use messages::first_answer;
 pub use pace::Pace;
+pub use replay::Replay;
 pub use server::{SimulatedUpstream, StartError, UpstreamHandle};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Until the first token at realistic pace: 0.8 s.
 const FIRST_TOKEN_MICROSECONDS: f64 = 800_000.0;
+/// The same in milliseconds.
+const FIRST_TOKEN_MILLISECONDS: u64 = 800;
 /// Per token of output at realistic pace, as in the usage model: 12 ms.
 const TOKEN_MICROSECONDS: f64 = 12_000.0;
 /// The slowest pace that is accepted.
@@ -35,6 +37,13 @@ impl Pace {
     pub fn due(self, tokens: u64) -> Duration {
         let generated = self.token_microseconds.saturating_mul(tokens);
         Duration::from_micros(self.first_microseconds.saturating_add(generated))
+    }
+
+    /// How long something takes that took so many milliseconds: the same at realistic pace.
+    pub const fn stretched(self, milliseconds: u64) -> Duration {
+        // What the first token takes says what the factor was.
+        let scaled = milliseconds.saturating_mul(self.first_microseconds);
+        Duration::from_micros(scaled / FIRST_TOKEN_MILLISECONDS)
     }
 
     /// How many tokens of `output` exist after `elapsed`.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
+use super::replay::ReplayedAnswer;
 use super::stream::AnswerStream;
 
 /// The body of a response.
@@ -16,6 +17,8 @@ pub(super) enum ReplyBody {
     Whole(Full<Bytes>),
     /// Generated on the way.
     Streamed(Box<AnswerStream>),
+    /// Played from a recording.
+    Replayed(Box<ReplayedAnswer>),
 }
 
 /// The connection is to be cut here.
@@ -45,6 +48,9 @@ impl Body for ReplyBody {
             Self::Streamed(stream) => {
                 stream.poll_piece(context).map(|piece| piece.map(|got| got.map(Frame::data)))
             }
+            Self::Replayed(answer) => {
+                answer.poll_piece(context).map(|piece| piece.map(|got| got.map(Frame::data)))
+            }
         }
     }
 
@@ -52,6 +58,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(body) => body.is_end_stream(),
             Self::Streamed(_) => false,
+            Self::Replayed(answer) => answer.is_over(),
         }
     }
 
@@ -59,6 +66,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(body) => body.size_hint(),
             Self::Streamed(_) => SizeHint::default(),
+            Self::Replayed(answer) => answer.size_hint(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod console;
 mod keys;
+mod recording;
 mod scopes;
 mod till;
 
@@ -31,8 +32,8 @@ use crate::config::SourceFile;
 use crate::config::environment::FLYBALL_UPSTREAM_KEY;
 use crate::config::source::TEXT_BYTES_MAX;
 use crate::gateway::{
-    Gateway, GatewaySettings, KeyRing, MeteredTerms, TOKEN_BYTES, Tallies, Tariff, Upstream,
-    Watching,
+    Gateway, GatewaySettings, KeyRing, MeteredTerms, Recorder, TOKEN_BYTES, Tallies, Tariff,
+    Upstream, Watching,
 };
 use crate::ledger::{GroupCommit, LeaseDesk, LeaseTerms, Ledger};
 use crate::report::gateway::{access_line, summary};
@@ -59,6 +60,8 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
     allow_connections();
     let tariff = tariff(typed)?;
     let access = access(typed, context)?;
+    let recorder = typed.record.as_deref().map(recording::start).transpose()?;
+    let (recorder, recording) = recorder.unzip();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -67,8 +70,10 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
         .map_err(AppError::bug)?;
     let OnLedger { till, console, writer } = on_ledger(typed, context, &runtime)?;
     let counter = till.counter();
-    let served = runtime.block_on(serve(typed, tariff, access, till, console));
+    let served = runtime.block_on(serve(typed, tariff, access, recorder, till, console));
     finish(runtime, counter, writer);
+    // Everything is written once nobody records any more.
+    drop(recording.map(JoinHandle::join));
     output::print(&summary(&*served?))?;
     Ok(Exit::Done)
 }
@@ -184,6 +189,7 @@ async fn serve(
     typed: &GatewayTyped,
     tariff: Tariff,
     access: Access,
+    recorder: Option<Recorder>,
     till: LedgerTill,
     console: Option<LedgerConsole>,
 ) -> Result<Arc<Tallies>, AppError> {
@@ -196,6 +202,7 @@ async fn serve(
         hold_max: Duration::from_secs(typed.max_hold),
         metered: (typed.guarantee == Guarantee::Metered).then(MeteredTerms::default),
         keys: access.keys,
+        recorder,
         ..GatewaySettings::default()
     };
     let listener = TcpListener::bind(typed.listen).await.map_err(|error| {
@@ -216,6 +223,9 @@ async fn serve(
     output::tell(&format!("flyball: gateway on http://{address} before {host}\n"));
     if let Some(link) = link {
         output::tell(&format!("flyball: watch it at {link}\n"));
+    }
+    if let Some(path) = &typed.record {
+        output::tell(&recording::notice(path));
     }
     let looks = tokio::spawn(look_again(counter));
     let served = gateway
