@@ -118,7 +118,8 @@ pub(super) async fn requests(to: SocketAddr, load: Load) -> Sample {
     sample
 }
 
-/// Opens `streams` at once; the time of each frame from the upstream's hand to here.
+/// Has `streams` open at once, their frames spread over the pause between two; the time of each frame
+/// from the upstream's hand to here.
 pub(super) async fn frames(
     to: SocketAddr,
     streams: usize,
@@ -133,7 +134,9 @@ pub(super) async fn frames(
         let mut request = request(to, number, &body);
         let wanted = format!("{frames} {}", pause.as_millis());
         request.headers_mut().insert("x-frames", wanted.parse().unwrap());
+        let offset = pause * number as u32 / streams as u32;
         clients.spawn(async move {
+            tokio::time::sleep(offset).await;
             let mut body = sender.send_request(request).await.unwrap().into_body();
             let (mut times, mut seen) = (Vec::with_capacity(frames), Vec::new());
             while let Some(frame) = body.frame().await {

@@ -62,6 +62,12 @@ fn main() {
                 }
             }
             report(&what, &arms, &mut samples);
+            println!(
+                "{:<26}{:<9}{:>6} MB",
+                "",
+                "resident",
+                flyball.peak_memory_bytes() / 1_000_000
+            );
         }
     }
     let (streams, frame_count, pause) = STREAMS;
@@ -73,7 +79,6 @@ fn main() {
         let mut samples: Vec<Sample> = each.collect();
         report(&what, &arms, &mut samples);
     }
-    println!("\nflyball: {} MB resident at most", flyball.peak_memory_bytes() / 1_000_000);
     let charged = flyball.stop();
     println!("{}", charged.trim_end());
 }

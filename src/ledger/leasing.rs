@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::budget::{
-    Answer, Ask, Charge, Denial, Grant, LeaseAsk, Lent, Operation, Record, ScopeId, Slice,
+    Answer, Ask, Charge, Denial, Grant, LeaseAsk, Lent, Operation, ScopeId, Slice,
 };
 use crate::ledger::borrowed::Borrowed;
 use crate::ledger::group_commit::{BooksError, Decided, GroupCommit};
@@ -146,25 +146,25 @@ impl LeaseDesk {
 
     /// Ends a request that took `used`.
     pub fn settle(&self, ticket: &Ticket, used: Charge) -> Result<(), BooksError> {
-        let here = self.within_slice(ticket, Step::Settle(used));
+        let here = self.change_and_write(ticket, Step::Settle(used));
         if here { Ok(()) } else { self.commit().settle(ticket.attempt.clone(), used).map(drop) }
     }
 
     /// Ends a request that never left.
     pub fn release(&self, ticket: &Ticket) -> Result<(), BooksError> {
-        let here = self.within_slice(ticket, Step::Release);
+        let here = self.change_and_write(ticket, Step::Release);
         if here { Ok(()) } else { self.commit().release(ticket.attempt.clone()).map(drop) }
     }
 
     /// Ends a request whose cost is unknown: it takes its full reservation.
     pub fn expire(&self, ticket: &Ticket) -> Result<(), BooksError> {
-        let here = self.within_slice(ticket, Step::Expire);
+        let here = self.change_and_write(ticket, Step::Expire);
         if here { Ok(()) } else { self.commit().expire(ticket.attempt.clone()).map(drop) }
     }
 
     /// Lowers a reservation to at most `to`.
     pub fn shrink(&self, ticket: &Ticket, to: Charge) -> Result<(), BooksError> {
-        if self.within_slice(ticket, Step::Shrink(to)) {
+        if self.change_and_write(ticket, Step::Shrink(to)) {
             return Ok(());
         }
         self.commit().shrink(ticket.attempt.clone(), to).map(drop)
@@ -189,18 +189,19 @@ impl LeaseDesk {
         Ok(denial)
     }
 
-    /// Does `step` to a request within its slice, without waiting for the ledger. `false` where it
+    /// Does `step` to a request within its slice, without waiting for the ledger or the disk: what
+    /// happened is written down when slices are looked after next. `false` where it
     /// was not drawn from a slice, or its slice is back: then the ledger has to be told.
     pub fn within_slice(&self, ticket: &Ticket, step: Step) -> bool {
-        let id = &ticket.attempt;
-        let here = self.change(ticket, |slice| match step {
+        let (id, Some(slice)) = (&ticket.attempt, &ticket.slice) else { return false };
+        let here = slice.change(|slice| match step {
             Step::Shrink(to) => slice.shrink(id, to),
             Step::Settle(used) => slice.settle(id, used),
             Step::Release => slice.release(id),
             Step::Expire => slice.expire(id),
         });
-        let is_low_already = || ticket.slice.as_ref().is_some_and(|s| s.holds(id));
-        here || (matches!(step, Step::Shrink(_)) && is_low_already())
+        // One that is as low already stays as it is.
+        here || (matches!(step, Step::Shrink(_)) && slice.holds(id))
     }
 
     /// How many slices are out.
@@ -214,13 +215,16 @@ impl LeaseDesk {
         self.stop();
     }
 
-    fn change(&self, ticket: &Ticket, step: impl FnOnce(&mut Slice) -> Option<Record>) -> bool {
-        let Some(slice) = &ticket.slice else { return false };
-        let done = slice.change(step);
-        if done && let Err(error) = slice.flush_if_due(Instant::now()) {
+    /// Does `step` within the slice of `ticket` and has its journal written, now and then.
+    fn change_and_write(&self, ticket: &Ticket, step: Step) -> bool {
+        let here = self.within_slice(ticket, step);
+        if here
+            && let Some(slice) = &ticket.slice
+            && let Err(error) = slice.flush_if_due(Instant::now())
+        {
             self.shared.tell(slice, &error);
         }
-        done
+        here
     }
 
     fn stop(&mut self) {
