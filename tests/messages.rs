@@ -180,6 +180,18 @@ fn what_is_sampled_beside_the_message_is_billed_beside_it() {
 }
 
 #[test]
+fn what_is_sampled_beside_it_without_counts_is_not_free() {
+    for lacking in [
+        r#"{"type":"compaction"}"#,
+        r#"{"type":"compaction","input_tokens":1000}"#,
+        r#"{"input_tokens":null,"output_tokens":300}"#,
+    ] {
+        let all = format!(r#"{{"input_tokens":10,"output_tokens":20,"iterations":[{lacking}]}}"#);
+        assert_eq!(usage(&all).metered(CacheTtl::FiveMinutes), None, "{lacking}");
+    }
+}
+
+#[test]
 fn the_answer_says_in_which_mode_it_was_served() {
     let asked = Mode { fast: true, ..Mode::default() };
     let slow = usage(r#"{"speed":"standard","inference_geo":"us"}"#);

@@ -153,8 +153,11 @@ impl Block<'_> {
             ("container_upload", _) => Features::unbounded("a file for code execution"),
             _ => Features::default(),
         };
-        let nested = source.map(|source| source.content.features());
-        own.and(self.content.features()).and(nested.unwrap_or_default())
+        let both = own.and(self.content.features());
+        match source {
+            Some(source) => both.and(source.content.features()),
+            None => both,
+        }
     }
 }
 

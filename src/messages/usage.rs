@@ -109,7 +109,7 @@ impl WireUsage {
         latest(&mut self.inference_geo, later.inference_geo);
     }
 
-    /// What it means for a bill; `None` where the counts that every answer has are missing. `write`
+    /// What it means for a bill; `None` where the counts that every answer and every sampling beside it has are missing. `write`
     /// is the longest lifetime that the request asked for: tokens that the flat count of cache
     /// writes has and its breakdown does not explain are taken for that.
     pub fn metered(&self, write: CacheTtl) -> Option<Metered> {
@@ -124,6 +124,9 @@ impl WireUsage {
         let mut beside = Vec::new();
         let all = self.iterations.iter().flatten();
         for one in all.filter(|one| one.kind.as_deref() != Some("message")) {
+            // An entry that does not say what it took is not free either.
+            one.usage.input_tokens?;
+            one.usage.output_tokens?;
             let (usage, other) = one.usage.classes(write);
             disagrees |= other;
             beside.push((one.model.clone(), usage));
