@@ -33,6 +33,8 @@ pub(crate) struct Attempt {
     pub(crate) waited: Duration,
     pub(crate) status: u16,
     pub(crate) has_begun: bool,
+    /// More was asked for than it was admitted with, while its answer was awaited.
+    pub(crate) asked_more: bool,
     /// What is reserved for it now.
     pub(crate) reserved_usd: Picodollars,
     /// What is recorded of it.
@@ -47,7 +49,8 @@ impl Attempt {
             return;
         }
         self.has_begun = true;
-        if self.request.samplings_max > 1 {
+        // What was granted meanwhile is beyond what it was admitted with, and stays.
+        if self.request.samplings_max > 1 || self.asked_more {
             return;
         }
         let mut most = reading.usage.clone();

@@ -115,6 +115,7 @@ impl Arrival {
                     arrived: self.arrived,
                     status: 0,
                     has_begun: false,
+                    asked_more: false,
                     tape: Tape::default(),
                 })
             }

@@ -88,6 +88,7 @@ impl Growing {
             let charge = attempt.bound.charge(self.reserved_tokens + more);
             let by =
                 Charge { requests: 0, ..charge.minus(attempt.bound.charge(self.reserved_tokens)) };
+            attempt.asked_more = true;
             self.asked = Some(Asked { tokens: more, usd: by.usd, answer: attempt.held.extend(by) });
         }
         if let Some(Asked { tokens, usd, answer }) = &mut self.asked
