@@ -12,6 +12,7 @@ mod golden;
 mod hints;
 mod ids;
 mod interventions;
+mod one_agent;
 mod pins;
 mod routes;
 mod stages;

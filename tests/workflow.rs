@@ -239,6 +239,31 @@ Array.from({ length: MAX }, (_, i) => i)";
 }
 
 #[test]
+fn a_prompt_that_asks_for_everything_is_found() {
+    let phrase =
+        |prompt: &str| facts(&format!("await agent(`{prompt}`);")).sweep.map(|sweep| sweep.phrase);
+    for (prompt, found) in [
+        ("Read every file in the repository.", "every file"),
+        ("Summarise the whole codebase", "whole codebase"),
+        ("Tidy up my whole ${1} desktop", "whole"),
+        ("Look at ALL of the source files first", "ALL of the source files"),
+        ("Audit the entire project.", "entire project"),
+    ] {
+        assert!(phrase(prompt).is_some_and(|phrase| phrase.starts_with(found)), "{prompt}");
+    }
+    for prompt in [
+        "Read every changed file.",
+        "Review all files in the diff",
+        "Check all of these files",
+        "Fix every finding in src/a.rs",
+        "Look at each file of the list",
+        "",
+    ] {
+        assert_eq!(phrase(prompt), None, "{prompt}");
+    }
+}
+
+#[test]
 fn caps_in_prose_are_found() {
     let cap = |prose: &str| -> Vec<(Option<u64>, u64, String)> {
         let facts = facts(&format!("const N = 8; await agent(`{prose}`)"));

@@ -234,6 +234,7 @@ fn client_concurrency() -> u32 {
 fn tree_counts(scope: &ScopeCounts) -> TreeCounts {
     TreeCounts {
         files: Some(scope.files),
+        bytes: Some(scope.bytes),
         diff_files: scope.changed_files,
         modules: Some(scope.modules),
         packages: None,

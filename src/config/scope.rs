@@ -41,6 +41,9 @@ pub struct ScopeCounts {
     pub folder: PathBuf,
     /// Files.
     pub files: u64,
+    /// Their sizes, bytes.
+    #[serde(default)]
+    pub bytes: u64,
     /// Files that look like source code.
     pub source_files: u64,
     /// Files by lower-case ending; files without one under the empty string.
@@ -90,7 +93,8 @@ impl ScopeCounts {
             let Ok(entry) = entry else { continue };
             let Some(kind) = entry.file_type() else { continue };
             if kind.is_file() {
-                counts.add(entry.path(), &mut modules);
+                let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
+                counts.add(entry.path(), bytes, &mut modules);
             } else if kind.is_dir() && entry.depth() >= deepest && holds_anything(entry.path()) {
                 counts.cut_by = Some(CountLimit::Depth(limits.depth));
             }
@@ -100,9 +104,10 @@ impl ScopeCounts {
         Ok(counts)
     }
 
-    fn add(&mut self, path: &Path, modules: &mut BTreeSet<PathBuf>) {
+    fn add(&mut self, path: &Path, bytes: u64, modules: &mut BTreeSet<PathBuf>) {
         let ending = path.extension().and_then(|end| end.to_str()).unwrap_or("").to_lowercase();
         self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
         if SOURCE_ENDINGS.contains(&ending.as_str()) {
             self.source_files += 1;
             if let Some(parent) = path.parent() {

@@ -151,7 +151,7 @@ fn on_lower(
     let pins = evaluation::pins(setup, frame);
     let costs = cost_samples(setup, frame, choices, &pins, &mut |agent| {
         if agent.stage == index {
-            contexts.push(agent.context_tokens);
+            contexts.push(agent.usage.final_context_tokens);
         }
     });
     (costs, routing::fits_window(&mut contexts, window_tokens))

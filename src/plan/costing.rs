@@ -97,6 +97,21 @@ impl StageCost {
     }
 }
 
+/// One agent that is paid, as it is priced.
+#[derive(Clone, Copy, Debug)]
+pub struct PaidAgent<'a> {
+    /// Index into [`Frame::samples`].
+    pub sample: usize,
+    /// Index into [`Frame::stages`].
+    pub stage: usize,
+    /// What it uses.
+    pub usage: &'a AgentUsage,
+    /// Dollars.
+    pub cost: Picodollars,
+    /// The part of them that its first prompt takes: loading its context.
+    pub loading: Picodollars,
+}
+
 /// One agent with its price: what per-agent bands are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct AgentCost {
@@ -114,16 +129,31 @@ pub struct AgentCost {
     pub cost: Picodollars,
 }
 
+impl AgentCost {
+    /// What is kept of `agent`.
+    pub fn of(agent: &PaidAgent<'_>) -> Self {
+        Self {
+            stage: agent.stage,
+            context_tokens: agent.usage.final_context_tokens,
+            requests: agent.usage.requests,
+            step_output_tokens: step_output(agent.usage),
+            final_output_tokens: agent.usage.final_output_tokens,
+            cost: agent.cost,
+        }
+    }
+}
+
 /// Prices every sample with one choice per frame stage.
 pub fn cost_samples(
     setup: &Setup,
     frame: &Frame,
     choices: &[Choice],
     pins: &[Pins],
-    each: &mut dyn FnMut(AgentCost),
+    each: &mut dyn FnMut(&PaidAgent<'_>),
 ) -> Vec<SampleCost> {
     let lanes = lanes(frame, choices, pins, &|_| true);
-    frame.samples.iter().map(|sample| cost_sample(setup, sample, &lanes, each)).collect()
+    let samples = frame.samples.iter().enumerate();
+    samples.map(|(index, sample)| cost_sample(setup, (index, sample), &lanes, each)).collect()
 }
 
 /// Prices every sample anew where only the stages in `changed` differ from what `known` was priced
@@ -139,7 +169,7 @@ pub fn recost_samples(
     let is_changed = |stage: usize| changed.get(stage).copied().unwrap_or(false);
     let lanes = lanes(frame, choices, pins, &is_changed);
     let recost = |(sample, known): (&Recorded, &SampleCost)| {
-        let mut cost = cost_sample(setup, sample, &lanes, &mut |_| {});
+        let mut cost = cost_sample(setup, (0, sample), &lanes, &mut |_| {});
         for (stage, (into, before)) in cost.stages.iter_mut().zip(&known.stages).enumerate() {
             if !is_changed(stage) {
                 *into = *before;
@@ -158,7 +188,7 @@ pub fn cost_stage(
     stage: usize,
     choice: &Choice,
     pins: &Pins,
-    each: &mut dyn FnMut(AgentCost),
+    each: &mut dyn FnMut(&PaidAgent<'_>),
 ) -> Vec<StageCost> {
     let choices = vec![choice.clone(); frame.stages.len()];
     let pins = vec![*pins; frame.stages.len()];
@@ -166,11 +196,11 @@ pub fn cost_stage(
     for (position, lane) in lanes.iter_mut().enumerate() {
         lane.group = usize::from(position != stage);
     }
-    let costs = |sample: &Recorded| {
-        let cost = cost_sample(setup, sample, &lanes, each);
+    let costs = |(index, sample): (usize, &Recorded)| {
+        let cost = cost_sample(setup, (index, sample), &lanes, each);
         cost.stages.get(stage).copied().unwrap_or_default()
     };
-    frame.samples.iter().map(costs).collect()
+    frame.samples.iter().enumerate().map(costs).collect()
 }
 
 /// How the agents of one stage are priced.
@@ -223,9 +253,9 @@ fn lanes<'a>(
 
 fn cost_sample(
     setup: &Setup,
-    sample: &Recorded,
+    (index, sample): (usize, &Recorded),
     lanes: &[Lane<'_>],
-    each: &mut dyn FnMut(AgentCost),
+    each: &mut dyn FnMut(&PaidAgent<'_>),
 ) -> SampleCost {
     let seed = Seed::new(setup.job.seed).child(u64::from(sample.number));
     let run = RunDraws::new(seed);
@@ -257,15 +287,9 @@ fn cost_sample(
         let prompt = lane.prompt_tokens(call.prompt_bytes);
         let agent = setup.usage.agent(&lane.traits.agent(prompt, run_agents), &draws, lane.pins);
         let before = into.cost;
-        add_agent(into, &agent, prefix, lane.choice, setup.job.cache_one_hour);
-        each(AgentCost {
-            stage,
-            context_tokens: agent.final_context_tokens,
-            requests: agent.requests,
-            step_output_tokens: step_output(&agent),
-            final_output_tokens: agent.final_output_tokens,
-            cost: into.cost - before,
-        });
+        let loading = add_agent(into, &agent, prefix, lane.choice, setup.job.cache_one_hour);
+        let cost = into.cost - before;
+        each(&PaidAgent { sample: index, stage, usage: &agent, cost, loading });
     }
     cost
 }
@@ -305,18 +329,20 @@ fn step_output(agent: &AgentUsage) -> u64 {
     agent.output_tokens.saturating_sub(agent.final_output_tokens).div_ceil(steps)
 }
 
+/// Adds what an agent takes; what its first prompt takes of it.
 fn add_agent(
     into: &mut StageCost,
     agent: &AgentUsage,
     prefix: Prefix,
     choice: &Choice,
     one_hour: bool,
-) {
+) -> Picodollars {
+    let mut loading = Picodollars::ZERO;
     into.paid += 1;
     into.context_tokens += agent.final_context_tokens;
     into.first_context_tokens += agent.first_context_tokens;
     let step = choice.price.as_ref().and_then(Price::step_tokens);
-    for request in agent.each_request(prefix, one_hour) {
+    for (index, request) in agent.each_request(prefix, one_hour).enumerate() {
         into.requests += 1;
         into.billed_tokens += request.usage.billed();
         into.output_tokens += request.usage.output;
@@ -324,13 +350,22 @@ fn add_agent(
         if step.is_some_and(|step| prompt > step) {
             into.requests_above_step += 1;
         }
-        let priced =
-            choice.price.as_ref().map(|price| price.cost(&as_billed(request.usage, price, prompt)));
-        match priced {
-            Some(Ok(cost)) => into.cost += cost,
-            Some(Err(_)) | None => into.unpriced = true,
+        match request_cost(choice, request.usage) {
+            Some(cost) => into.cost += cost,
+            None => into.unpriced = true,
+        }
+        if index == 0 {
+            let prompt = TokenUsage { output: 0, ..request.usage };
+            loading = request_cost(choice, prompt).unwrap_or(Picodollars::ZERO);
         }
     }
+    loading
+}
+
+/// What one request takes; `None` without a price.
+pub fn request_cost(choice: &Choice, usage: TokenUsage) -> Option<Picodollars> {
+    let price = choice.price.as_ref()?;
+    price.cost(&as_billed(usage, price, usage.prompt())).ok()
 }
 
 /// Where a provider does not bill cache writes as such, they are prompt tokens like any other.

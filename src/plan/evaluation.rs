@@ -234,7 +234,8 @@ pub fn price(
     let amount = fitting::apply(setup, frame, &mut routes, &pins)?;
     let mut agents = Vec::new();
     let choices: Vec<Choice> = routes.iter().map(|routed| routed.choice.clone()).collect();
-    let costs = cost_samples(setup, frame, &choices, &pins, &mut |agent| agents.push(agent));
+    let costs =
+        cost_samples(setup, frame, &choices, &pins, &mut |agent| agents.push(AgentCost::of(agent)));
     let fit = FitOutcome::of(amount, &costs);
     Ok(Priced { written, routes, costs, agents, fit })
 }

@@ -139,7 +139,7 @@ fn options(
             };
             let mut contexts = Vec::new();
             let costs = cost_stage(setup, frame, index, &choice, pins, &mut |agent| {
-                contexts.push(agent.context_tokens);
+                contexts.push(agent.usage.final_context_tokens);
             });
             let reason = if held && !current {
                 Some("pinned by script".to_owned())

@@ -9,6 +9,7 @@ use crate::plan::PlanError;
 use crate::plan::costing::SampleCost;
 use crate::plan::evaluation::Priced;
 use crate::plan::frame::{Frame, Recorded};
+use crate::plan::scope_size;
 use crate::plan::setup::Setup;
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
@@ -52,6 +53,7 @@ pub fn gather(
         found.extend(never_reached(facts, &unreached));
     }
     found.extend(scope_cut(setup));
+    found.extend(scope_size::told(setup, facts));
     found.extend(swallowed(frame));
     found.extend(phase_models(setup, facts, frame));
     found.extend(unpriced(setup, frame, priced));

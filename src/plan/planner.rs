@@ -16,6 +16,7 @@ use crate::plan::frame::Frame;
 use crate::plan::hints;
 use crate::plan::interventions::{self, Base};
 use crate::plan::job::PlanJob;
+use crate::plan::one_agent;
 use crate::plan::plan_id;
 use crate::plan::report::{
     PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest, Quantities, Verdict,
@@ -75,6 +76,7 @@ pub fn plan(
         endings: ending_plans,
         drivers,
         savings: advice::savings(&setup, &frame, &priced, &names)?,
+        one_agent: one_agent::compare(&setup, &frame, &priced),
         to_fit,
         assumptions,
         diagnostics,
@@ -144,6 +146,7 @@ fn judge(
         cost_p90: totals.cost_usd.map(|band| band.p90),
         wall_seconds_p90: totals.wall_seconds.p90,
         bounded,
+        files: setup.job.tree.files,
     };
     let judgement = setup.policy.judge(&measures);
     // How often the budget is passed is said with the budget itself.

@@ -44,6 +44,10 @@ pub struct PlanReport {
     pub ceiling: Ceiling,
     /// Cost of the same samples with every stage on the session model, and as written, medians.
     pub savings: Savings,
+    /// The same work by one agent: on the session's model, and where most requests are routed to
+    /// another, on that. Empty where there is nothing to compare.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_agent: Vec<OneAgentPlan>,
     /// Ways to get within the budget; empty where it is met.
     pub to_fit: Vec<FitOption>,
     /// What was assumed and how to pin it.
@@ -234,6 +238,30 @@ pub struct BudgetVerdict {
     pub error_per_mille: u32,
     /// How many of 1,000 the policy tolerates.
     pub tolerated_per_mille: u32,
+}
+
+/// The work of all agents done by one, in one growing conversation that each request reads again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OneAgentPlan {
+    /// Its model.
+    pub model: ModelId,
+    /// Its dollars.
+    pub cost_usd: Band<Picodollars>,
+    /// The time it takes, seconds.
+    pub wall_seconds: Band<u64>,
+    /// How often its conversation fills the window and is summed up, median.
+    pub compactions_p50: u32,
+    /// The agents of the plan, all on that model.
+    pub fan_out_cost_usd: Band<Picodollars>,
+    /// Share of that which goes into loading each agent's first context, per mille.
+    pub loading_per_mille: u32,
+    /// The least share of the requests that one agent has to be spared to be no dearer, since it has
+    /// read already what the others read each for itself, per cent in steps of 10: 0 where it is not
+    /// dearer anyway; null where no share is enough.
+    pub spared_per_cent: Option<u32>,
+    /// From how many agents on the agents of the plan are cheaper than one, in the median sample;
+    /// null where they never are, up to what the runtime allows.
+    pub fan_out_cheaper_from_agents: Option<u32>,
 }
 
 /// How some of the runs end.

@@ -6,7 +6,7 @@ use crate::effort::Effort;
 use crate::gate::Gate;
 use crate::id::ModelId;
 use crate::money::Picodollars;
-use crate::plan::costing::{Choice, cost_stage};
+use crate::plan::costing::{AgentCost, Choice, cost_stage};
 use crate::plan::frame::{Frame, FrameStage};
 use crate::plan::report::{RoutePlan, RouteRefusal, StepDownPlan};
 use crate::plan::setup::{ModelFacts, NamedModel, Setup};
@@ -313,6 +313,7 @@ impl<'a> Desk<'a> {
         let mut outputs: Vec<(u64, u64)> = Vec::new();
         let costs =
             cost_stage(self.setup, self.frame, self.index, choice, self.pins, &mut |agent| {
+                let agent = AgentCost::of(agent);
                 contexts.push(agent.context_tokens);
                 let steps = u64::from(agent.requests.saturating_sub(1));
                 outputs.push((agent.step_output_tokens, steps));

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct TreeCounts {
     /// Files that version control would list.
     pub files: Option<u64>,
+    /// Their sizes together, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// Files changed against the base.
     pub diff_files: Option<u64>,
     /// Folders that hold sources.

@@ -8,7 +8,7 @@ use crate::gate::Gate;
 use crate::money::{PICO_PER_USD, Picodollars};
 
 const THRESHOLD_KEYS: [&str; 3] = ["ask", "deny", "warn"];
-const LIMIT_KEYS: [&str; 5] = ["exceed", "agents", "cost", "minutes", "unbounded"];
+const LIMIT_KEYS: [&str; 6] = ["exceed", "agents", "cost", "minutes", "unbounded", "files"];
 
 /// A plan that passes any of these is asked about, or denied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct PlanLimits {
     pub minutes_p90: Option<u64>,
     /// Whether nothing in the script bounding the run is enough.
     pub unbounded: bool,
+    /// Files in the folder that the run is about, where they were counted.
+    pub files: Option<u64>,
 }
 
 /// When a plan asks first, when it is denied, when a run warns.
@@ -61,6 +63,8 @@ pub struct PlanMeasures {
     pub wall_seconds_p90: u64,
     /// Whether the script or its schemas bound the number of agents.
     pub bounded: bool,
+    /// Files in the folder that the run is about; `None` where nobody counted them.
+    pub files: Option<u64>,
 }
 
 /// Whether a plan may go ahead, and why not.
@@ -99,6 +103,11 @@ impl PlanLimits {
         {
             let found = plan.wall_seconds_p90.div_ceil(60);
             reasons.push(format!("{found} minutes in 9 of 10 runs; {word} above {limit}"));
+        }
+        if let (Some(limit), Some(found)) = (self.files, plan.files)
+            && found > limit
+        {
+            reasons.push(format!("{found} files in the folder; {word} above {limit}"));
         }
         if self.unbounded && !plan.bounded {
             reasons.push(format!("nothing in the script bounds its agents; {word} without"));
@@ -154,6 +163,9 @@ fn read_limits(value: &Value<'_>, key: &str, limits: &mut PlanLimits, problems: 
     }
     if let Some(value) = fields.get("minutes") {
         limits.minutes_p90 = whole(value, "minutes", problems);
+    }
+    if let Some(value) = fields.get("files") {
+        limits.files = whole(value, "files", problems);
     }
     if let Some(value) = fields.get("unbounded") {
         limits.unbounded = boolean(value, "unbounded", problems).unwrap_or(false);

@@ -114,11 +114,12 @@ fn details(report: &PlanReport) -> String {
     });
     let escape =
         |lines: Vec<String>| -> Vec<String> { lines.iter().map(|line| escaped(line)).collect() };
-    let sections: [(&str, Vec<String>); 8] = [
+    let sections: [(&str, Vec<String>); 9] = [
         ("Endings", endings),
         ("What drives the cost", escape(drivers.collect())),
         ("Ceiling", escape(words::ceiling(&report.ceiling))),
         ("Savings", escape(words::savings(report))),
+        ("One agent instead", escape(words::one_agent(report))),
         ("To fit", fit.collect()),
         ("Step-downs", escape(words::step_downs(report))),
         ("Assumed", assumed.collect()),

@@ -185,6 +185,9 @@ fn limits(limits: &PlanLimits) -> String {
     if let Some(cost) = limits.cost_p90 {
         parts.push(format!("above {cost}"));
     }
+    if let Some(files) = limits.files {
+        parts.push(format!("above {files} files in the folder"));
+    }
     if let Some(minutes) = limits.minutes_p90 {
         parts.push(format!("above {minutes} minutes"));
     }

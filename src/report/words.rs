@@ -1,7 +1,9 @@
 //! The sentences that the table and the Markdown of a plan share.
 
 use super::number::{self, count, digits};
-use super::number::{budget_flag, chance, dollars, duration_range, percent, plural, range};
+use super::number::{
+    budget_flag, chance, dollars, duration, duration_range, percent, plural, range,
+};
 use super::page::{clean, fitted};
 use crate::amount::Amount;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -270,6 +272,39 @@ pub(super) fn savings(report: &PlanReport) -> Vec<String> {
     }
     lines.extend(report.stages.iter().filter_map(price_step));
     lines
+}
+
+/// `one agent on opus-5-5 would take $3.10, $2.00 to $5.20, and 95 min; as many as planned, $2.40 and
+/// 14 min`, and from how many agents on width pays; nothing where there is nothing to compare.
+pub(super) fn one_agent(report: &PlanReport) -> Vec<String> {
+    let wall = duration(report.totals.wall_seconds.p50);
+    let lines = report.one_agent.iter().flat_map(|one| {
+        let (name, cost) = (model(&one.model.0), one.cost_usd);
+        let (p50, spread) = (dollars(cost.p50), range_of_dollars(cost.p10, cost.p90));
+        let alone = duration(one.wall_seconds.p50);
+        let fan_out = dollars(one.fan_out_cost_usd.p50);
+        let compared = format!(
+            "one agent on {name} would do the work for {p50} ({spread}) in {alone}; the agents, \
+             all on {name}, for {fan_out} in {wall}"
+        );
+        let loading = percent(one.loading_per_mille);
+        let point = match one.fan_out_cheaper_from_agents {
+            Some(..=2) => "many are the cheaper way from the second agent on".to_owned(),
+            Some(from) => format!("many are the cheaper way from {from} agents on"),
+            None => "one is the cheaper way for any number of agents".to_owned(),
+        };
+        let spared = match one.spared_per_cent {
+            Some(0) => None,
+            Some(spared) => Some(format!(
+                "one agent is no dearer if it need not do {spared} % of the requests: what it has \
+                 read, it need not read again"
+            )),
+            None => Some("one agent is dearer however much it is spared".to_owned()),
+        };
+        let loading = format!("{loading} of that loads a context for each; {point}");
+        [Some(compared), Some(loading), spared].into_iter().flatten()
+    });
+    lines.collect()
 }
 
 /// `12 % of Verify requests pass haiku-5-5's price step (priced in)`, where it is worth a word.

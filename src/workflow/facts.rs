@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Body;
 use super::finding::{
-    AgentSite, ArgsKey, ArrayProperty, LoopBound, ProseCap, SliceCap, WorkflowCall,
+    AgentSite, ArgsKey, ArrayProperty, LoopBound, ProseCap, SliceCap, Sweep, WorkflowCall,
 };
 use super::lines::Lines;
 use super::meta::Meta;
@@ -36,6 +36,9 @@ pub struct WorkflowFacts {
     pub loops: Vec<LoopBound>,
     /// Numbers with nouns in prompts and descriptions.
     pub caps_in_prose: Vec<ProseCap>,
+    /// The first text that asks for everything under a folder.
+    #[serde(default)]
+    pub sweep: Option<Sweep>,
     /// Keys of `args` that are read.
     pub args_keys: Vec<ArgsKey>,
     /// Whether `args` is mentioned at all.

@@ -53,6 +53,15 @@ pub struct LoopBound {
     pub place: Place,
 }
 
+/// Words that ask for everything under a folder, such as `every file in the repository`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The words.
+    pub phrase: String,
+    /// Where.
+    pub place: Place,
+}
+
 /// A number with a noun in prose, such as `up to 6 findings`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProseCap {

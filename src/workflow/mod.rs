@@ -16,11 +16,12 @@ mod registry;
 mod schema_scan;
 mod source;
 mod survey;
+mod sweep;
 
 pub use body::{Body, Insertion};
 pub use facts::WorkflowFacts;
 pub use finding::{
-    AgentSite, ArgsKey, ArrayProperty, LoopBound, LoopKind, ProseCap, SliceCap, WorkflowCall,
+    AgentSite, ArgsKey, ArrayProperty, LoopBound, LoopKind, ProseCap, SliceCap, Sweep, WorkflowCall,
 };
 pub use meta::{Meta, MetaPhase};
 pub use registry::{FoundIn, FoundWorkflow, Lookup, WorkflowRegistry};

@@ -12,10 +12,13 @@ use oxc::ast_visit::{Visit, walk};
 use oxc::span::{GetSpan, Span};
 
 use super::facts::WorkflowFacts;
-use super::finding::{AgentSite, ArgsKey, LoopBound, LoopKind, ProseCap, SliceCap, WorkflowCall};
+use super::finding::{
+    AgentSite, ArgsKey, LoopBound, LoopKind, ProseCap, SliceCap, Sweep, WorkflowCall,
+};
 use super::lines::Lines;
 use super::names::Names;
 use super::prose;
+use super::sweep;
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// The walk and what it has found.
@@ -193,6 +196,14 @@ impl<'t> Survey<'t> {
     }
 
     fn prose(&mut self, text: &str, start: u32) {
+        if self.facts.sweep.is_none()
+            && let Some((offset, phrase)) = sweep::first(text)
+        {
+            let offset = start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
+            let length = u32::try_from(phrase.len()).unwrap_or(0);
+            let place = self.lines.place(Span::new(offset, offset.saturating_add(length)));
+            self.facts.sweep = Some(Sweep { phrase: phrase.to_owned(), place });
+        }
         if self.facts.caps_in_prose.len() >= WorkflowFacts::LIST_MAX {
             return;
         }

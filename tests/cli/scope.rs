@@ -108,3 +108,63 @@ fn changed_files_are_what_git_says() {
     program.write("src/a.rs", "changed").write("src/new.rs", "");
     assert_eq!(changed(), Some(2));
 }
+
+/// A script that asks for everything, in a folder with `sources` files.
+fn sweeping(sources: u32) -> Program {
+    let program = tree();
+    for number in 0..sources {
+        program.write(&format!("src/more/{number}.rs"), &"fn main() {}\n".repeat(2_000));
+    }
+    program.write(
+        "sweep.js",
+        "export const meta = { name: 'sweep', description: 'reads all' };\n\
+         await parallel([1, 2, 3].map((n) => () =>\n\
+         agent(`Read every single source file and report part ${n}.`, { label: `read:${n}` })));\n",
+    );
+    program
+}
+
+#[test]
+fn who_asks_for_everything_is_told_how_much_that_is() {
+    let program = sweeping(200);
+    let plan = |flags: &[&str]| {
+        let flags = [&["plan", "sweep.js", "--samples", "5"], flags].concat();
+        let ended = program.run(&flags);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let uncounted = plan(&[]);
+    assert!(
+        uncounted.contains("note: line 3: it asks for `every single source file`"),
+        "{uncounted}"
+    );
+    assert!(uncounted.contains("count it with --scope FOLDER"), "{uncounted}");
+    // 205 files and the script, 200 of them of 26,000 bytes: 5.2 MB, 0.24 tokens a byte, and what
+    // the tokenizer of the session's model makes of that.
+    let counted = plan(&["--scope", "."]);
+    let words = "the folder holds 206 files, about 1900000 tokens, 2 windows of claude-opus-5-5, $";
+    assert!(counted.contains(words), "{counted}");
+    assert!(counted.contains("warning: line 3"), "{counted}");
+}
+
+#[test]
+fn a_policy_caps_the_folder() {
+    let program = sweeping(3);
+    program.write(
+        "mine.toml",
+        "schema = 1\nname = 'mine'\n[thresholds]\nask = { files = 6 }\ndeny = { files = 8 }\n",
+    );
+    let code = |scope: &[&str]| {
+        let flags =
+            [&["plan", "sweep.js", "--samples", "3", "--policy", "mine.toml"], scope].concat();
+        let ended = program.run(&flags);
+        (ended.code, ended.stdout)
+    };
+    let (denied, said) = code(&["--scope", "."]);
+    assert_eq!(denied, 3, "{said}");
+    assert!(said.contains("files in the folder; denied above 8"), "{said}");
+    let (asked, said) = code(&["--scope", "src"]);
+    assert_eq!(asked, 0, "{said}");
+    assert!(!said.contains("files in the folder"), "{said}");
+    assert_eq!(code(&[]).0, 0);
+}

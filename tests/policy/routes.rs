@@ -207,7 +207,7 @@ fn plans_are_judged_by_thresholds() {
     assert_eq!(denying.judge(&at(500)).gate, Gate::Ask);
     assert_eq!(denying.judge(&at(501)).gate, Gate::Deny);
     let strict = policy(
-        "[thresholds]\nask = { agents = 50, cost = '$5', minutes = 10, unbounded = true }\nwarn = '50%'",
+        "[thresholds]\nask = { agents = 50, cost = '$5', minutes = 10, unbounded = true, files = 2_000 }\nwarn = '50%'",
     );
     let plan = PlanMeasures {
         exceeded_per_mille: None,
@@ -215,11 +215,13 @@ fn plans_are_judged_by_thresholds() {
         cost_p90: None,
         wall_seconds_p90: 601,
         bounded: false,
+        files: Some(2_001),
     };
     insta::assert_snapshot!(strict.judge(&plan).reasons.join("\n"), @r"
     51 agents in 9 of 10 runs; asks above 50
     cost of 9 of 10 runs is unknown; asks above $5.00
     11 minutes in 9 of 10 runs; asks above 10
+    2001 files in the folder; asks above 2000
     nothing in the script bounds its agents; asks without
     ");
     assert_eq!(strict.thresholds().warn_per_mille, [500]);

@@ -194,6 +194,16 @@ pub(super) fn review() -> PlanReport {
         plan_id: "4f1c09e2".to_owned(),
         workflow: "review".to_owned(),
         source: "review.js".to_owned(),
+        one_agent: vec![OneAgentPlan {
+            model: ModelId("claude-opus-5-5".to_owned()),
+            cost_usd: cost("5.1", "9.4", "17", "30").unwrap(),
+            wall_seconds: band(3_000, 5_400, 8_000, 9_000),
+            compactions_p50: 0,
+            fan_out_cost_usd: cost("9.1", "29.3", "40", "60").unwrap(),
+            loading_per_mille: 310,
+            spared_per_cent: Some(40),
+            fan_out_cheaper_from_agents: Some(12),
+        }],
         verdict: Verdict {
             gate: Gate::Ask,
             outcome: VerdictOutcome::AtRisk,
@@ -325,6 +335,7 @@ pub(super) fn unpriced() -> PlanReport {
     report.phases = phases(&report.stages);
     report.totals.cost_usd = None;
     report.verdict.outcome = VerdictOutcome::Unpriced;
+    report.one_agent.clear();
     report.verdict.gate = Gate::Deny;
     report.endings[0].cost_usd = None;
     report.endings[1].cost_usd = None;
@@ -345,6 +356,7 @@ pub(super) fn unpriced() -> PlanReport {
 pub(super) fn no_agents() -> PlanReport {
     let mut report = no_budget();
     report.verdict.outcome = VerdictOutcome::NoAgents;
+    report.one_agent.clear();
     report.verdict.reasons = vec![
         "args read but not given: `files`, `base`".to_owned(),
         "child workflow not found: `triage`".to_owned(),

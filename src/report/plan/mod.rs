@@ -29,6 +29,7 @@ pub fn table(report: &PlanReport, page: Page) -> String {
             sheet.text(&line, 0);
         }
         listed(&mut sheet, "savings", words::savings(report).iter().map(|line| (line, "")));
+        listed(&mut sheet, "width", words::one_agent(report).iter().map(|line| (line, "")));
         to_fit(&mut sheet, report);
         listed(&mut sheet, "steps", words::step_downs(report).iter().map(|line| (line, "")));
     }
