@@ -33,6 +33,7 @@ pub mod plan;
 
 // L4: IO; siblings never import each other
 pub mod agents;
+pub mod claude;
 pub mod config;
 pub mod gateway;
 pub mod ledger;

@@ -5,6 +5,7 @@ mod budgets;
 mod endings;
 mod keys;
 mod metered;
+mod origins;
 mod passing;
 mod recording;
 mod requests;

@@ -17,6 +17,7 @@
 mod amount;
 mod assume;
 mod budget;
+mod claude;
 mod cli;
 mod examples;
 mod fit;

@@ -168,6 +168,7 @@ function who(request) {
   else if (request.session) parts.push(`session ${head(request.session)}`);
   else parts.push("no session");
   if (request.agent) parts.push(`agent ${head(request.agent)}`);
+  if (request.phase) parts.push(`phase ${head(request.phase)}`);
   if (request.key) parts.push(`of ${head(request.key)}`);
   return parts;
 }

@@ -127,6 +127,22 @@ impl Standing {
         Ok(open)
     }
 
+    /// What is set for runs of `project` in the scope that a policy calls `scope`, zone by zone.
+    pub(super) fn set(&self, project: &str, scope: &BudgetScope) -> Vec<Limits> {
+        let every = |period| {
+            let zones = self.zones(period).into_iter();
+            zones.map(|zone| self.limits(&template(period, &zone))).collect()
+        };
+        match scope {
+            BudgetScope::Day => every(Period::Day),
+            BudgetScope::Week => every(Period::Week),
+            BudgetScope::Month => every(Period::Month),
+            BudgetScope::Project => vec![self.limits(&project_path(project))],
+            BudgetScope::Org => vec![self.limits(&org())],
+            BudgetScope::Agent | BudgetScope::Phase(_) | BudgetScope::Run => Vec::new(),
+        }
+    }
+
     /// The balance at `path`: its own limits where it is there, else `standing`, and at most `own`.
     fn at(&self, name: String, path: &[String], standing: Limits, own: Limits) -> InForce {
         let (balance, paused) = match self.row(path) {

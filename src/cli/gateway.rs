@@ -79,6 +79,19 @@ pub struct CallersTyped {
     pub allow_remote: bool,
 }
 
+/// How agents are told apart, as typed.
+#[derive(Clone, Debug, Args)]
+pub struct JoinTyped {
+    /// Claude Code's folder, such as ~/.claude: its files say which workflow and phase an agent is of
+    #[arg(long, value_name = "DIR")]
+    pub claude_home: Option<PathBuf>,
+
+    /// How long the first request of an agent may wait for those files, milliseconds
+    #[arg(long, value_name = "MILLISECONDS", default_value = "500", requires = "claude_home",
+          value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub join_within: u64,
+}
+
 /// `flyball gateway` as typed.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -102,6 +115,14 @@ pub struct GatewayTyped {
     /// The most that one agent of a session may take
     #[arg(long, value_name = "AMOUNT", value_parser = value::budget)]
     pub agent_budget: Vec<Amount>,
+
+    /// A policy file, or a shipped policy: its budgets of runs, phases and agents hold too
+    #[arg(long, value_name = "FILE|NAME")]
+    pub policy: Option<String>,
+
+    /// How agents are told apart.
+    #[command(flatten)]
+    pub join: JoinTyped,
 
     /// The project that is charged, instead of the one of the working folder
     #[arg(long, value_name = "NAME", value_parser = value::not_empty)]

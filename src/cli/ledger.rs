@@ -261,9 +261,15 @@ pub struct RunsList {
 /// `flyball runs charged` as typed.
 #[derive(Clone, Debug, Args)]
 pub struct RunsCharged {
-    /// How many
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// One of them, with its workflows, phases and agents
+    #[arg(value_name = "RUN", value_parser = value::not_empty)]
+    pub run: Option<String>,
+    /// How many runs and sessions
+    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "run")]
     pub last: u32,
+    /// How many agents, those that spent most; 20 in a table, all as JSON
+    #[arg(long, value_name = "N", requires = "run")]
+    pub agents: Option<u32>,
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
     pub format: PlainFormat,
@@ -275,7 +281,7 @@ pub struct RunsCharged {
 /// `flyball runs stop`, `pause` and `resume` as typed.
 #[derive(Clone, Debug, Args)]
 pub struct RunsNamed {
-    /// Its name, or the head of it, as `flyball runs charged` has it
+    /// Its name, or the head of it, as `flyball runs charged` has it; of what lies below a run too
     #[arg(value_name = "RUN", value_parser = value::not_empty)]
     pub run: String,
     /// Which ledger.
@@ -286,7 +292,7 @@ pub struct RunsNamed {
 /// `flyball runs raise` as typed.
 #[derive(Clone, Debug, Args)]
 pub struct RunsRaise {
-    /// Its name, or the head of it, as `flyball runs charged` has it
+    /// Its name, or the head of it, as `flyball runs charged` has it; of what lies below a run too
     #[arg(value_name = "RUN", value_parser = value::not_empty)]
     pub run: String,
     /// By how much

@@ -1,8 +1,11 @@
 //! Who sends a request: what its path and headers say of the run, the session and the agent.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 
 use crate::gateway::keys::KeyOwner;
+use crate::gateway::origin::Origin;
 
 /// A name from a header is at most so long, bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -26,6 +29,8 @@ pub struct Caller {
     pub agent: Option<String>,
     /// The agent that started it.
     pub parent: Option<String>,
+    /// What started the agent, where that was a workflow and somebody knows.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// A header that cannot be a name.
@@ -57,6 +62,7 @@ impl Caller {
             session: name(SESSION)?,
             agent: name(AGENT)?,
             parent: name(PARENT)?,
+            origin: None,
         })
     }
 }

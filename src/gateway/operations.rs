@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::gateway::access::Fate;
+use crate::gateway::origin::Origins;
 use crate::gateway::tallies::Tallies;
 use crate::tokens::TokenUsage;
 
@@ -11,7 +12,7 @@ use crate::tokens::TokenUsage;
 pub(crate) const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Every counter. Dollars stand as decimals of their exact amounts.
-pub(crate) fn metrics(tallies: &Tallies) -> String {
+pub(crate) fn metrics(tallies: &Tallies, origins: Option<&dyn Origins>) -> String {
     let tally = tallies.tally();
     let mut text = String::new();
     family(&mut text, "flyball_requests_total", "counter", "Requests that are over, by how.");
@@ -70,6 +71,14 @@ pub(crate) fn metrics(tallies: &Tallies) -> String {
     for (name, kind, help, value) in gauges {
         family(&mut text, name, kind, help);
         line(&mut text, name, "", value);
+    }
+    if let Some(origins) = origins {
+        let name = "flyball_gateway_origins_unknown_total";
+        family(&mut text, name, "counter", "Agents of which nobody knew what started them.");
+        line(&mut text, name, "", origins.unknown());
+        let name = "flyball_gateway_origins_looked_for";
+        family(&mut text, name, "gauge", "Agents whose first requests wait to be told apart.");
+        line(&mut text, name, "", origins.looked_for());
     }
     text
 }

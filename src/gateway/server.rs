@@ -20,6 +20,7 @@ use crate::gateway::access::Access;
 use crate::gateway::body::ReplyBody;
 use crate::gateway::conversation::Conversations;
 use crate::gateway::cuts::Cuts;
+use crate::gateway::origin::Origins;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::service;
 use crate::gateway::settings::GatewaySettings;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) cuts: Arc<Cuts>,
     /// The live page, where there is one.
     pub(crate) watching: Option<Arc<Watching>>,
+    /// Who knows where agents come from, where somebody does.
+    pub(crate) origins: Option<Arc<dyn Origins>>,
     on_access: OnAccess,
     replies: Arc<AtomicU64>,
     background: Arc<Semaphore>,
@@ -90,10 +93,18 @@ impl Gateway {
             conversations: Arc::default(),
             cuts: Arc::default(),
             watching: watching.map(Arc::new),
+            origins: None,
             on_access: Arc::new(on_access),
             replies: Arc::default(),
             background: Arc::new(Semaphore::new(usize::try_from(BACKGROUND_MAX).unwrap_or(1))),
         };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same gateway, which asks `origins` where agents come from before it admits them.
+    #[must_use]
+    pub fn with_origins(self, origins: Arc<dyn Origins>) -> Self {
+        let shared = Shared { origins: Some(origins), ..(*self.shared).clone() };
         Self { shared: Arc::new(shared) }
     }
 

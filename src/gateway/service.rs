@@ -13,6 +13,7 @@ use crate::gateway::body::ReplyBody;
 use crate::gateway::caller::{Caller, run_in_path};
 use crate::gateway::forward;
 use crate::gateway::operations;
+use crate::gateway::origin::Origin;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::server::Shared;
 use crate::gateway::watching;
@@ -70,7 +71,7 @@ pub(crate) async fn serve(
             return shared.refuse(&Refusal::unknown_key(), None);
         }
         Endpoint::Metrics => {
-            let metrics = operations::metrics(&shared.tallies);
+            let metrics = operations::metrics(&shared.tallies, shared.origins.as_deref());
             return text(StatusCode::OK, operations::METRICS_TYPE, metrics);
         }
         Endpoint::Messages | Endpoint::CountTokens | Endpoint::Models => {}
@@ -89,7 +90,6 @@ pub(crate) async fn serve(
             return shared.refuse(&Refusal::unknown_key(), None);
         }
     }
-    let caller = Arc::new(caller);
     if parts.headers.contains_key(http::header::CONTENT_ENCODING) {
         let why = "the body is compressed, so nobody can say what it may cost";
         return shared.refuse(&Refusal::bad_request(why), None);
@@ -99,9 +99,19 @@ pub(crate) async fn serve(
         Err(refusal) => return shared.refuse(&refusal, None),
     };
     match endpoint {
-        Endpoint::Messages => forward::messages(shared, caller, parts, path_and_query, body).await,
+        Endpoint::Messages => {
+            caller.origin = origin(&shared, &caller).await;
+            let caller = Arc::new(caller);
+            forward::messages(shared, caller, parts, path_and_query, body).await
+        }
         _ => forward::free(&shared, parts, &path_and_query, body).await,
     }
+}
+
+/// What started the agent that asks, where it is one and somebody knows.
+async fn origin(shared: &Shared, caller: &Caller) -> Option<Arc<Origin>> {
+    let origins = shared.origins.as_ref()?;
+    origins.of(caller.session.as_deref()?, caller.agent.as_deref()?).await
 }
 
 /// Whether whoever asks has a key, where keys are asked for.

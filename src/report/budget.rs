@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::page::{Page, clean};
+use super::page::{FIXED_SPACE, Page, clean};
 use crate::budget::{Balance, Quantity, UnitBalance};
 
 /// One budget with its balance.
@@ -24,6 +24,27 @@ impl ShownBudget {
     pub fn of(name: &str, paused: bool, balance: &Balance) -> Self {
         Self { scope: name.to_owned(), paused, units: balance.in_units() }
     }
+}
+
+/// A scope with its balance, somewhere below a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownScope {
+    /// How many scopes lie between it and the run, itself included; 0 for the run.
+    pub level: usize,
+    /// Its own name and its balance.
+    #[serde(flatten)]
+    pub budget: ShownBudget,
+}
+
+/// Scopes as a table, each below the one that it lies in.
+pub fn indented(scopes: &[ShownScope], page: Page) -> String {
+    let named = |shown: &ShownScope| {
+        let indent = FIXED_SPACE.to_string().repeat(2 * shown.level);
+        let scope = format!("{indent}{}", shown.budget.scope);
+        ShownBudget { scope, ..shown.budget.clone() }
+    };
+    let named: Vec<ShownBudget> = scopes.iter().map(named).collect();
+    table(&named, page).replace(FIXED_SPACE, " ")
 }
 
 /// The budgets as a table, one line a unit.

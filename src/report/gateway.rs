@@ -22,6 +22,9 @@ pub fn access_line(access: &Access) -> String {
         clean(&access.model),
     );
     line.push_str(&of("agent", &caller.agent));
+    if let Some(origin) = &caller.origin {
+        line.push_str(&of("phase", &origin.phase));
+    }
     if let Some(usage) = access.usage {
         let _ = write!(line, " in {} out {}", usage.prompt(), usage.output);
     }

@@ -1,7 +1,10 @@
 //! `flyball gateway`.
 
+mod branch;
 mod console;
 mod keys;
+mod opening;
+mod origins;
 mod recording;
 mod scopes;
 mod till;
@@ -14,20 +17,21 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::console::LedgerConsole;
-use self::scopes::{OpeningLimits, Scopes};
+use self::opening::HeldTo;
+use self::origins::RunFolderOrigins;
+use self::scopes::Scopes;
 use self::till::{Counter, LedgerTill};
 use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::{knowledge, output};
-use crate::amount::Amount;
-use crate::budget::{Effects, Limits};
-use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee};
+use crate::budget::Effects;
+use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee, JoinTyped};
 use crate::config::SourceFile;
 use crate::config::environment::FLYBALL_UPSTREAM_KEY;
 use crate::config::source::TEXT_BYTES_MAX;
@@ -113,15 +117,6 @@ fn access(typed: &GatewayTyped, context: &Context) -> Result<Access, AppError> {
     Ok(Access { keys: Some(KeyRing::of(&file)), upstream_key: Some(key.0) })
 }
 
-fn limits(amounts: &[Amount]) -> Result<Limits, AppError> {
-    amounts.iter().try_fold(Limits::NONE, |limits, amount| {
-        limits.and(*amount).ok_or_else(|| {
-            AppError::usage(format!("{amount} is only observed, so nobody can be held to it"))
-                .with_hint("give dollars, tokens or agents: --session-budget 5usd")
-        })
-    })
-}
-
 /// What stands on the ledger in force.
 struct OnLedger {
     till: LedgerTill,
@@ -136,9 +131,12 @@ fn on_ledger(
     context: &Context,
     runtime: &Runtime,
 ) -> Result<OnLedger, AppError> {
-    let limits =
-        OpeningLimits { run: limits(&typed.session_budget)?, agent: limits(&typed.agent_budget)? };
     let reader = OpenLedger::create(&typed.ledger, context)?;
+    let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
+    let HeldTo { limits, notice } = HeldTo::of(typed, &reader.standing()?, &project)?;
+    if let Some(notice) = notice {
+        output::tell(&notice);
+    }
     let (ledger, journals) = OpenLedger::create(&typed.ledger, context)?.into_books(WAITING_MAX);
     let journals = journals.ok_or_else(|| {
         AppError::usage("there is no home folder to keep the journals of slices in")
@@ -148,7 +146,6 @@ fn on_ledger(
     let report = |trouble: &str| output::tell(&format!("flyball: {trouble}\n"));
     let desk = LeaseDesk::start(commit.clone(), &journals, LeaseTerms::default(), report)
         .map_err(AppError::bug)?;
-    let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
     let handle = runtime.handle().clone();
     let console = if typed.no_ui {
         None
@@ -157,9 +154,17 @@ fn on_ledger(
         let watched = OpenLedger::create(&typed.ledger, context)?;
         Some(LedgerConsole::new(watched, commit.clone(), handle.clone()))
     };
-    let scopes = Scopes::new(commit, reader, &project, limits, handle.clone());
+    let origins = origins(&typed.join, &handle);
+    let scopes = Scopes::new(commit, reader, &project, limits, origins, handle.clone());
     let till = LedgerTill::new(desk, scopes, name_of_process(), handle);
     Ok(OnLedger { till, console, writer })
+}
+
+/// Who knows what started an agent, where there is somebody.
+fn origins(typed: &JoinTyped, runtime: &Handle) -> Option<RunFolderOrigins> {
+    let home = typed.claude_home.as_ref()?;
+    let within = Duration::from_millis(typed.join_within);
+    Some(RunFolderOrigins::new(home, within, runtime.clone()))
 }
 
 /// Says what budgets have to say for themselves.
@@ -219,6 +224,10 @@ async fn serve(
             output::tell(&access_line(access));
         }
     });
+    let gateway = match counter.scopes().origins() {
+        Some(origins) => gateway.with_origins(Arc::new(origins.clone())),
+        None => gateway,
+    };
     let mut terminated = signal(SignalKind::terminate()).map_err(AppError::bug)?;
     output::tell(&format!("flyball: gateway on http://{address} before {host}\n"));
     if let Some(link) = link {

@@ -1,5 +1,6 @@
 //! Which scopes a request through the gateway is charged to: `org / project P / run R`, or the
-//! client's session where it names no run; and the calendar windows that are open.
+//! client's session where it names no run; what lies below it for an agent; and the calendar windows
+//! that are open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -11,6 +12,9 @@ use tokio::sync::oneshot;
 use super::super::books::OpenLedger;
 use super::super::error::AppError;
 use super::super::standing;
+use super::branch::{self, Whence};
+use super::opening::OpeningLimits;
+use super::origins::RunFolderOrigins;
 use crate::budget::{Answer, Limits, Operation, ScopeId};
 use crate::gateway::Caller;
 use crate::ledger::{BooksError, GroupCommit};
@@ -34,21 +38,16 @@ pub(super) struct Place {
 #[error("{0}")]
 pub(super) struct NoPlace(String);
 
-/// What scopes are opened with.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct OpeningLimits {
-    /// A run or a session.
-    pub(super) run: Limits,
-    /// An agent; where that is none, agents have no scopes of their own.
-    pub(super) agent: Limits,
-}
-
 /// The scopes of a gateway.
 pub(super) struct Scopes {
     commit: GroupCommit,
     reader: Arc<Mutex<OpenLedger>>,
     project: Vec<String>,
     limits: OpeningLimits,
+    /// Who knows what started an agent, where somebody does.
+    origins: Option<RunFolderOrigins>,
+    /// How the run of a workflow is called below a run or session.
+    workflows: RwLock<HashMap<Vec<String>, String>>,
     known: RwLock<HashMap<Vec<String>, ScopeId>>,
     windows: RwLock<Windows>,
     runtime: Handle,
@@ -70,6 +69,7 @@ impl Scopes {
         reader: OpenLedger,
         project: &str,
         limits: OpeningLimits,
+        origins: Option<RunFolderOrigins>,
         runtime: Handle,
     ) -> Self {
         Self {
@@ -77,10 +77,17 @@ impl Scopes {
             reader: Arc::new(Mutex::new(reader)),
             project: standing::project_path(project),
             limits,
+            origins,
+            workflows: RwLock::default(),
             known: RwLock::default(),
             windows: RwLock::default(),
             runtime,
         }
+    }
+
+    /// Who knows what started an agent.
+    pub(super) const fn origins(&self) -> Option<&RunFolderOrigins> {
+        self.origins.as_ref()
     }
 
     /// Where a request of `caller` is charged now.
@@ -105,11 +112,64 @@ impl Scopes {
         let mut path = project;
         path.push(name);
         let mut scope = self.scope(&path, self.limits.run).await?;
-        if let Some(agent) = caller.agent.as_ref().filter(|_| self.limits.agent != Limits::NONE) {
-            path.push(format!("agent {agent}"));
-            scope = self.scope(&path, self.limits.agent).await?;
+        for (position, (name, limits)) in self.below(caller).into_iter().enumerate() {
+            path.push(name);
+            if position == 0 && caller.origin.is_some() {
+                self.settle_name(&mut path).await?;
+            }
+            scope = self.scope(&path, limits).await?;
         }
         Ok(Place { scope, windows, agent })
+    }
+
+    /// What lies below the run or session of `caller` on its path.
+    fn below(&self, caller: &Caller) -> Vec<(String, Limits)> {
+        let is_elsewhere = || {
+            let (session, agent) = (caller.session.as_ref()?, caller.agent.as_ref()?);
+            Some(self.origins.as_ref()?.is_elsewhere(session, agent))
+        };
+        let known = caller.origin.is_some() || is_elsewhere() == Some(true);
+        let whence = if known { Whence::Known } else { Whence::Unknown };
+        branch::of(caller, whence, &self.limits)
+    }
+
+    /// Gives the run of a workflow at the end of `path` the name that it has in the ledger already:
+    /// the name of its workflow can become known later, and the run is to be one scope.
+    async fn settle_name(&self, path: &mut [String]) -> Result<(), NoPlace> {
+        let settled = {
+            let workflows = self.workflows.read().unwrap_or_else(PoisonError::into_inner);
+            workflows.get(path).cloned()
+        };
+        let name = match settled {
+            Some(name) => name,
+            None => self.name_in_ledger(path).await?,
+        };
+        if let Some(last) = path.last_mut() {
+            *last = name;
+        }
+        Ok(())
+    }
+
+    async fn name_in_ledger(&self, path: &[String]) -> Result<String, NoPlace> {
+        let name = path.last().cloned().unwrap_or_default();
+        let bare = branch::without_workflow_name(&name);
+        let mut older = path.to_vec();
+        older.pop();
+        older.push(bare.clone());
+        let reader = Arc::clone(&self.reader);
+        let found = self.runtime.spawn_blocking(move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            reader.read(|ledger| ledger.scope_by_path(&older.join(" / ")))
+        });
+        let found = found.await.map_err(|error| NoPlace(error.to_string()))?;
+        let found = found.map_err(|error: AppError| NoPlace(error.sentence()))?;
+        let name = if found.is_some() { bare } else { name };
+        let mut workflows = self.workflows.write().unwrap_or_else(PoisonError::into_inner);
+        if workflows.len() >= KNOWN_MAX {
+            workflows.clear();
+        }
+        workflows.insert(path.to_vec(), name.clone());
+        Ok(name)
     }
 
     /// The scope at `path`, opened with `limits` where it is not there.

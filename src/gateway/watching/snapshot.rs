@@ -63,6 +63,8 @@ struct ShownRequest {
     run: Option<String>,
     session: Option<String>,
     agent: Option<String>,
+    /// Of a workflow, where that is known.
+    phase: Option<String>,
     model: String,
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
@@ -129,6 +131,7 @@ impl ShownRequest {
             run: caller.run.clone(),
             session: caller.session.clone(),
             agent: caller.agent.clone(),
+            phase: caller.origin.as_ref().and_then(|origin| origin.phase.clone()),
             model: access.model.clone(),
             input_tokens: access.usage.map(|usage| usage.prompt()),
             output_tokens: access.usage.map(|usage| usage.output),

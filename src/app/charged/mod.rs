@@ -1,5 +1,9 @@
 //! `flyball runs charged | stop | pause | resume | raise`: the runs and sessions that a gateway
-//! charges. Each is a scope below its project; whoever asks for more of it hears of a change at once.
+//! charges. Each is a scope below its project, with workflows, phases and agents below it; whoever
+//! asks for more of one hears of a change at once.
+
+mod naming;
+mod tree;
 
 use serde::Serialize;
 
@@ -11,13 +15,13 @@ use crate::amount::Amount;
 use crate::budget::{Limits, Operation, ScopeRow, names_in};
 use crate::cli::ledger::{LedgerFlag, RunsCharged};
 use crate::cli::value::PlainFormat;
-use crate::report::budget::{ShownBudget, table};
+use crate::report::budget::{ShownBudget, ShownScope, indented, table};
 use crate::report::json;
 
 /// Organisation, project, run.
 pub(super) const LEVELS: usize = 3;
-/// The shortest head of a name that stands for it.
-const HEAD_MIN: usize = 4;
+/// So many agents are shown of a run in a table, where nobody says how many.
+const AGENTS_SHOWN: usize = 20;
 
 /// What to do to one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,9 @@ struct List<'a> {
 }
 
 pub(super) fn list(typed: &RunsCharged, context: &Context) -> Result<(), AppError> {
+    if let Some(run) = &typed.run {
+        return show(run, typed, context);
+    }
     let rows = match OpenLedger::if_there(&typed.ledger, context)? {
         Some(ledger) => all(&ledger)?,
         None => Vec::new(),
@@ -54,6 +61,30 @@ pub(super) fn list(typed: &RunsCharged, context: &Context) -> Result<(), AppErro
     })
 }
 
+#[derive(Serialize)]
+struct Shown<'a> {
+    version: u32,
+    scopes: &'a [ShownScope],
+}
+
+/// One run or session with what lies below it.
+fn show(run: &str, typed: &RunsCharged, context: &Context) -> Result<(), AppError> {
+    let ledger = OpenLedger::existing(&typed.ledger, context)?;
+    let row = naming::named(&ledger, run)?;
+    let rows = ledger.read(|ledger| ledger.scopes())?;
+    let agents = typed.agents.map(|agents| usize::try_from(agents).unwrap_or(usize::MAX));
+    output::print(&match typed.format {
+        PlainFormat::Json => {
+            let scopes = tree::below(&row, rows, agents.unwrap_or(usize::MAX));
+            json::pretty(&Shown { version: 1, scopes: &scopes })
+        }
+        PlainFormat::Table => {
+            let scopes = tree::below(&row, rows, agents.unwrap_or(AGENTS_SHOWN));
+            indented(&scopes, context.stdout.page())
+        }
+    })
+}
+
 pub(super) fn change(
     run: &str,
     change: Change,
@@ -61,7 +92,7 @@ pub(super) fn change(
     context: &Context,
 ) -> Result<(), AppError> {
     let mut ledger = OpenLedger::existing(flag, context)?;
-    let row = named(&ledger, run)?;
+    let row = naming::named(&ledger, run)?;
     ledger.change(operation(&row, change)?)?;
     print(&ledger, &row, context)
 }
@@ -95,12 +126,12 @@ pub(super) fn shown(row: &ScopeRow) -> ShownBudget {
     ShownBudget::of(&name(row), row.paused, &row.balance())
 }
 
-/// `session 6f0c… in shop`.
+/// `session 6f0c… in shop`, `session 6f0c… / agent a… in shop`.
 fn name(row: &ScopeRow) -> String {
     let mut names = names_in(&row.path).skip(1);
     let project = names.next().map_or("", |name| name.trim_start_matches("project "));
-    let run = names.next().map_or("", |name| name);
-    format!("{run} in {project}")
+    let names: Vec<&str> = names.collect();
+    format!("{} in {project}", names.join(" / "))
 }
 
 /// Every run and session, in the order they were opened.
@@ -113,31 +144,4 @@ fn all(ledger: &OpenLedger) -> Result<Vec<ScopeRow>, AppError> {
 /// Whether it is a run or a session, and not what lies above them.
 pub(super) fn is_run(row: &ScopeRow) -> bool {
     names_in(&row.path).count() == LEVELS
-}
-
-/// The one that `run` names: in whole (`run nightly`), without its kind, or by its head.
-fn named(ledger: &OpenLedger, run: &str) -> Result<ScopeRow, AppError> {
-    let rows = all(ledger)?;
-    let leaf = |row: &ScopeRow| names_in(&row.path).last().unwrap_or("").to_owned();
-    let bare = |row: &ScopeRow| {
-        let leaf = leaf(row);
-        let bare = leaf.strip_prefix("run ").or_else(|| leaf.strip_prefix("session "));
-        bare.map_or_else(|| leaf.clone(), str::to_owned)
-    };
-    let exact = |row: &&ScopeRow| leaf(row) == run || bare(row) == run;
-    let by_head = |row: &&ScopeRow| run.len() >= HEAD_MIN && bare(row).starts_with(run);
-    let mut found: Vec<&ScopeRow> = rows.iter().filter(exact).collect();
-    if found.is_empty() {
-        found = rows.iter().filter(by_head).collect();
-    }
-    match found.as_slice() {
-        [row] => Ok((*row).clone()),
-        [] => Err(AppError::usage(format!("no gateway has charged a run or session `{run}`"))
-            .with_hint("flyball runs charged shows those there are")),
-        several => {
-            let names: Vec<String> = several.iter().map(|row| name(row)).collect();
-            Err(AppError::usage(format!("`{run}` can be {}", names.join(", ")))
-                .with_hint("write more of its name"))
-        }
-    }
 }

@@ -1,0 +1,131 @@
+//! What scopes are opened with: the limits of flags and of a policy.
+
+use std::collections::BTreeMap;
+
+use super::super::error::AppError;
+use super::super::inputs::policy_source;
+use super::super::knowledge;
+use super::super::standing::Standing;
+use crate::amount::Amount;
+use crate::budget::Limits;
+use crate::cli::gateway::GatewayTyped;
+use crate::policy::{BudgetLimit, BudgetScope};
+
+/// What scopes are opened with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OpeningLimits {
+    /// A run or a session.
+    pub(super) run: Limits,
+    /// An agent; where that is none, agents of no workflow have no scopes of their own.
+    pub(super) agent: Limits,
+    /// Phases of each workflow, by title in lower case.
+    phases: BTreeMap<String, Limits>,
+}
+
+impl OpeningLimits {
+    /// Those of the phase called `title`, case aside.
+    pub(super) fn phase(&self, title: &str) -> Limits {
+        self.phases.get(&folded(title)).copied().unwrap_or(Limits::NONE)
+    }
+
+    /// In each unit the lowest that any phase has.
+    pub(super) fn strictest_phase(&self) -> Limits {
+        self.phases.values().fold(Limits::NONE, |lowest, limits| lowest.lowest(*limits))
+    }
+}
+
+fn folded(title: &str) -> String {
+    title.trim().to_lowercase()
+}
+
+/// What a gateway holds its clients to besides the budgets of the ledger.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeldTo {
+    pub(super) limits: OpeningLimits,
+    /// What it says of that at its start.
+    pub(super) notice: Option<String>,
+}
+
+impl HeldTo {
+    /// The limits that `typed` gives, itself and by its policy; `standing` is what the ledger has for
+    /// `project`.
+    pub(super) fn of(
+        typed: &GatewayTyped,
+        standing: &Standing,
+        project: &str,
+    ) -> Result<Self, AppError> {
+        let mut limits = OpeningLimits {
+            run: from_flags(&typed.session_budget)?,
+            agent: from_flags(&typed.agent_budget)?,
+            phases: BTreeMap::new(),
+        };
+        let Some(name) = &typed.policy else { return Ok(Self { limits, notice: None }) };
+        let found = knowledge::policy(&policy_source(name)?)?;
+        let budgets = found.policy.budgets();
+        for budget in budgets {
+            let into = match &budget.scope {
+                BudgetScope::Run => &mut limits.run,
+                BudgetScope::Agent => &mut limits.agent,
+                BudgetScope::Phase(title) => limits.phases.entry(folded(title)).or_default(),
+                _ => continue,
+            };
+            *into = into.and(budget.amount).ok_or_else(|| only_observed(budget.amount))?;
+        }
+        if !limits.phases.is_empty() && typed.join.claude_home.is_none() {
+            return Err(AppError::usage(format!(
+                "{}: the policy has budgets of phases, and no request says which phase it is of",
+                found.name
+            ))
+            .with_hint("say where Claude Code's folder is, which does: --claude-home ~/.claude"));
+        }
+        wider_are_set(budgets, standing, project, &found.name)?;
+        let notice = (!budgets.is_empty()).then(|| notice(&found.name, budgets));
+        Ok(Self { limits, notice })
+    }
+}
+
+fn from_flags(amounts: &[Amount]) -> Result<Limits, AppError> {
+    amounts.iter().try_fold(Limits::NONE, |limits, amount| {
+        limits.and(*amount).ok_or_else(|| only_observed(*amount))
+    })
+}
+
+fn only_observed(amount: Amount) -> AppError {
+    AppError::usage(format!("{amount} is only observed, so nobody can be held to it"))
+        .with_hint("give dollars, tokens or agents: --session-budget 5usd")
+}
+
+/// Budgets wider than a run are the ledger's, which others share: a policy can ask for them and does
+/// not set them. Refused where the ledger has none that is as low.
+fn wider_are_set(
+    budgets: &[BudgetLimit],
+    standing: &Standing,
+    project: &str,
+    policy: &str,
+) -> Result<(), AppError> {
+    for budget in budgets {
+        if matches!(budget.scope, BudgetScope::Run | BudgetScope::Agent | BudgetScope::Phase(_)) {
+            continue;
+        }
+        let asked = Limits::NONE.and(budget.amount);
+        let asked = asked.ok_or_else(|| only_observed(budget.amount))?;
+        let set = standing.set(project, &budget.scope);
+        if !set.iter().any(|set| set.lowest(asked) == *set) {
+            let (scope, amount) = (&budget.scope, budget.amount);
+            return Err(AppError::usage(format!(
+                "{policy}: the {scope} budget of {amount} is not set in the ledger, which is where \
+                 a gateway holds it"
+            ))
+            .with_hint(format!(
+                "for all who share the ledger: flyball budget set {scope} {amount}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn notice(policy: &str, budgets: &[BudgetLimit]) -> String {
+    let each = budgets.iter().map(|budget| format!("{} {}", budget.scope, budget.amount));
+    let all: Vec<String> = each.collect();
+    format!("flyball: policy {policy} holds {}\n", all.join(", "))
+}
