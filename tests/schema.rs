@@ -2,6 +2,7 @@
 
 use flyball::event::RunReport;
 use flyball::plan::report::PlanReport;
+use flyball::report::exec::ExecReport;
 use flyball::report::json;
 use flyball::report::policy::{PolicyCheckReport, PolicyExplainReport};
 
@@ -28,6 +29,11 @@ fn plan() {
 #[test]
 fn run() {
     published_is_generated("run.json", &json::schema::<RunReport>());
+}
+
+#[test]
+fn exec() {
+    published_is_generated("exec.json", &json::schema::<ExecReport>());
 }
 
 #[test]

@@ -23,10 +23,12 @@ pub enum Exit {
     Upstream,
     /// Interrupted by a signal.
     Interrupted,
+    /// As the client that was started ended, whatever that means.
+    Client(u8),
 }
 
 impl Exit {
-    /// Every way to end.
+    /// Every way to end by itself.
     pub const ALL: [Self; 9] = [
         Self::Done,
         Self::Bug,
@@ -51,6 +53,7 @@ impl Exit {
             Self::BadInput => 6,
             Self::Upstream => 7,
             Self::Interrupted => 130,
+            Self::Client(code) => code,
         }
     }
 }

@@ -16,6 +16,7 @@ mod charged;
 mod child;
 pub mod context;
 pub mod error;
+mod exec;
 pub mod exit;
 mod gateway;
 pub mod inputs;
@@ -84,6 +85,7 @@ fn execute(command: Command, colour: ColourChoice) -> Result<Exit, AppError> {
     match command {
         Command::Plan(typed) => plan::run(*typed, &context()?),
         Command::Run(typed) => run::run(*typed, &context()?),
+        Command::Exec(typed) => exec::run(&typed, &context()?),
         Command::Gateway(typed) => gateway::run(&typed, &context()?),
         Command::Policy(command) => policy::run(command, &context()?),
         Command::Pricing(arguments) => pricing::command(&arguments, &context()?),

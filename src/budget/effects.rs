@@ -1,5 +1,6 @@
 //! What a change to an account brought about.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::admission::Admission;
@@ -43,7 +44,7 @@ pub struct Overrun {
 }
 
 /// The balance of one scope in one unit, to be shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitBalance {
     /// What is counted.
     pub unit: Unit,

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::exec::ExecTyped;
 use super::gateway::GatewayTyped;
 use super::ledger::{BudgetCommand, LedgerCommand, RunsCommand};
 use super::plan::{PlanTyped, PlanningFlags};
@@ -51,6 +52,8 @@ pub enum Command {
     Plan(Box<PlanTyped>),
     /// Execute a workflow under its budget
     Run(Box<RunTyped>),
+    /// Run Claude Code, or another client, under a budget, and say what it came to
+    Exec(Box<ExecTyped>),
     /// Hold any client of the Anthropic API to its budget
     Gateway(GatewayTyped),
     /// Check a routing policy, or explain what it decides

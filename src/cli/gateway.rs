@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches, Subcommand, ValueEnum};
 
 use super::ledger::LedgerFlag;
 use super::value;
@@ -165,4 +165,15 @@ pub struct GatewayTyped {
     /// Which ledger.
     #[command(flatten)]
     pub ledger: LedgerFlag,
+}
+
+impl GatewayTyped {
+    /// What is typed where nothing is.
+    ///
+    /// # Errors
+    /// A flag has no default that it accepts, which is a bug.
+    pub fn untyped() -> Result<Self, clap::Error> {
+        let command = Self::augment_args(clap::Command::new("gateway").no_binary_name(true));
+        Self::from_arg_matches(&command.try_get_matches_from(std::iter::empty::<&str>())?)
+    }
 }

@@ -2,6 +2,7 @@
 //! the environment. Owns flags, their grammar, defaults and help; does no work and reads no file.
 
 pub mod command;
+pub mod exec;
 pub mod gateway;
 pub mod ledger;
 pub mod plan;

@@ -35,6 +35,24 @@ pub const CLAUDE_CODE_SUBAGENT_MODEL: &str = "CLAUDE_CODE_SUBAGENT_MODEL";
 pub const CLAUDE_CODE_WORKFLOW_MAX_CONCURRENT_AGENTS: &str =
     "CLAUDE_CODE_WORKFLOW_MAX_CONCURRENT_AGENTS";
 
+/// The longest answer that Claude Code asks for, output tokens.
+pub const CLAUDE_CODE_MAX_OUTPUT_TOKENS: &str = "CLAUDE_CODE_MAX_OUTPUT_TOKENS";
+/// Hosts that no proxy stands before.
+pub const NO_PROXY: &str = "NO_PROXY";
+/// What sends Claude Code's requests to another API than the one that `ANTHROPIC_BASE_URL` names.
+pub const OTHER_APIS: [&str; 6] = [
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_MANTLE",
+    "CLAUDE_CODE_USE_ANTHROPIC_AWS",
+    "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
+];
+/// The run that a client belongs to, set for the clients that flyball starts.
+pub const FLYBALL_RUN: &str = "FLYBALL_RUN";
+/// The folder where launches are written down, set for the clients that flyball starts.
+pub const FLYBALL_LAUNCHES: &str = "FLYBALL_LAUNCHES";
+
 /// What an alias stands for in Claude Code: the alias and the variable that moves it.
 pub const ALIAS_MODELS: [(&str, &str); 4] = [
     ("fable", "ANTHROPIC_DEFAULT_FABLE_MODEL"),
@@ -82,6 +100,12 @@ pub struct Environment {
     pub alias_models: BTreeMap<String, String>,
     /// Claude Code's cap on workflow agents at work at once, where the environment sets it.
     pub concurrency: Option<u32>,
+    /// The longest answer that Claude Code would ask for, output tokens.
+    pub output_cap_tokens: Option<u64>,
+    /// Hosts that no proxy stands before.
+    pub no_proxy: Option<String>,
+    /// The variable that sends Claude Code's requests to another API, where one is on.
+    pub other_api: Option<&'static str>,
 }
 
 impl Environment {
@@ -128,6 +152,15 @@ impl Environment {
             concurrency: text(CLAUDE_CODE_WORKFLOW_MAX_CONCURRENT_AGENTS)
                 .and_then(|text| text.parse().ok())
                 .filter(|agents| (1..=256).contains(agents)),
+            output_cap_tokens: text(CLAUDE_CODE_MAX_OUTPUT_TOKENS)
+                .and_then(|text| text.trim().parse().ok()),
+            no_proxy: text(NO_PROXY),
+            other_api: OTHER_APIS.into_iter().find(|name| text(name).is_some_and(|on| is_on(&on))),
         }
     }
+}
+
+/// Whether a variable that switches something on does so.
+fn is_on(text: &str) -> bool {
+    ["1", "true", "yes", "on"].contains(&text.trim().to_ascii_lowercase().as_str())
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::budget::Denial;
 use crate::gateway::caller::Caller;
 use crate::gateway::refusal::Refusal;
 use crate::money::Picodollars;
@@ -104,6 +105,8 @@ pub struct Access {
     pub caller: Arc<Caller>,
     /// The model it asked for, as it named it.
     pub model: String,
+    /// The id of the message that answered it, where it began to.
+    pub message: Option<String>,
     /// How it ended.
     pub fate: Fate,
     /// The status that the client got.
@@ -122,6 +125,8 @@ pub struct Access {
     pub took: Duration,
     /// Why it was refused, or what was odd about it.
     pub note: Option<String>,
+    /// The budget that refused it, with its numbers.
+    pub denial: Option<Box<Denial>>,
 }
 
 impl Access {
@@ -129,6 +134,7 @@ impl Access {
         Self {
             caller,
             model,
+            message: None,
             fate,
             status: 0,
             usage: None,
@@ -138,6 +144,7 @@ impl Access {
             waited: Duration::ZERO,
             took: Duration::ZERO,
             note: None,
+            denial: None,
         }
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Attempt {
     pub(crate) asked_more: bool,
     /// What is reserved for it now.
     pub(crate) reserved_usd: Picodollars,
+    /// The id of the message that answers it.
+    pub(crate) message: Option<String>,
     /// What is recorded of it.
     pub(crate) tape: Tape,
 }
@@ -66,7 +68,8 @@ impl Attempt {
 
     /// Ends it by what was read of its answer: at its usage where that is final, else at its full
     /// reservation.
-    pub(crate) fn end(self, reading: &Reading, fate: Fate) {
+    pub(crate) fn end(mut self, reading: &Reading, fate: Fate) {
+        self.message.clone_from(&reading.message);
         let model = reading.model.as_deref();
         if !reading.is_final() {
             return self.expire(fate, reading.broken.clone());
@@ -102,12 +105,13 @@ impl Attempt {
     /// Ends an answer that was cut off, or that nobody reads on, at the most that it can have taken:
     /// its prompt, where that was counted, and `output_tokens`.
     pub(crate) fn cut(
-        self,
+        mut self,
         reading: &Reading,
         output_tokens: u64,
         fate: Fate,
         why: Option<String>,
     ) {
+        self.message.clone_from(&reading.message);
         let mut most = reading.usage.clone();
         most.output_tokens = Some(most.output_tokens.map_or(0, |seen| seen).max(output_tokens));
         let model = reading.model.as_deref();
@@ -148,6 +152,7 @@ impl Attempt {
         Access {
             caller: Arc::clone(&self.caller),
             model: self.request.model.clone(),
+            message: self.message.clone(),
             fate,
             status: self.status,
             usage: None,
@@ -157,6 +162,7 @@ impl Attempt {
             waited: self.waited,
             took: self.arrived.elapsed(),
             note,
+            denial: None,
         }
     }
 

@@ -16,7 +16,7 @@ use hyper_util::client::legacy::{Error as ClientError, ResponseFuture};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::budget::{DenialKind, OutputCap};
+use crate::budget::{Denial, DenialKind, OutputCap};
 use crate::gateway::access::{Access, Fate};
 use crate::gateway::attempt::Attempt;
 use crate::gateway::body::{MeteredBody, ReplyBody, whole};
@@ -116,6 +116,7 @@ impl Arrival {
                     status: 0,
                     has_begun: false,
                     asked_more: false,
+                    message: None,
                     tape: Tape::default(),
                 })
             }
@@ -124,7 +125,9 @@ impl Arrival {
                     DenialKind::Exhausted => Fate::Exhausted,
                     DenialKind::Busy => Fate::Busy,
                 };
-                Err(self.refuse(fate, &Refusal::denied(&denial)))
+                let help = self.shared.till.help(&self.caller, &denial);
+                let refusal = Refusal::denied(&denial, help.as_deref());
+                Err(self.refuse_for(fate, &refusal, Some(denial)))
             }
             Err(Refused::Unavailable(why)) => {
                 Err(self.refuse(Fate::NoLedger, &Refusal::no_ledger(&why)))
@@ -177,10 +180,20 @@ impl Arrival {
     }
 
     fn refuse(&self, fate: Fate, refusal: &Refusal) -> Box<Response<ReplyBody>> {
+        self.refuse_for(fate, refusal, None)
+    }
+
+    fn refuse_for(
+        &self,
+        fate: Fate,
+        refusal: &Refusal,
+        denial: Option<Box<Denial>>,
+    ) -> Box<Response<ReplyBody>> {
         let caller = Arc::clone(&self.caller);
         let model = self.request.model.clone();
         let mut access = Access::refused(caller, model, fate, refusal, self.arrived);
         access.output_cap_tokens.0 = self.request.asked_output_tokens;
+        access.denial = denial;
         Box::new(self.shared.refuse(refusal, Some(access)))
     }
 }

@@ -9,6 +9,8 @@ use crate::messages::{EventKind, EventReader, SseEvent, WireUsage};
 pub struct Reading {
     /// The counts so far; final once [`Self::ended`].
     pub usage: WireUsage,
+    /// Its id.
+    pub message: Option<String>,
     /// The model that it names.
     pub model: Option<String>,
     /// Why it stopped.
@@ -66,6 +68,7 @@ struct Start {
 
 #[derive(Deserialize)]
 struct Whole {
+    id: Option<String>,
     model: Option<String>,
     stop_reason: Option<String>,
     #[serde(default)]
@@ -100,6 +103,7 @@ impl Reading {
     fn take(&mut self, event: &SseEvent<'_>) {
         match event.kind {
             EventKind::MessageStart => self.parsed(event, |reading, start: Start| {
+                reading.message = start.message.id;
                 reading.model = start.message.model;
                 if let Some(usage) = start.message.usage {
                     reading.begun = usage.input_tokens.is_some();
@@ -201,10 +205,11 @@ impl WholeMeter {
             return;
         }
         match serde_json::from_slice::<Whole>(&self.bytes) {
-            Ok(Whole { model, stop_reason, usage: Some(usage) }) => {
+            Ok(Whole { id, model, stop_reason, usage: Some(usage) }) => {
                 let counted = usage.output_tokens.is_some();
                 self.reading = Reading {
                     usage,
+                    message: id,
                     model,
                     stop_reason,
                     begun: true,

@@ -36,12 +36,15 @@ impl Refusal {
         Self { status, kind, message, again }
     }
 
-    /// What a budget says.
-    pub(crate) fn denied(denial: &Denial) -> Self {
+    /// What a budget says; `help` is how to go on where it is used up.
+    pub(crate) fn denied(denial: &Denial, help: Option<&str>) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         match denial.kind {
             DenialKind::Exhausted => {
-                let message = format!("flyball: spend limit reached ({})", denial.shortage);
+                let mut message = format!("flyball: spend limit reached ({})", denial.shortage);
+                if let Some(help) = help {
+                    message = format!("{message}; {help}");
+                }
                 Self::new(status, ErrorKind::Billing, Again::Never, message)
             }
             DenialKind::Busy => {

@@ -134,6 +134,28 @@ impl Tariff {
         Ok((charge, metered))
     }
 
+    /// What a message that `model` answered with took at list price, where only the message is known
+    /// and not its request. Cache writes of unknown lifetime are taken for the longest.
+    ///
+    /// # Errors
+    /// As [`Self::charge`].
+    pub fn of_message(&self, model: &str, usage: &WireUsage, on: Date) -> Result<Charge, NoTariff> {
+        let mode = usage.mode(Mode::default());
+        let resolved = self.table.resolve_name(model, PROVIDER, on);
+        let resolved = resolved.map_err(|unknown| NoTariff(unknown.to_string()))?;
+        let price = resolved.price(on, mode).map_err(|none| NoTariff(none.to_string()))?;
+        let terms = Terms {
+            model: resolved.model.id.clone(),
+            context_tokens: resolved.model.context_tokens,
+            max_output_tokens: resolved.model.max_output_tokens,
+            price,
+            on,
+            mode,
+            write: CacheTtl::OneHour,
+        };
+        self.charge(&terms, usage, Some(model)).map(|(charge, _)| charge)
+    }
+
     /// The row of the table that priced a request.
     pub fn price_id(terms: &Terms) -> PriceId {
         terms.price.id().clone()

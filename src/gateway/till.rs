@@ -43,6 +43,11 @@ pub trait Till: Send + Sync {
     /// Why nothing can be reserved now, in words; `None` where it can.
     fn trouble(&self) -> Option<String>;
 
+    /// How to go on after `denial`, in words for whoever sent the request; `None` where nobody knows.
+    fn help(&self, _caller: &Caller, _denial: &Denial) -> Option<String> {
+        None
+    }
+
     /// Asks for the reservation of one attempt. Dropping the answer while it is on its way gives
     /// everything back.
     fn reserve(&self, wanted: Wanted) -> Later<Result<Box<dyn Held>, Refused>>;

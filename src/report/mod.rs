@@ -8,6 +8,7 @@ pub mod bill;
 pub mod budget;
 pub mod diagnostics;
 pub mod entries;
+pub mod exec;
 pub mod gateway;
 pub mod holdings;
 pub mod json;

@@ -2,9 +2,11 @@
 
 mod branch;
 mod console;
+mod host;
 mod keys;
 mod opening;
 mod origins;
+mod progress;
 mod recording;
 mod scopes;
 mod till;
@@ -21,8 +23,11 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::console::LedgerConsole;
+pub(super) use self::host::{Host, Ready, Say};
 use self::opening::HeldTo;
+pub(super) use self::opening::limits;
 use self::origins::RunFolderOrigins;
+pub(super) use self::progress::raising;
 use self::scopes::Scopes;
 use self::till::{Counter, LedgerTill};
 use super::books::{self, OpenLedger};
@@ -61,6 +66,52 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
         ))
         .with_hint("listen on 127.0.0.1 or [::1], or ask for keys: --allow-remote --ask-keys"));
     }
+    let tallies = serve_until(typed, context, hosted_here(typed))?;
+    output::print(&summary(&tallies))?;
+    Ok(Exit::Done)
+}
+
+/// A command of its own: says what happens while it happens, and ends with a signal.
+fn hosted_here(typed: &GatewayTyped) -> Host {
+    let quiet = typed.quiet;
+    let record = typed.record.clone();
+    Host {
+        say: Arc::new(output::tell),
+        on_access: Box::new(move |access| {
+            if !quiet {
+                output::tell(&access_line(access));
+            }
+        }),
+        ready: Box::new(move |ready| {
+            output::tell(&format!(
+                "flyball: gateway on http://{} before {}\n",
+                ready.address, ready.host
+            ));
+            if let Some(link) = ready.link {
+                output::tell(&format!("flyball: watch it at {link}\n"));
+            }
+            if let Some(path) = &record {
+                output::tell(&recording::notice(path));
+            }
+        }),
+        ends: Box::new(|| {
+            let mut terminated = signal(SignalKind::terminate())?;
+            Ok(Box::pin(async move {
+                tokio::select! {
+                    _interrupt = tokio::signal::ctrl_c() => {}
+                    _terminate = terminated.recv() => {}
+                }
+            }))
+        }),
+    }
+}
+
+/// Serves until the host ends it; what happened meanwhile.
+pub(super) fn serve_until(
+    typed: &GatewayTyped,
+    context: &Context,
+    host: Host,
+) -> Result<Arc<Tallies>, AppError> {
     allow_connections();
     let tariff = tariff(typed)?;
     let access = access(typed, context)?;
@@ -72,14 +123,20 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
         .thread_name("flyball runtime")
         .build()
         .map_err(AppError::bug)?;
-    let OnLedger { till, console, writer } = on_ledger(typed, context, &runtime)?;
+    let on_ledger = on_ledger(typed, context, &runtime, &host.say)?;
+    let OnLedger { till, console, writer } = on_ledger;
     let counter = till.counter();
-    let served = runtime.block_on(serve(typed, tariff, access, recorder, till, console));
+    let settings = settings(typed, access.keys, recorder);
+    let upstream = Upstream::new(&typed.upstream, access.upstream_key.as_deref())
+        .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"));
+    let served = upstream.and_then(|upstream| {
+        let front = Front { settings, upstream, tariff };
+        runtime.block_on(serve(typed.listen, front, till, console, host))
+    });
     finish(runtime, counter, writer);
     // Everything is written once nobody records any more.
     drop(recording.map(JoinHandle::join));
-    output::print(&summary(&*served?))?;
-    Ok(Exit::Done)
+    served
 }
 
 /// Takes as many file descriptors as the system lets one have: every request needs two.
@@ -93,7 +150,7 @@ fn allow_connections() {
     }
 }
 
-fn tariff(typed: &GatewayTyped) -> Result<Tariff, AppError> {
+pub(super) fn tariff(typed: &GatewayTyped) -> Result<Tariff, AppError> {
     let read = |path: &std::path::PathBuf| SourceFile::read(path, TEXT_BYTES_MAX);
     let files: Vec<SourceFile> = typed.prices.iter().map(read).collect::<Result<_, _>>()?;
     Ok(Tariff::new(Arc::new(knowledge::price_table(&files)?)))
@@ -130,20 +187,24 @@ fn on_ledger(
     typed: &GatewayTyped,
     context: &Context,
     runtime: &Runtime,
+    say: &Say,
 ) -> Result<OnLedger, AppError> {
     let reader = OpenLedger::create(&typed.ledger, context)?;
     let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
     let HeldTo { limits, notice } = HeldTo::of(typed, &reader.standing()?, &project)?;
     if let Some(notice) = notice {
-        output::tell(&notice);
+        say(&notice);
     }
     let (ledger, journals) = OpenLedger::create(&typed.ledger, context)?.into_books(WAITING_MAX);
     let journals = journals.ok_or_else(|| {
         AppError::usage("there is no home folder to keep the journals of slices in")
             .with_hint("set HOME or XDG_STATE_HOME")
     })?;
-    let (commit, writer) = GroupCommit::start(ledger, tell_effects).map_err(AppError::bug)?;
-    let report = |trouble: &str| output::tell(&format!("flyball: {trouble}\n"));
+    let (effects, troubles) = (Arc::clone(say), Arc::clone(say));
+    let (commit, writer) =
+        GroupCommit::start(ledger, move |told: &Effects| tell_effects(&effects, told))
+            .map_err(AppError::bug)?;
+    let report = move |trouble: &str| troubles(&format!("flyball: {trouble}\n"));
     let desk = LeaseDesk::start(commit.clone(), &journals, LeaseTerms::default(), report)
         .map_err(AppError::bug)?;
     let handle = runtime.handle().clone();
@@ -168,15 +229,15 @@ fn origins(typed: &JoinTyped, runtime: &Handle) -> Option<RunFolderOrigins> {
 }
 
 /// Says what budgets have to say for themselves.
-fn tell_effects(effects: &Effects) {
+fn tell_effects(say: &Say, effects: &Effects) {
     for warning in &effects.warnings {
         let share = warning.threshold_per_mille / 10;
         let (scope, limit) = (&warning.scope, warning.unit.say(warning.limit));
-        output::tell(&format!("flyball: {scope} has used {share} % of {limit}\n"));
+        say(&format!("flyball: {scope} has used {share} % of {limit}\n"));
     }
     if let Some(overrun) = &effects.overrun {
         let (attempt, beyond) = (&overrun.attempt, overrun.beyond.usd);
-        output::tell(&format!(
+        say(&format!(
             "flyball: attempt {attempt} took {beyond} more than its bound: the upstream broke a \
              promise\n"
         ));
@@ -190,61 +251,55 @@ fn name_of_process() -> String {
     format!("gw-{number:016x}")
 }
 
-async fn serve(
+fn settings(
     typed: &GatewayTyped,
-    tariff: Tariff,
-    access: Access,
+    keys: Option<KeyRing>,
     recorder: Option<Recorder>,
-    till: LedgerTill,
-    console: Option<LedgerConsole>,
-) -> Result<Arc<Tallies>, AppError> {
-    let upstream = Upstream::new(&typed.upstream, access.upstream_key.as_deref())
-        .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"))?;
-    let host = upstream.host().to_owned();
-    let counter = till.counter();
-    let settings = GatewaySettings {
+) -> GatewaySettings {
+    GatewaySettings {
         output_cap_tokens: typed.output_cap,
         hold_max: Duration::from_secs(typed.max_hold),
         metered: (typed.guarantee == Guarantee::Metered).then(MeteredTerms::default),
-        keys: access.keys,
+        keys,
         recorder,
         ..GatewaySettings::default()
-    };
-    let listener = TcpListener::bind(typed.listen).await.map_err(|error| {
-        AppError::usage(format!("cannot listen on {}: {error}", typed.listen))
+    }
+}
+
+/// What stands between clients and the upstream.
+struct Front {
+    settings: GatewaySettings,
+    upstream: Upstream,
+    tariff: Tariff,
+}
+
+async fn serve(
+    listen: SocketAddr,
+    front: Front,
+    till: LedgerTill,
+    console: Option<LedgerConsole>,
+    host: Host,
+) -> Result<Arc<Tallies>, AppError> {
+    let Front { settings, upstream, tariff } = front;
+    let name = upstream.host().to_owned();
+    let counter = till.counter();
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        AppError::usage(format!("cannot listen on {listen}: {error}"))
             .with_hint("name another address: --listen 127.0.0.1:0 takes a free port")
     })?;
     let address = listener.local_addr().map_err(AppError::bug)?;
     let watching = console.map(|console| watching(console, address)).transpose()?.flatten();
     let link = watching.as_ref().map(|watching| watching.link().to_owned());
-    let quiet = typed.quiet;
     let till = Arc::new(till);
-    let gateway = Gateway::new(settings, upstream, tariff, till, watching, move |access| {
-        if !quiet {
-            output::tell(&access_line(access));
-        }
-    });
+    let gateway = Gateway::new(settings, upstream, tariff, till, watching, host.on_access);
     let gateway = match counter.scopes().origins() {
         Some(origins) => gateway.with_origins(Arc::new(origins.clone())),
         None => gateway,
     };
-    let mut terminated = signal(SignalKind::terminate()).map_err(AppError::bug)?;
-    output::tell(&format!("flyball: gateway on http://{address} before {host}\n"));
-    if let Some(link) = link {
-        output::tell(&format!("flyball: watch it at {link}\n"));
-    }
-    if let Some(path) = &typed.record {
-        output::tell(&recording::notice(path));
-    }
+    let ends = (host.ends)().map_err(AppError::bug)?;
+    (host.ready)(Ready { address, host: name, link });
     let looks = tokio::spawn(look_again(counter));
-    let served = gateway
-        .serve(listener, async {
-            tokio::select! {
-                _interrupt = tokio::signal::ctrl_c() => {}
-                _terminate = terminated.recv() => {}
-            }
-        })
-        .await;
+    let served = gateway.serve(listener, ends).await;
     looks.abort();
     served.map_err(AppError::bug)?;
     // The till goes with the gateway: its ledger is closed once nobody asks any more.
@@ -257,7 +312,7 @@ fn watching(console: LedgerConsole, address: SocketAddr) -> Result<Option<Watchi
 }
 
 /// Bytes that nobody guesses.
-fn random() -> Result<[u8; TOKEN_BYTES], AppError> {
+pub(super) fn random() -> Result<[u8; TOKEN_BYTES], AppError> {
     let mut random = [0; TOKEN_BYTES];
     getrandom::fill(&mut random)
         .map_err(|error| AppError::bug(format!("the system has no chance: {error}")))?;

@@ -55,8 +55,8 @@ impl HeldTo {
         project: &str,
     ) -> Result<Self, AppError> {
         let mut limits = OpeningLimits {
-            run: from_flags(&typed.session_budget)?,
-            agent: from_flags(&typed.agent_budget)?,
+            run: limits(&typed.session_budget)?,
+            agent: limits(&typed.agent_budget)?,
             phases: BTreeMap::new(),
         };
         let Some(name) = &typed.policy else { return Ok(Self { limits, notice: None }) };
@@ -84,7 +84,8 @@ impl HeldTo {
     }
 }
 
-fn from_flags(amounts: &[Amount]) -> Result<Limits, AppError> {
+/// The limits that these amounts are together.
+pub(in super::super) fn limits(amounts: &[Amount]) -> Result<Limits, AppError> {
     amounts.iter().try_fold(Limits::NONE, |limits, amount| {
         limits.and(*amount).ok_or_else(|| only_observed(*amount))
     })
@@ -92,7 +93,7 @@ fn from_flags(amounts: &[Amount]) -> Result<Limits, AppError> {
 
 fn only_observed(amount: Amount) -> AppError {
     AppError::usage(format!("{amount} is only observed, so nobody can be held to it"))
-        .with_hint("give dollars, tokens or agents: --session-budget 5usd")
+        .with_hint("give dollars, tokens or agents: 5usd, 800ktok, 40agents")
 }
 
 /// Budgets wider than a run are the ledger's, which others share: a policy can ask for them and does

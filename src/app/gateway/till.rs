@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::progress::Progress;
 use super::scopes::Scopes;
 use crate::budget::{Answer, Ask, Charge, Denial, Grant, Operation};
-use crate::gateway::{Ending, Held, Later, Refused, Till, Wanted};
+use crate::gateway::{Caller, Ending, Held, Later, Refused, Till, Wanted};
 use crate::id::AttemptId;
 use crate::ledger::{BooksError, GroupCommit, LeaseDesk, Now, Step, Ticket};
 
@@ -28,6 +29,7 @@ pub(super) struct Counter {
     attempts: AtomicU64,
     unsettled: Mutex<Vec<(AttemptId, Ending)>>,
     trouble: Mutex<Option<String>>,
+    progress: Progress,
     runtime: Handle,
 }
 
@@ -41,6 +43,7 @@ impl LedgerTill {
             attempts: AtomicU64::new(0),
             unsettled: Mutex::default(),
             trouble: Mutex::default(),
+            progress: Progress::default(),
             runtime,
         }))
     }
@@ -54,6 +57,11 @@ impl LedgerTill {
 impl Till for LedgerTill {
     fn trouble(&self) -> Option<String> {
         self.0.trouble()
+    }
+
+    fn help(&self, caller: &Caller, denial: &Denial) -> Option<String> {
+        self.0.progress.note(caller, false);
+        self.0.progress.help(caller, denial)
     }
 
     fn reserve(&self, wanted: Wanted) -> Later<Result<Box<dyn Held>, Refused>> {
@@ -90,6 +98,7 @@ impl Till for LedgerTill {
                     None => counter.of_ledger(ask, wanted.hold).await?,
                 },
             };
+            counter.progress.note(&wanted.caller, true);
             let held = Reservation { counter, ticket: Some(ticket) };
             Ok(Box::new(held) as Box<dyn Held>)
         })

@@ -1,0 +1,106 @@
+//! The run's scope in the ledger: opened or raised before the client starts, read after it has ended.
+
+use super::super::books::OpenLedger;
+use super::super::context::Context;
+use super::super::error::AppError;
+use super::super::exit::Exit;
+use super::super::{knowledge, standing};
+use crate::amount::Amount;
+use crate::app::gateway;
+use crate::app::inputs::policy_source;
+use crate::budget::{Limits, ScopeRow, Unit, UnitBalance};
+use crate::cli::exec::ExecTyped;
+use crate::money::Picodollars;
+use crate::policy::BudgetScope;
+
+/// The scope of one run.
+pub(super) struct RunAccount {
+    ledger: OpenLedger,
+    path: Vec<String>,
+    before: Picodollars,
+}
+
+impl RunAccount {
+    /// Opens the scope of `run`, or raises it to what is asked for.
+    pub(super) fn open(
+        typed: &ExecTyped,
+        project: &str,
+        run: &str,
+        context: &Context,
+    ) -> Result<Self, AppError> {
+        let asked = asked(typed)?;
+        let mut ledger = OpenLedger::create(&typed.ledger, context)?;
+        let mut path = standing::project_path(project);
+        path.push(format!("run {run}"));
+        let was = row(&ledger, &path)?;
+        let known = was.as_ref().map_or(Limits::NONE, |row| row.limits);
+        let limits = if asked == Limits::NONE { known } else { asked };
+        if limits == Limits::NONE {
+            return Err(AppError::usage("nobody said what this run may spend")
+                .with_hint("say it: flyball exec --budget 5usd -- claude"));
+        }
+        ledger.limit(path.clone(), limits)?;
+        let row = row(&ledger, &path)?.ok_or_else(|| AppError::bug("no scope was opened"))?;
+        refuse_used_up(&row, run)?;
+        Ok(Self { ledger, path, before: row.settled.usd })
+    }
+
+    /// What it has taken before.
+    pub(super) const fn before(&self) -> Picodollars {
+        self.before
+    }
+
+    /// Its path as denials name it.
+    pub(super) fn name(&self) -> String {
+        self.path.join(" / ")
+    }
+
+    /// Its balance now: dollars, and every other unit that is limited.
+    pub(super) fn balance(&self) -> Result<Vec<UnitBalance>, AppError> {
+        let row = row(&self.ledger, &self.path)?;
+        Ok(row.map(|row| row.balance().in_units()).unwrap_or_default())
+    }
+
+    /// What it has taken in all.
+    pub(super) fn spent(&self) -> Result<Picodollars, AppError> {
+        let row = row(&self.ledger, &self.path)?;
+        row.map(|row| row.settled.usd).ok_or_else(|| AppError::bug("the run's scope is gone"))
+    }
+}
+
+/// The limits that are asked for: those of the command line, else those of the policy.
+fn asked(typed: &ExecTyped) -> Result<Limits, AppError> {
+    let Some(policy) = &typed.policy else { return gateway::limits(&typed.budget) };
+    // A policy that cannot be read would block every launch: it is found out before.
+    let policy = knowledge::policy(&policy_source(policy)?)?.policy;
+    if !typed.budget.is_empty() {
+        return gateway::limits(&typed.budget);
+    }
+    let of_run = policy.budgets().iter().filter(|limit| limit.scope == BudgetScope::Run);
+    let amounts: Vec<Amount> = of_run
+        .map(|limit| limit.amount)
+        .filter(|amount| !matches!(amount, Amount::PlanWindow { .. }))
+        .collect();
+    gateway::limits(&amounts)
+}
+
+fn row(ledger: &OpenLedger, path: &[String]) -> Result<Option<ScopeRow>, AppError> {
+    let path = path.join(" / ");
+    ledger.read(|ledger| ledger.scope_by_path(&path))
+}
+
+/// Refuses to start a client that could not send a single request.
+fn refuse_used_up(row: &ScopeRow, run: &str) -> Result<(), AppError> {
+    let balance = row.balance();
+    let used_up = Unit::ALL.into_iter().find(|unit| {
+        // An agent that is counted already goes on; only new ones find no room.
+        let limit = balance.limits.get(*unit).filter(|_| *unit != Unit::Agents);
+        limit.is_some_and(|limit| balance.taken(*unit).0 >= limit)
+    });
+    let Some(unit) = used_up else { return Ok(()) };
+    let say = |number: i128| unit.say(unit.quantity(number));
+    let (spent, limit) = (balance.taken(unit).0, balance.limits.get(unit).unwrap_or(i128::MAX));
+    let why = format!("run {run} has spent {} of {} already", say(spent), say(limit));
+    Err(AppError::new(Exit::OverBudget, why)
+        .with_hint("--budget is for the whole run, what it took before included: give more"))
+}

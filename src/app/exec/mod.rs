@@ -1,0 +1,243 @@
+//! `flyball exec`: a client behind a gateway of its own, its run a scope of the ledger, and what it
+//! came to.
+
+mod account;
+mod behind;
+mod child;
+mod folder;
+mod gather;
+mod hold;
+mod resume;
+mod seen;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use self::account::RunAccount;
+use self::behind::Behind;
+use self::folder::Folder;
+use self::gather::{Gathered, Places};
+use self::hold::{Client, HONOURED};
+use self::resume::Stopped;
+use self::seen::Seen;
+use super::context::Context;
+use super::error::AppError;
+use super::exit::Exit;
+use super::{books, gateway, output};
+use crate::budget::UnitBalance;
+use crate::claude::launch;
+use crate::claude::outcome::SpentByAgent;
+use crate::cli::exec::ExecTyped;
+use crate::cli::gateway::GatewayTyped;
+use crate::cli::value::PlainFormat;
+use crate::gateway::Tariff;
+use crate::money::Picodollars;
+use crate::report::exec::{ClientEnd, EXEC_REPORT_VERSION, ExecReport, table};
+use crate::report::json;
+
+/// Where requests of the client go.
+enum Gate {
+    /// A gateway of this process.
+    Own(Behind),
+    /// One that listens already.
+    Other(String),
+}
+
+/// Runs the client, and says what it came to.
+pub(super) fn run(typed: &ExecTyped, context: &Context) -> Result<Exit, AppError> {
+    let client = Client::of(typed, context)?;
+    let run = typed.run.clone().map_or_else(new_name, Ok)?;
+    let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
+    let tariff = tariff(typed)?;
+    let account = RunAccount::open(typed, &project, &run, context)?;
+    let folder = Folder::new(&run, context)?;
+    let gate = match &typed.gateway {
+        Some(url) => Gate::Other(url.clone()),
+        None => Gate::Own(Behind::start(typed, &client, (&project, &run), context)?),
+    };
+    let url = match &gate {
+        Gate::Own(behind) => behind.url(),
+        Gate::Other(url) => url.clone(),
+    };
+    let command = client.command(typed, (&url, &run, &project), &folder, context)?;
+    announce(&client, &run, &gate);
+    let (since, began) = (Timestamp::now(), Instant::now());
+    let status = child::run(command)?;
+    let seconds = began.elapsed().as_secs();
+    let (seen, notices) = match gate {
+        Gate::Own(behind) => behind.end().map(|(seen, said)| (Some(seen), said))?,
+        Gate::Other(_) => (None, Vec::new()),
+    };
+    let gathered = gathered(&client, seen.as_ref(), &folder, since, &tariff, context);
+    let end = ClientEnd {
+        program: client.program.to_string_lossy().into_owned(),
+        exit_code: status.code(),
+        signal: status.signal(),
+        seconds,
+    };
+    let outcome =
+        Outcome { typed, client: &client, run: &run, project: &project, account: &account };
+    let report = outcome.report(end, seen.as_ref(), gathered, notices)?;
+    show(&report, typed, context)?;
+    Ok(exit(status, &report, typed))
+}
+
+/// A name that no other run has.
+fn new_name() -> Result<String, AppError> {
+    let [a, b, c, d, ..] = gateway::random()?;
+    Ok(format!("exec-{a:02x}{b:02x}{c:02x}{d:02x}"))
+}
+
+fn tariff(typed: &ExecTyped) -> Result<Tariff, AppError> {
+    let untyped = GatewayTyped::untyped().map_err(AppError::bug)?;
+    gateway::tariff(&GatewayTyped { prices: typed.prices.clone(), ..untyped })
+}
+
+/// Says what holds the client, while it has not taken the terminal yet.
+fn announce(client: &Client<'_>, run: &str, gate: &Gate) {
+    let link = match gate {
+        Gate::Own(behind) => behind.link(),
+        Gate::Other(_) => None,
+    };
+    let watch = link.map_or_else(String::new, |link| format!("; watch it at {link}"));
+    output::tell(&format!("flyball: run {run}{watch}\n"));
+    if !client.is_claude_code {
+        output::tell(&format!("flyball: this client is held only if it honours {HONOURED}\n"));
+    }
+}
+
+fn gathered(
+    client: &Client<'_>,
+    seen: Option<&Seen>,
+    folder: &Folder,
+    since: Timestamp,
+    tariff: &Tariff,
+    context: &Context,
+) -> Gathered {
+    let home = context.environment.claude_folder.as_ref().filter(|_| client.is_claude_code);
+    let Some(home) = home else {
+        let spent = seen.map_or_else(SpentByAgent::new, |seen| seen.spent.clone());
+        return Gathered { spent, ..Gathered::default() };
+    };
+    let places = Places {
+        home,
+        working_folder: &context.working_folder,
+        sessions: folder.sessions(),
+        launches: folder.launches(),
+        named: launch::sessions(client.arguments),
+        since,
+    };
+    gather::gather(&places, seen, tariff)
+}
+
+/// What a report is made from.
+struct Outcome<'a> {
+    typed: &'a ExecTyped,
+    client: &'a Client<'a>,
+    run: &'a str,
+    project: &'a str,
+    account: &'a RunAccount,
+}
+
+impl Outcome<'_> {
+    fn report(
+        &self,
+        client: ClientEnd,
+        seen: Option<&Seen>,
+        gathered: Gathered,
+        mut notices: Vec<String>,
+    ) -> Result<ExecReport, AppError> {
+        let spent = self.account.spent()?;
+        let before = self.account.before();
+        let stopped = Stopped {
+            typed: self.typed,
+            client: self.client,
+            run: self.run,
+            account: self.account,
+            spent,
+        };
+        let resume = seen.and_then(|seen| stopped.resume(seen, &gathered));
+        if self.client.is_claude_code {
+            notices.extend(self.doubts(seen, &gathered));
+        }
+        let shortages = seen.into_iter().flat_map(|seen| seen.shortages.values());
+        let budget: Vec<UnitBalance> = self.account.balance()?;
+        Ok(ExecReport {
+            version: EXEC_REPORT_VERSION,
+            run: self.run.to_owned(),
+            project: self.project.to_owned(),
+            client,
+            budget,
+            spent_before_usd: before,
+            spent_usd: spent - before,
+            main_usd: main_loops(&gathered.spent),
+            told_by: if seen.is_some() { "gateway" } else { "transcripts" }.to_owned(),
+            requests: gathered.spent.values().map(|spent| spent.requests).sum(),
+            refused_requests: seen.map_or(0, Seen::refused),
+            refusals: shortages.map(ToString::to_string).collect(),
+            workflows: gathered.workflows,
+            other_agents: gathered.other_agents,
+            launches: gathered.launches,
+            resume,
+            bypassed: gathered.bypassed,
+            notices,
+        })
+    }
+
+    /// What is not as it should be with what is known.
+    fn doubts(&self, seen: Option<&Seen>, gathered: &Gathered) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if seen.is_some_and(|seen| !seen.knows_all()) {
+            doubts.push("too many requests to say whether others went around".to_owned());
+        }
+        if seen.is_none() {
+            doubts.push(
+                "the gateway is another process: what it refused, and what went around it, is in \
+                 its log and not here"
+                    .to_owned(),
+            );
+        }
+        if !gathered.workflows.is_empty() && !gathered.gate_was_asked && !self.typed.no_hook {
+            doubts.push(
+                "the launch gate was not asked, so nothing was forecast: hooks may be switched off"
+                    .to_owned(),
+            );
+        }
+        doubts
+    }
+}
+
+fn main_loops(spent: &SpentByAgent) -> Picodollars {
+    spent.iter().filter(|((_, agent), _)| agent.is_none()).map(|(_, spent)| spent.usd).sum()
+}
+
+fn show(report: &ExecReport, typed: &ExecTyped, context: &Context) -> Result<(), AppError> {
+    output::tell(&match typed.format {
+        PlainFormat::Table => table(report, context.stderr.page()),
+        PlainFormat::Json => json::pretty(report),
+    });
+    match &typed.out {
+        Some(path) => output::write_file(path, &json::pretty(report)),
+        None => Ok(()),
+    }
+}
+
+/// The client's own code; where that is 0, what flyball has to say.
+fn exit(status: ExitStatus, report: &ExecReport, typed: &ExecTyped) -> Exit {
+    let code = match (status.code(), status.signal()) {
+        (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
+        // As shells say it.
+        (None, Some(signal)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        (None, None) => u8::MAX,
+    };
+    match code {
+        0 if typed.client_exit_code => Exit::Done,
+        0 if report.went_around() => Exit::Upstream,
+        0 if report.refused_requests > 0 => Exit::BudgetStopped,
+        0 => Exit::Done,
+        code => Exit::Client(code),
+    }
+}

@@ -1,0 +1,309 @@
+//! How a client is started, held and ended.
+
+use std::io::Read;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::exec_stand::{SESSION, Stand, asks};
+use crate::upstream::stand::asking;
+
+#[test]
+fn a_client_is_held_by_settings_and_environment() {
+    let stand = Stand::new();
+    let flags = ["--budget", "1usd", "--budget", "40agents", "--run", "nightly"];
+    let users = json!({
+        "model": "opus",
+        "env": {
+            "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
+            "CLAUDE_CODE_USE_BEDROCK": "1",
+            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "9000",
+            "NO_PROXY": "example.org",
+            "MINE": "1",
+        },
+        "hooks": { "PreToolUse": [{ "matcher": "Bash", "hooks": [] }] },
+    });
+    let steps = json!([{ "do": "show" }, asks()]);
+    let arguments =
+        ["-p", "--settings", "absent.json", &format!("--settings={users}"), "--verbose"];
+    let mut command = stand.command(&flags, &stand.claude(), &arguments, &steps);
+    let ended = stand.ends(command.env("NO_PROXY", "localhost,internal"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let (shown, asked) = (&ended.said[0], &ended.said[1]);
+    assert_eq!(asked["status"], 200);
+
+    let arguments = shown["arguments"].as_array().unwrap();
+    assert_eq!(
+        (&arguments[0], &arguments[2..]),
+        (&json!("--settings"), &[json!("-p"), json!("--verbose")][..])
+    );
+    let settings = &shown["settings"];
+    let env = &settings["env"];
+    let url = env["ANTHROPIC_BASE_URL"].as_str().unwrap();
+    assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/run/nightly"), "{url}");
+    assert_eq!(env["CLAUDE_CODE_USE_BEDROCK"], "0");
+    assert_eq!(env["CLAUDE_CODE_MAX_OUTPUT_TOKENS"], "9000");
+    assert_eq!(env["NO_PROXY"], "localhost,internal,example.org,127.0.0.1");
+    assert_eq!((&env["MINE"], &settings["model"]), (&json!("1"), &json!("opus")));
+    assert_eq!(env.get("CLAUDE_CODE_SUBAGENT_MODEL"), None);
+
+    let gates = settings["hooks"]["PreToolUse"].as_array().unwrap();
+    assert_eq!((gates.len(), &gates[0]["matcher"]), (2, &json!("Bash")));
+    assert_eq!(gates[1]["matcher"], "Workflow|Agent|Task");
+    let gate = gates[1]["hooks"][0]["command"].as_str().unwrap();
+    let words = "hook pre-tool-use --project shop --allow-under 1usd";
+    assert!(gate.ends_with(words), "{gate}");
+
+    let environment = &shown["environment"];
+    assert_eq!(environment["ANTHROPIC_BASE_URL"].as_str(), Some(url));
+    assert_eq!(environment["FLYBALL_RUN"], "nightly");
+    assert!(environment["FLYBALL_LAUNCHES"].as_str().unwrap().ends_with("/launches"));
+    assert_eq!(ended.report["told_by"], "gateway");
+}
+
+#[test]
+fn answers_and_subagents_are_what_flags_say() {
+    let stand = Stand::new();
+    std::fs::write(stand.home().join("mine.json"), "{\"env\":{}}").unwrap();
+    let flags = [
+        "--budget",
+        "1usd",
+        "--output-cap",
+        "16000",
+        "--subagent-model",
+        "haiku",
+        "--no-hook",
+        "--policy",
+        "haiku-fanout",
+    ];
+    let steps = json!([{ "do": "show" }]);
+    let mut command =
+        stand.command(&flags, &stand.claude(), &["--settings", "../mine.json"], &steps);
+    let shown = stand.ends(command.env("CLAUDE_CODE_MAX_OUTPUT_TOKENS", "64000")).said.remove(0);
+    let env = &shown["settings"]["env"];
+    assert_eq!(env["CLAUDE_CODE_MAX_OUTPUT_TOKENS"], "16000");
+    assert_eq!(shown["environment"]["CLAUDE_CODE_MAX_OUTPUT_TOKENS"], "16000");
+    assert_eq!(env["CLAUDE_CODE_SUBAGENT_MODEL"], "haiku");
+    assert_eq!(shown["settings"]["hooks"].get("PreToolUse"), None);
+}
+
+#[test]
+fn what_comes_after_two_dashes_is_no_flag() {
+    let stand = Stand::new();
+    let steps = json!([{ "do": "show" }]);
+    let arguments = ["--", "--settings", "x"];
+    let ended =
+        stand.ends(&mut stand.command(&["--budget", "1usd"], &stand.claude(), &arguments, &steps));
+    // The stub reads them all the same, and fails: they were passed on as they stand.
+    assert!(ended.stderr.contains("'x'"), "{ended:?}");
+}
+
+#[test]
+fn another_client_is_told_where_to_go_and_nothing_more() {
+    let stand = Stand::new();
+    let steps = json!([{ "do": "show" }, { "do": "ask" }]);
+    let other = stand.home().join("other");
+    let ended = stand.ends(&mut stand.command(&["--budget", "1usd"], &other, &[], &steps));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.said[0]["arguments"], json!([]));
+    assert_eq!(ended.said[1]["status"], 200);
+    assert!(ended.stderr.contains("held only if it honours ANTHROPIC_BASE_URL"), "{ended:?}");
+    assert_eq!(ended.report["requests"], 1);
+
+    let flags = ["--budget", "1usd", "--client", "claude-code"];
+    let ended = stand.ends(&mut stand.command(&flags, &other, &[], &steps));
+    assert_eq!(ended.said[0]["arguments"][0], "--settings");
+}
+
+#[test]
+fn what_cannot_be_held_is_not_started() {
+    let stand = Stand::new();
+    let steps = json!([{ "do": "show" }]);
+    let claude = stand.claude();
+    let refused = |flags: &[&str], arguments: &[&str], variable: (&str, &str)| {
+        let mut command = stand.command(flags, &claude, arguments, &steps);
+        let ended = stand.ends(command.env(variable.0, variable.1));
+        assert_eq!((&ended.said, &ended.report), (&vec![], &Value::Null), "{ended:?}");
+        (ended.code, ended.stderr)
+    };
+    let none = ("NONE", "");
+    for (flags, arguments, variable, code, why) in [
+        (
+            &["--budget", "1usd"][..],
+            &[][..],
+            ("CLAUDE_CODE_USE_VERTEX", "true"),
+            2,
+            "CLAUDE_CODE_USE_VERTEX is set",
+        ),
+        (
+            &["--budget", "1usd"],
+            &["--settings", "{"],
+            none,
+            6,
+            "--settings of the client: they are not JSON",
+        ),
+        (&["--budget", "1usd"], &["--settings", "{\"env\":1}"], none, 6, "`env` is not an object"),
+        (
+            &["--budget", "1usd"],
+            &["--settings", "absent.json"],
+            none,
+            6,
+            "there is no file `absent.json`",
+        ),
+        (&[], &[], none, 2, "nobody said what this run may spend"),
+        (&["--budget", "25%5h"], &[], none, 2, "only observed"),
+        (
+            &["--budget", "1usd", "--policy", "absent.toml"],
+            &[],
+            none,
+            6,
+            "there is no file `absent.toml`",
+        ),
+        (&["--budget", "1usd", "--run", "a/b"], &[], none, 2, "a run's name has at most"),
+        (
+            &["--budget", "1usd", "--prices", "absent.toml"],
+            &[],
+            none,
+            6,
+            "there is no file `absent.toml`",
+        ),
+    ] {
+        let (ended, said) = refused(flags, arguments, variable);
+        assert_eq!(ended, Some(code), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+    let absent = stand.home().join("absent");
+    let ended = stand.ends(&mut stand.command(&["--budget", "1usd"], &absent, &[], &steps));
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("cannot start"), "{ended:?}");
+}
+
+#[test]
+fn the_exit_code_is_the_clients_unless_there_is_more_to_say() {
+    let stand = Stand::new();
+    // Three such requests are paid for, and a fourth could not be.
+    let four = [asks(), asks(), asks(), asks()];
+    let refused = json!(four);
+    let exits = |code: u8| json!([{ "do": "exit", "code": code }]);
+    assert_eq!(stand.exec(&["--budget", "1usd"], &exits(0)).code, Some(0));
+    assert_eq!(stand.exec(&["--budget", "1usd"], &exits(99)).code, Some(99));
+    assert_eq!(stand.exec(&["--budget", "1usd"], &json!([{ "do": "kill" }])).code, Some(137));
+    let ended = stand.exec(&["--budget", "0.05usd"], &refused);
+    assert_eq!((ended.code, &ended.said[3]["status"]), (Some(4), &json!(429)), "{ended:?}");
+    let flags = ["--budget", "0.05usd", "--client-exit-code"];
+    assert_eq!(stand.exec(&flags, &refused).code, Some(0));
+    let and_fails = json!([four[0], four[1], four[2], four[3], { "do": "exit", "code": 9 }]);
+    assert_eq!(stand.exec(&["--budget", "0.05usd"], &and_fails).code, Some(9));
+}
+
+#[test]
+fn signals_reach_the_client() {
+    let stand = Stand::new();
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let (mut child, mut lines) =
+            stand.starts(&["--budget", "1usd"], &json!([{ "do": "wait" }]));
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let mut said = String::new();
+        lines.read_to_string(&mut said).unwrap();
+        let got: Value = serde_json::from_str(said.trim()).unwrap();
+        assert_eq!(got["signal"], signal.as_raw());
+        assert_eq!(child.wait().unwrap().code(), Some(40));
+        let mut report = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut report).unwrap();
+        assert!(report.contains("ended with exit code 40"), "{report}");
+    }
+}
+
+#[test]
+fn a_run_goes_on_under_its_name() {
+    let stand = Stand::new();
+    let first = stand.exec(
+        &["--run", "nightly", "--budget", "0.05usd"],
+        &json!([asks(), asks(), asks(), asks()]),
+    );
+    let spent = first.report["spent_usd"].clone();
+    assert_eq!(first.code, Some(4), "{first:?}");
+    // Without another budget it has the one that it had.
+    let second = stand.exec(&["--run", "nightly"], &json!([asks()]));
+    assert_eq!(second.said[0]["status"], 429);
+    assert_eq!(
+        (&second.report["spent_before_usd"], &second.report["spent_usd"]),
+        (&spent, &json!("0"))
+    );
+    let third = stand.exec(&["--run", "nightly", "--budget", "0.08usd"], &json!([asks()]));
+    assert_eq!((third.code, &third.said[0]["status"]), (Some(0), &json!(200)), "{third:?}");
+    assert_eq!(third.report["budget"][0]["limit"], "0.08");
+    let billed = stand.upstream.bill().usd;
+    assert_eq!(third.report["budget"][0]["settled"], json!(billed));
+    // What is used up starts nobody.
+    let fourth = stand.exec(&["--run", "nightly", "--budget", "0.03usd"], &json!([asks()]));
+    assert_eq!((fourth.code, fourth.said.len()), (Some(3), 0), "{fourth:?}");
+    assert!(fourth.stderr.contains("run nightly has spent"), "{fourth:?}");
+}
+
+#[test]
+fn a_policy_says_what_a_run_may_spend() {
+    let stand = Stand::new();
+    let policy = "version = 1\nname = \"cheap\"\n[budget]\nrun = \"0.5usd\"\n";
+    std::fs::write(stand.home().join("project/cheap.toml"), policy).unwrap();
+    let ended = stand.exec(&["--policy", "cheap.toml"], &json!([{ "do": "show" }]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.report["budget"][0]["limit"], "0.5");
+    let gate = &ended.said[0]["settings"]["hooks"]["PreToolUse"][0]["hooks"][0]["command"];
+    let file = stand.home().join("project/cheap.toml");
+    assert!(gate.as_str().unwrap().contains(&format!("--policy {}", file.display())), "{gate}");
+}
+
+#[test]
+fn what_the_ledger_limits_above_the_run_holds_too() {
+    let stand = Stand::new();
+    let set = stand.flyball(&["budget", "set", "day", "0.05usd"]).output().unwrap();
+    assert!(set.status.success());
+    let ended = stand.exec(&["--budget", "1usd"], &json!([asks(), asks(), asks(), asks()]));
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    let refusal = ended.said[3]["answer"]["error"]["message"].as_str().unwrap();
+    assert!(refusal.ends_with("; flyball budget raise day AMOUNT, then resume"), "{refusal}");
+    let commands = ended.report["resume"]["commands"].as_array().unwrap();
+    assert!(
+        commands[0].as_str().unwrap().starts_with("flyball budget raise day 0.0"),
+        "{commands:?}"
+    );
+    assert!(commands[1].as_str().unwrap().contains("--budget 1usd"), "{commands:?}");
+}
+
+#[test]
+fn a_gateway_that_listens_can_be_used() {
+    let stand = Stand::new();
+    let url = stand.url();
+    let arguments = ["gateway", "--listen", "127.0.0.1:0", "--project", "shop", "--upstream", &url];
+    let mut gateway = stand.flyball(&arguments);
+    let mut gateway = gateway.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(gateway.stderr.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    let at = format!("http://{address}");
+    let flags = ["--gateway", &at, "--run", "nightly", "--budget", "0.05usd"];
+    let hook = json!({ "do": "hook", "session": SESSION });
+    let ended = stand.exec(&flags, &json!([hook, asks(), asks(), asks(), asks()]));
+    kill_process(Pid::from_child(&gateway), Signal::TERM).unwrap();
+    gateway.wait().unwrap();
+    assert_eq!(ended.said[3]["status"], 429, "{ended:?}");
+    assert_eq!(ended.report["told_by"], "transcripts");
+    let billed = json!(stand.upstream.bill().usd);
+    assert_eq!((&ended.report["spent_usd"], &ended.report["main_usd"]), (&billed, &billed));
+}
+
+#[test]
+fn a_request_of_a_run_that_is_not_ours_is_not_told() {
+    let stand = Stand::new();
+    let steps = json!([{ "do": "show" }, asks()]);
+    let ended = stand.exec(&["--budget", "1usd"], &steps);
+    let name = ended.report["run"].as_str().unwrap();
+    assert!(name.starts_with("exec-") && name.len() == 13, "{name}");
+    // It has ended with its client: nobody answers there any more.
+    let url = ended.said[0]["environment"]["ANTHROPIC_BASE_URL"].as_str().unwrap();
+    let address = url.trim_start_matches("http://").split('/').next().unwrap();
+    assert!(std::net::TcpStream::connect(address).is_err(), "{address} still listens");
+    drop(stand.upstream.ask(&asking("Hello.", 10)));
+}
