@@ -73,6 +73,7 @@ fn job(samples: u32, agents_max: u32) -> PlanJob {
         budgets: vec!["10usd".to_owned()],
         fit: None,
         samples,
+        work_max: None,
         seed: 7,
         concurrency: 16,
         prefix_stagger_milliseconds: 5_000,
@@ -80,6 +81,9 @@ fn job(samples: u32, agents_max: u32) -> PlanJob {
         assumptions: Vec::new(),
         results: Vec::new(),
         done: Vec::new(),
+        replayed: Vec::new(),
+        as_written: false,
+        subagent_model: None,
         tree: TreeCounts::default(),
     }
 }
@@ -149,7 +153,7 @@ impl Bench {
     /// The whole plan: ceiling, drivers, hints and all.
     fn whole(&self, cores: usize) -> usize {
         let mut workers = Cores(&self.program, cores);
-        planner::plan(self.job.clone(), &self.facts, &mut workers).unwrap().0.stages.len()
+        planner::plan(self.job.clone(), &self.facts, &mut workers).unwrap().report.stages.len()
     }
 }
 

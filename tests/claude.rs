@@ -1,7 +1,12 @@
-//! What is Claude Code's: its files, and the client under `flyball exec`.
+//! What is Claude Code's: its files, the gate before its launches, the client under `flyball exec`.
 
 mod exec;
 mod exec_report;
 mod exec_stand;
 pub(crate) mod folder;
+mod hook;
+mod hook_limits;
+mod hook_routes;
+mod hook_scripts;
 mod run_folder;
+mod stand;

@@ -1,6 +1,8 @@
 //! What is known of a script without running it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod sites;
+
 use flyball::diagnostic::{Diagnostic, Severity};
 use flyball::workflow::{LoopKind, SCRIPT_BYTES_MAX, Source, WorkflowFacts};
 

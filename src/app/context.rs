@@ -60,6 +60,11 @@ impl Context {
         let working_folder = std::env::current_dir().map_err(|error| {
             AppError::usage(format!("the working folder cannot be used: {error}"))
         })?;
+        Self::at(working_folder, colour)
+    }
+
+    /// The same, as if the process had been started in `working_folder`.
+    pub fn at(working_folder: PathBuf, colour: ColourChoice) -> Result<Self, AppError> {
         let environment = Environment::of_process();
         let (settings, settings_files) = Settings::load(&working_folder, &environment)?;
         Ok(Self {

@@ -86,6 +86,25 @@ impl AppError {
         self.source.to_string()
     }
 
+    /// What went wrong, where it points and what to do, as one line without a picture.
+    pub fn sentence_with_hints(&self) -> String {
+        let mut text = self.sentence();
+        for findings in &self.findings {
+            for finding in &findings.diagnostics {
+                // Many errors repeat their first finding in their own text.
+                if !text.contains(&finding.message) {
+                    let line = finding.place.as_ref().map(|place| format!(" line {}", place.line));
+                    let line = line.unwrap_or_default();
+                    let _ = write!(text, "; {}{line}: {}", findings.name, finding.message);
+                }
+            }
+        }
+        for hint in &self.hints {
+            let _ = write!(text, "; {hint}");
+        }
+        text
+    }
+
     /// How the process ends.
     pub const fn exit(&self) -> Exit {
         self.exit

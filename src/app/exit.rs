@@ -11,6 +11,9 @@ pub enum Exit {
     Bug,
     /// The command line is wrong.
     Usage,
+    /// The launch hook could not check a call, which blocks it. Claude Code knows this code only, so
+    /// it is the one of a wrong command line too.
+    Blocked,
     /// The plan is over its budget, too likely to be, or the policy denies it; nothing was started.
     OverBudget,
     /// The budget stopped a run.
@@ -28,7 +31,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every way to end by itself.
+    /// Every way to end that has a code of its own.
     pub const ALL: [Self; 9] = [
         Self::Done,
         Self::Bug,
@@ -46,7 +49,7 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Bug => 1,
-            Self::Usage => 2,
+            Self::Usage | Self::Blocked => 2,
             Self::OverBudget => 3,
             Self::BudgetStopped => 4,
             Self::ScriptFailed => 5,

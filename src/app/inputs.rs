@@ -61,6 +61,15 @@ impl PlanInputs {
     pub fn load(options: &PlanOptions, context: &Context) -> Result<Self, AppError> {
         let registry = Registry::scan(&context.working_folder, &context.environment);
         let script = saved::script(&options.workflow, context, &registry)?;
+        Self::of_script(script, registry, options)
+    }
+
+    /// Reads what `options` name besides `script`, which is known.
+    pub(super) fn of_script(
+        script: SourceFile,
+        registry: Registry,
+        options: &PlanOptions,
+    ) -> Result<Self, AppError> {
         // Only a script that may call others by name needs theirs read.
         let metas = if script.text.contains("workflow") {
             SavedMetas::read(&saved::in_reach(&script, &registry))?
@@ -127,6 +136,7 @@ impl PlanInputs {
                 FoundIn::Project { levels_up: above.map_or(0, |n| u32::try_from(n).unwrap_or(0)) }
             }
             Origin::Personal => FoundIn::Personal,
+            Origin::Plugin => FoundIn::Plugin { plugin: saved.plugin.clone().unwrap_or_default() },
         }
     }
 
@@ -187,6 +197,7 @@ impl PlanInputs {
             budgets: options.budgets.iter().map(ToString::to_string).collect(),
             fit: options.fit.map(|amount| format!("{}usd", amount.to_decimal())),
             samples: options.samples,
+            work_max: options.work_max,
             seed: options.seed,
             concurrency: options.concurrency.unwrap_or_else(client_concurrency).max(1),
             prefix_stagger_milliseconds: PREFIX_STAGGER_MILLISECONDS,
@@ -198,6 +209,9 @@ impl PlanInputs {
                 .collect(),
             results: results.collect(),
             done: options.done.clone(),
+            replayed: Vec::new(),
+            as_written: false,
+            subagent_model: None,
             tree: self.scope.as_ref().map(tree_counts).unwrap_or_default(),
         })
     }

@@ -19,6 +19,7 @@ pub mod error;
 mod exec;
 pub mod exit;
 mod gateway;
+mod hook;
 pub mod inputs;
 mod keeper;
 pub mod knowledge;
@@ -44,6 +45,9 @@ pub use context::Context;
 pub use error::AppError;
 pub use exit::Exit;
 
+/// The command that Claude Code starts before it starts something.
+const HOOK_COMMAND: &str = "hook";
+
 /// Runs the command line `arguments`, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -51,6 +55,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return sandbox::child_main(|context, input| child::handle(context, &input));
     }
     panic::install_hook();
+    // Claude Code goes on after every code but one.
+    let is_hook = arguments.iter().any(|argument| argument == HOOK_COMMAND);
+    let of_bug = if is_hook { Exit::Blocked } else { Exit::Bug };
     let outcome =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(
             || match CommandLine::try_parse_from(arguments) {
@@ -59,7 +66,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             },
         ));
     // The hook has said what happened.
-    outcome.unwrap_or(Exit::Bug).into()
+    outcome.unwrap_or(of_bug).into()
 }
 
 /// Prints help, the version, or what is wrong with the command line.
@@ -87,6 +94,7 @@ fn execute(command: Command, colour: ColourChoice) -> Result<Exit, AppError> {
         Command::Run(typed) => run::run(*typed, &context()?),
         Command::Exec(typed) => exec::run(&typed, &context()?),
         Command::Gateway(typed) => gateway::run(&typed, &context()?),
+        Command::Hook(command) => Ok(hook::run(command, colour)),
         Command::Policy(command) => policy::run(command, &context()?),
         Command::Pricing(arguments) => pricing::command(&arguments, &context()?),
         Command::Budget(command) => budget::run(command, &context()?),

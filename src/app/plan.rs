@@ -14,8 +14,9 @@ use crate::cli::value::Format;
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::gate::Gate;
 use crate::plan::PlanError;
+use crate::plan::planner::Plan;
 use crate::plan::report::{PlanReport, VerdictOutcome};
-use crate::policy::Routing;
+use crate::plan::rewrite::{self, Rewrite};
 use crate::ports::script::EngineError;
 use crate::report::{json, markdown, plan};
 use crate::script::sandbox::{Sandbox, SandboxLimits};
@@ -25,7 +26,7 @@ pub(super) fn run(typed: PlanTyped, context: &Context) -> Result<Exit, AppError>
     let PlanTyped { workflow, flags, format, out } = typed;
     let options = flags.resolve(workflow, &context.settings, &context.environment);
     let inputs = PlanInputs::load(&options, context)?;
-    let Planned { report, sources, .. } = make(&inputs, &options, context)?;
+    let Planned { plan: Plan { report, .. }, sources, .. } = make(&inputs, &options, context)?;
     if let Some(path) = &out {
         output::write_file(path, &json::pretty(&report))?;
     }
@@ -73,21 +74,41 @@ pub(super) fn make(
     let job = inputs.job(options, context)?;
     let sandbox = sandbox(options)?;
     let mut read_child = |path: &str| inputs.child_text(path);
-    let (report, routings, facts) = planning::plan(&sandbox, &mut sources, job, &mut read_child)
+    let (plan, facts) = planning::plan(&sandbox, &mut sources, job, &mut read_child)
         .map_err(|error| explain(error, inputs))?;
-    Ok(Planned { report, routings, facts, sources })
+    Ok(Planned { plan, facts, sources })
 }
 
 /// A plan with what it was made from.
 pub(super) struct Planned {
     /// The plan.
-    pub(super) report: PlanReport,
-    /// What the policy decided, by stage.
-    pub(super) routings: Vec<Routing>,
+    pub(super) plan: Plan,
     /// What is known of the script.
     pub(super) facts: WorkflowFacts,
     /// The script and what it calls.
     pub(super) sources: SourceSet,
+}
+
+impl Planned {
+    /// The script with the plan's routes in its text, where its text can carry them.
+    pub(super) fn rewrite(&self) -> Result<Rewrite, AppError> {
+        let text = &self.sources.main.text;
+        rewrite::rewrite(text, &self.facts, &self.plan).map_err(AppError::bug)
+    }
+
+    /// Whether the engine takes what was rewritten: nothing else is handed on.
+    pub(super) fn check_rewritten(
+        &self,
+        rewrite: &Rewrite,
+        sandbox: &Sandbox,
+    ) -> Result<(), AppError> {
+        let mut sources = self.sources.clone();
+        sources.main.text.clone_from(&rewrite.text);
+        match sandbox.inspect(&sources) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(AppError::bug(format!("the rewritten script is broken: {error}"))),
+        }
+    }
 }
 
 /// The child processes that `options` allow.

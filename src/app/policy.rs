@@ -1,4 +1,4 @@
-//! `flyball policy check | explain`.
+//! `flyball policy check | explain | apply`.
 
 use super::context::Context;
 use super::error::AppError;
@@ -6,16 +6,18 @@ use super::exit::Exit;
 use super::inputs::{PlanInputs, policy_source};
 use super::{knowledge, output, plan};
 use crate::cli::plan::{PROVIDER_DEFAULT, PlanningFlags};
-use crate::cli::policy::{PolicyCheck, PolicyCommand, PolicyExplain};
+use crate::cli::policy::{ApplyFormat, PolicyApply, PolicyCheck, PolicyCommand, PolicyExplain};
 use crate::cli::value::PlainFormat;
 use crate::config::SourceFile;
 use crate::config::source::TEXT_BYTES_MAX;
+use crate::plan::planner::Plan;
 use crate::plan::report::StagePlan;
 use crate::policy::{Pattern, Routing};
 use crate::report::json;
 use crate::report::policy::{
     self as report, ExplainedStage, POLICY_REPORT_VERSION, PolicyCheckReport, PolicyExplainReport,
 };
+use crate::report::rewrite::{self, PolicyApplyReport};
 
 pub(super) fn run(
     command: PolicyCommand<PlanningFlags>,
@@ -24,6 +26,7 @@ pub(super) fn run(
     match command {
         PolicyCommand::Check(typed) => check(&typed, context),
         PolicyCommand::Explain(typed) => explain(*typed, context),
+        PolicyCommand::Apply(typed) => apply(*typed, context),
     }
 }
 
@@ -55,7 +58,8 @@ fn explain(typed: PolicyExplain<PlanningFlags>, context: &Context) -> Result<Exi
     let PolicyExplain { workflow, stage: patterns, flags, format } = typed;
     let options = flags.resolve(workflow, &context.settings, &context.environment);
     let inputs = PlanInputs::load(&options, context)?;
-    let plan::Planned { report, routings, sources, .. } = plan::make(&inputs, &options, context)?;
+    let plan::Planned { plan, sources, .. } = plan::make(&inputs, &options, context)?;
+    let Plan { report, routings, .. } = plan;
     plan::refuse_failed(&report, &sources)?;
     let names: Vec<String> = report.stages.iter().map(|stage| stage.name.clone()).collect();
     let patterns: Vec<Pattern> = patterns.iter().map(|pattern| Pattern::new(pattern)).collect();
@@ -92,4 +96,28 @@ fn explained((stage, routing): (StagePlan, Routing)) -> ExplainedStage {
         requested: stage.route.requested,
         routing,
     }
+}
+
+/// Plans the workflow and writes the routes into its text.
+fn apply(typed: PolicyApply<PlanningFlags>, context: &Context) -> Result<Exit, AppError> {
+    let PolicyApply { workflow, flags, format, out } = typed;
+    let options = flags.resolve(workflow, &context.settings, &context.environment);
+    let inputs = PlanInputs::load(&options, context)?;
+    let planned = plan::make(&inputs, &options, context)?;
+    plan::refuse_failed(&planned.plan.report, &planned.sources)?;
+    let rewrite = planned.rewrite()?;
+    planned.check_rewritten(&rewrite, &plan::sandbox(&options)?)?;
+    if let Some(path) = &out {
+        output::write_file(path, &rewrite.text)?;
+    }
+    let made = planned.plan.report;
+    let report = PolicyApplyReport::of(made.policy, made.workflow, rewrite);
+    output::tell(&rewrite::summary(&report, context.stderr.page()));
+    let script = &planned.sources.main;
+    output::print(&match format {
+        ApplyFormat::Script => report.rewrite.text,
+        ApplyFormat::Diff => rewrite::difference(&script.name, &script.text, &report.rewrite.text),
+        ApplyFormat::Json => json::pretty(&report),
+    })?;
+    Ok(Exit::Done)
 }

@@ -72,11 +72,11 @@ impl Subject {
         options: &RunOptions,
         context: &Context,
     ) -> Result<Self, AppError> {
-        let Planned { report, facts, sources, .. } =
+        let Planned { plan: made, facts, sources } =
             plan::make(inputs, &options.planning, context)?;
         let job = inputs.job(&options.planning, context)?;
         let setup = Setup::new(job, &facts).map_err(|error| plan::explain(error, inputs))?;
-        Ok(Self { plan: report, setup, sources, sandbox: plan::sandbox(&options.planning)? })
+        Ok(Self { plan: made.report, setup, sources, sandbox: plan::sandbox(&options.planning)? })
     }
 
     /// The plan executes only what it was made from: script, args, policy, prices, usage model.

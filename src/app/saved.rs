@@ -9,7 +9,7 @@ use super::context::Context;
 use super::error::AppError;
 use super::plan::this_program;
 use crate::config::examples::{EXAMPLES, Example};
-use crate::config::registry::example_source;
+use crate::config::registry::{EXAMPLE_PREFIX, example_source};
 use crate::config::settings::closest;
 use crate::config::source::TEXT_BYTES_MAX;
 use crate::config::{ReadError, Registry, SavedWorkflow, SourceFile, WorkflowReference};
@@ -67,7 +67,8 @@ pub(super) fn metas(context: &JobContext, sources: &[Source]) -> Vec<Option<Meta
 /// What `script` can call by name: saved workflows in the registry's order, then, if it is one of
 /// them, the shipped examples.
 pub(super) fn in_reach(script: &SourceFile, registry: &Registry) -> Vec<Source> {
-    if script.path.is_none() { all(registry) } else { sources(registry) }
+    let is_example = script.path.is_none() && script.name.starts_with(EXAMPLE_PREFIX);
+    if is_example { all(registry) } else { sources(registry) }
 }
 
 /// Saved workflows in the registry's order, then the shipped examples.
@@ -76,7 +77,7 @@ pub(super) fn all(registry: &Registry) -> Vec<Source> {
     sources(registry).into_iter().chain(shipped).collect()
 }
 
-fn sources(registry: &Registry) -> Vec<Source> {
+pub(super) fn sources(registry: &Registry) -> Vec<Source> {
     registry.workflows.iter().map(|saved| Source::new(source_name(saved), &*saved.text)).collect()
 }
 
@@ -115,16 +116,23 @@ pub(super) fn script(
 
 fn named(name: &str, registry: &Registry) -> Result<SourceFile, AppError> {
     let metas = SavedMetas::read(&sources(registry))?;
+    closest_named(name, registry, &metas).ok_or_else(|| unknown(name, registry, &metas))
+}
+
+/// The closest saved workflow of that name; `metas` are those of all in `registry`.
+pub(super) fn closest_named(
+    name: &str,
+    registry: &Registry,
+    metas: &SavedMetas,
+) -> Option<SourceFile> {
     let own_name =
         |saved: &SavedWorkflow| metas.get(&source_name(saved)).map(|meta| meta.name.clone());
-    match registry.named(name, own_name).first() {
-        Some(closest) => Ok(SourceFile {
-            name: source_name(closest),
-            path: Some(closest.path.clone()),
-            text: closest.text.clone(),
-        }),
-        None => Err(unknown(name, registry, &metas)),
-    }
+    let found = registry.named(name, own_name);
+    found.first().map(|closest| SourceFile {
+        name: source_name(closest),
+        path: Some(closest.path.clone()),
+        text: closest.text.clone(),
+    })
 }
 
 fn missing(error: ReadError, registry: &Registry) -> AppError {
@@ -139,11 +147,12 @@ fn missing(error: ReadError, registry: &Registry) -> AppError {
 }
 
 fn unknown(name: &str, registry: &Registry, metas: &SavedMetas) -> AppError {
-    let names: Vec<&str> = registry
+    let names: Vec<String> = registry
         .workflows
         .iter()
-        .map(|saved| metas.get(&source_name(saved)).map_or(&*saved.stem, |meta| &*meta.name))
+        .map(|saved| saved.call_name(metas.get(&source_name(saved)).map(|meta| &*meta.name)))
         .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let looked = registry.folders.iter().map(|folder| folder.display().to_string());
     let error = AppError::bad_input(format!(
         "there is no file and no saved workflow `{name}` (looked in {})",

@@ -25,7 +25,7 @@ pub(super) fn run(command: WorkflowsCommand, context: &Context) -> Result<Exit, 
     let own = registry.workflows.iter().map(|saved| {
         let meta = metas.get(&saved::source_name(saved));
         workflows::Listed {
-            name: meta.map_or_else(|| saved.stem.clone(), |meta| meta.name.clone()),
+            name: saved.call_name(meta.map(|meta| &*meta.name)),
             from: saved.origin.name(),
             path: Some(saved.path.display().to_string()),
             description: description(meta),

@@ -1,12 +1,18 @@
-//! Everything that is Claude Code's: how it is started so that it is held, and what it writes to its
-//! folder. Must not know where settings of flyball are from, prices, budgets, and how requests reach
-//! the API.
+//! Everything that is Claude Code's: how it is started so that it is held, the forms in which it asks
+//! and is answered, and what it writes to its folder.
+//!
+//! Owns the shapes and the limits on what is read of them; decides nothing about money and plans
+//! nothing. Must not know where settings of flyball are from, and how requests reach the API.
 
+pub mod agent_type;
+pub mod hook;
 pub mod launch;
 pub mod launch_record;
 pub mod outcome;
+pub mod resumed_run;
 pub mod run_folder;
 pub mod session_files;
+pub mod session_model;
 pub mod settings;
 pub mod transcript;
 pub mod workflow_run;

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::exec::ExecTyped;
 use super::gateway::GatewayTyped;
+use super::hook::HookCommand;
 use super::ledger::{BudgetCommand, LedgerCommand, RunsCommand};
 use super::plan::{PlanTyped, PlanningFlags};
 use super::policy::PolicyCommand;
@@ -56,7 +57,10 @@ pub enum Command {
     Exec(Box<ExecTyped>),
     /// Hold any client of the Anthropic API to its budget
     Gateway(GatewayTyped),
-    /// Check a routing policy, or explain what it decides
+    /// Answer Claude Code before it starts a workflow or an agent: allow, ask or deny
+    #[command(subcommand)]
+    Hook(HookCommand),
+    /// Check a routing policy, explain what it decides, or write it into a workflow
     #[command(subcommand)]
     Policy(PolicyCommand<PlanningFlags>),
     /// List, show, check and compare prices

@@ -4,6 +4,7 @@
 pub mod command;
 pub mod exec;
 pub mod gateway;
+pub mod hook;
 pub mod ledger;
 pub mod plan;
 pub mod policy;

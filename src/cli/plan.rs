@@ -205,6 +205,9 @@ pub struct PlanOptions {
     pub concurrency: Option<u32>,
     /// Samples, 1 or more.
     pub samples: u32,
+    /// The most work that samples may take, where a plan has little time; see
+    /// [`crate::plan::job::PlanJob::work_max`].
+    pub work_max: Option<u64>,
     /// The root of all randomness.
     pub seed: u64,
     /// The longest the plan may take.
@@ -248,6 +251,7 @@ impl PlanningFlags {
             usage: self.usage.or(settings.usage),
             concurrency: self.concurrency.or(settings.concurrency).or(environment.concurrency),
             samples: self.samples.or(settings.samples).unwrap_or(SAMPLES_DEFAULT),
+            work_max: None,
             seed: self.seed.or(settings.seed).unwrap_or(SEED_DEFAULT),
             time_limit: self.time_limit.or(settings.time_limit).unwrap_or(TIME_LIMIT_DEFAULT),
         }

@@ -21,6 +21,10 @@ pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The ledger's file, or the URL of its Postgres database, instead of `flyball/ledger.db` in the
 /// state folder.
 pub const FLYBALL_LEDGER: &str = "FLYBALL_LEDGER";
+/// The run that a session of Claude Code belongs to: a scope of the ledger, such as `exec` opens.
+pub const FLYBALL_RUN: &str = "FLYBALL_RUN";
+/// The folder that the launch hook writes what it decided to, a file for each call.
+pub const FLYBALL_LAUNCHES: &str = "FLYBALL_LAUNCHES";
 /// The key that a gateway sends upstream where it asks its callers for keys of its own.
 pub const FLYBALL_UPSTREAM_KEY: &str = "FLYBALL_UPSTREAM_KEY";
 /// The folder of what programs remember, `~/.local/state` if unset.
@@ -48,10 +52,6 @@ pub const OTHER_APIS: [&str; 6] = [
     "CLAUDE_CODE_USE_ANTHROPIC_AWS",
     "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
 ];
-/// The run that a client belongs to, set for the clients that flyball starts.
-pub const FLYBALL_RUN: &str = "FLYBALL_RUN";
-/// The folder where launches are written down, set for the clients that flyball starts.
-pub const FLYBALL_LAUNCHES: &str = "FLYBALL_LAUNCHES";
 
 /// What an alias stands for in Claude Code: the alias and the variable that moves it.
 pub const ALIAS_MODELS: [(&str, &str); 4] = [
@@ -84,6 +84,10 @@ pub struct Environment {
     pub state: Option<PathBuf>,
     /// The ledger, whether or not it exists; `None` where there is no home.
     pub ledger: Option<LedgerPlace>,
+    /// The run that the session belongs to.
+    pub run: Option<String>,
+    /// Where the launch hook says what it decided.
+    pub launches: Option<PathBuf>,
     /// The key for the upstream of a gateway.
     pub upstream_key: Option<Secret>,
     /// Claude Code's folder.
@@ -134,6 +138,8 @@ impl Environment {
             .map(LedgerPlace::from);
         Self {
             ledger,
+            run: text(FLYBALL_RUN),
+            launches: value(FLYBALL_LAUNCHES).map(PathBuf::from),
             state,
             upstream_key: text(FLYBALL_UPSTREAM_KEY).map(Secret),
             claude_folder: value(CLAUDE_CONFIG_DIR)

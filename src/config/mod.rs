@@ -6,6 +6,8 @@
 
 pub mod environment;
 pub mod examples;
+pub mod hook_settings;
+pub mod plugins;
 pub mod registry;
 pub mod scope;
 pub mod settings;

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
 use super::examples;
+use super::plugins;
 use super::source::{ReadError, SourceFile, TEXT_BYTES_MAX};
 
 /// Folders looked at between the working folder and the repository's root, at most.
 const PARENTS_MAX: usize = 64;
 /// Saved workflows read, at most; more are not looked at.
 pub const SAVED_MAX: usize = 1_000;
+
+/// What stands before the name of a shipped workflow.
+pub const EXAMPLE_PREFIX: &str = "example:";
 
 /// What the command line calls a workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +31,7 @@ impl WorkflowReference {
     /// How `text` is meant: `example:NAME`; a path where it has a separator, a script's ending or
     /// names something on disk; else a saved workflow's name.
     pub fn from_text(text: &str, working_folder: &Path) -> Self {
-        if let Some(name) = text.strip_prefix("example:") {
+        if let Some(name) = text.strip_prefix(EXAMPLE_PREFIX) {
             return Self::Example(name.to_owned());
         }
         let path = Path::new(text);
@@ -48,6 +52,8 @@ pub enum Origin {
     Project,
     /// `workflows/` of Claude Code's own folder.
     Personal,
+    /// `workflows/` of a plugin that is installed in Claude Code.
+    Plugin,
 }
 
 impl Origin {
@@ -56,6 +62,7 @@ impl Origin {
         match self {
             Self::Project => "project",
             Self::Personal => "personal",
+            Self::Plugin => "plugin",
         }
     }
 }
@@ -67,10 +74,20 @@ pub struct SavedWorkflow {
     pub path: PathBuf,
     /// Which kind of folder.
     pub origin: Origin,
+    /// The plugin that it is from; it is called `plugin:name`.
+    pub plugin: Option<String>,
     /// The file's name without `.js`: its name where `meta.name` is absent.
     pub stem: String,
     /// The script.
     pub text: String,
+}
+
+impl SavedWorkflow {
+    /// What it is called, given its own name; the file's stem where it has none.
+    pub fn call_name(&self, own: Option<&str>) -> String {
+        let own = own.unwrap_or(&self.stem);
+        self.plugin.as_ref().map_or_else(|| own.to_owned(), |plugin| format!("{plugin}:{own}"))
+    }
 }
 
 /// The scripts of the search folders, closest first, then by file name.
@@ -89,10 +106,19 @@ impl Registry {
     pub fn scan(working_folder: &Path, environment: &Environment) -> Self {
         let mut registry = Self::default();
         for folder in project_folders(working_folder) {
-            registry.read_folder(folder.join(".claude").join("workflows"), Origin::Project);
+            let folder = folder.join(".claude").join("workflows");
+            registry.read_folder(folder, Origin::Project, None);
         }
-        if let Some(personal) = &environment.claude_folder {
-            registry.read_folder(personal.join("workflows"), Origin::Personal);
+        let Some(personal) = &environment.claude_folder else { return registry };
+        registry.read_folder(personal.join("workflows"), Origin::Personal, None);
+        match plugins::installed(personal) {
+            Ok(plugins) => {
+                for plugin in plugins {
+                    let folder = plugin.folder.join("workflows");
+                    registry.read_folder(folder, Origin::Plugin, Some(&plugin.name));
+                }
+            }
+            Err(error) => registry.unreadable.push(error),
         }
         registry
     }
@@ -106,14 +132,11 @@ impl Registry {
     ) -> Vec<&SavedWorkflow> {
         self.workflows
             .iter()
-            .filter(|saved| match name_of(saved) {
-                Some(own) => own == name,
-                None => saved.stem == name,
-            })
+            .filter(|saved| saved.call_name(name_of(saved).as_deref()) == name)
             .collect()
     }
 
-    fn read_folder(&mut self, folder: PathBuf, origin: Origin) {
+    fn read_folder(&mut self, folder: PathBuf, origin: Origin, plugin: Option<&str>) {
         // The personal folder can also be found on the way up; each folder counts once.
         if self.folders.contains(&folder) {
             return;
@@ -136,7 +159,8 @@ impl Registry {
             };
             match SourceFile::read(&path, TEXT_BYTES_MAX) {
                 Ok(source) => {
-                    self.workflows.push(SavedWorkflow { path, origin, stem, text: source.text });
+                    let (plugin, text) = (plugin.map(str::to_owned), source.text);
+                    self.workflows.push(SavedWorkflow { path, origin, plugin, stem, text });
                 }
                 Err(error) => self.unreadable.push(error),
             }
@@ -160,7 +184,7 @@ pub fn project_folders(working_folder: &Path) -> Vec<PathBuf> {
 pub fn example_source(name: &str) -> Result<SourceFile, Vec<&'static str>> {
     match examples::example(name) {
         Some(example) => Ok(SourceFile {
-            name: format!("example:{name}"),
+            name: format!("{EXAMPLE_PREFIX}{name}"),
             path: None,
             text: example.text.to_owned(),
         }),

@@ -11,11 +11,13 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::environment::Environment;
+use super::hook_settings::{HookSettings, HookTable};
 use super::registry::project_folders;
 use super::source::{ReadError, SourceFile, TEXT_BYTES_MAX};
 use crate::amount::{Amount, AmountError};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::effort::Effort;
+use crate::money::Picodollars;
 use crate::pricing::CacheTtl;
 
 /// The most samples of one plan.
@@ -26,7 +28,7 @@ pub const CONCURRENCY_MAX: u32 = 256;
 /// The name of a settings file.
 pub const FILE_NAME: &str = "flyball.toml";
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "model",
     "effort",
     "policy",
@@ -40,6 +42,7 @@ const KEYS: [&str; 13] = [
     "cache-ttl",
     "time-limit",
     "provider",
+    "hook",
 ];
 
 /// What the settings files say; `None` and empty where they say nothing.
@@ -71,6 +74,8 @@ pub struct Settings {
     pub time_limit: Option<Duration>,
     /// Whose prices apply to model names: `anthropic`, `bedrock`, …
     pub provider: Option<String>,
+    /// What the launch hook decides by.
+    pub hook: HookSettings,
 }
 
 /// A settings file that was read.
@@ -161,6 +166,7 @@ impl Settings {
             cache_ttl: self.cache_ttl.or(below.cache_ttl),
             time_limit: self.time_limit.or(below.time_limit),
             provider: self.provider.or(below.provider),
+            hook: self.hook.over(below.hook),
         }
     }
 }
@@ -183,6 +189,7 @@ struct Typed {
     cache_ttl: Option<Spanned<String>>,
     time_limit: Option<Spanned<String>>,
     provider: Option<String>,
+    hook: Option<HookTable>,
 }
 
 impl Typed {
@@ -207,6 +214,9 @@ impl Typed {
                 .time_limit
                 .and_then(|limit| parsed(&limit, text, &mut wrong, duration)),
             provider: self.provider,
+            hook: self
+                .hook
+                .map_or_else(HookSettings::default, |hook| hook.resolve(text, &mut wrong)),
         };
         if wrong.is_empty() { Ok(settings) } else { Err(wrong) }
     }
@@ -231,7 +241,7 @@ fn budgets(value: &Spanned<toml::Value>, text: &str, wrong: &mut Vec<Diagnostic>
     }
 }
 
-fn parsed<T>(
+pub(super) fn parsed<T>(
     value: &Spanned<String>,
     text: &str,
     wrong: &mut Vec<Diagnostic>,
@@ -304,6 +314,14 @@ pub fn limit(text: &str) -> Result<Amount, String> {
              be held. Write dollars (5usd), tokens (800ktok, 200kout) or agents (40agents)"
         )),
         held => Ok(held),
+    }
+}
+
+/// Dollars, zero or more.
+pub fn dollars(text: &str) -> Result<Picodollars, String> {
+    match limit(text)? {
+        Amount::Usd(amount) => Ok(amount),
+        _ => Err(format!("`{text}` is not dollars: write 5usd")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What would make a plan cheaper, and what it rests on. Reprices the samples that are there;
 //! runs no script.
 
+use crate::amount::Amount;
 use crate::band::{self, Band};
 use crate::money::Picodollars;
 use crate::plan::PlanError;
@@ -8,8 +9,11 @@ use crate::plan::assemble::{dollars, dollars_of};
 use crate::plan::costing::{Choice, SampleCost, cost_samples};
 use crate::plan::drivers::{self, Candidate, Measure};
 use crate::plan::evaluation::{self, Priced};
+use crate::plan::fitting;
 use crate::plan::frame::Frame;
-use crate::plan::report::{Assumption, FitOption, Savings, Suggestion, Verdict, VerdictOutcome};
+use crate::plan::report::{
+    Assumption, BudgetVerdict, FitOption, Savings, Suggestion, Verdict, VerdictOutcome,
+};
 use crate::plan::routing;
 use crate::plan::setup::Setup;
 use crate::policy::Policy;
@@ -84,6 +88,40 @@ pub fn to_fit(
         });
     }
     options
+}
+
+/// The models that would keep a plan within the least dollars that it passes, as `--fit` would find
+/// them: the cheapest there are where none would. `None` where no dollars are passed.
+pub fn within_budget(
+    setup: &Setup,
+    frame: &Frame,
+    priced: &Priced,
+    names: &[String],
+    verdict: &Verdict,
+) -> Result<Option<FitOption>, PlanError> {
+    let passed = |held: &&BudgetVerdict| held.exceeded_per_mille > held.tolerated_per_mille;
+    let dollars = verdict.budgets.iter().filter(passed).filter_map(|held| held.amount.parse().ok());
+    let least = dollars.filter_map(|amount| match amount {
+        Amount::Usd(amount) => Some(amount),
+        _ => None,
+    });
+    let Some(amount) = least.min() else { return Ok(None) };
+    let (mut routes, pins) = (priced.routes.clone(), evaluation::pins(setup, frame));
+    fitting::route_within(setup, frame, &mut routes, &pins, amount)?;
+    let choices: Vec<Choice> = routes.iter().map(|routed| routed.choice.clone()).collect();
+    let Some(mut costs) = dollars_of(&evaluation::reprice(setup, frame, &choices)) else {
+        return Ok(None);
+    };
+    costs.sort_unstable();
+    let moved = routes.iter().zip(&priced.routes).zip(names);
+    let moved = moved.filter(|((fitted, now), _)| fitted.choice.model != now.choice.model);
+    let stages: Vec<String> =
+        moved.map(|((fitted, _), name)| format!("{name} on {}", fitted.choice.model)).collect();
+    Ok(Some(FitOption {
+        text: stages.join(", "),
+        flag: Some(format!("--fit {}usd", amount.to_decimal())),
+        cost_usd_p90: band::quantile(&costs, 900),
+    }))
 }
 
 /// The dearest stages, each on the next cheaper model of its ladder.

@@ -8,7 +8,7 @@ use crate::plan::assume::AssumeError;
 use crate::plan::setup::{Setup, StageTraits};
 use crate::plan::stage::{Placement, StageIdentity, StageIndex};
 use crate::plan::synth::{Extremes, Probe, SampleState, SynthCall, Synthetic};
-use crate::ports::script::AgentCall;
+use crate::ports::script::{AgentCall, Outcome};
 use crate::seed::Seed;
 use crate::usage::{AgentDraws, AgentTraits, AgentUsage, Draws, Pins, RunDraws, StageDraws};
 
@@ -21,6 +21,8 @@ pub struct Cast<'a> {
     /// By stage of `index`.
     parts: Vec<Part>,
     answers: SampleState,
+    /// How many calls so far were those of the agents that are taken over; `None` once one was not.
+    replayed: Option<usize>,
 }
 
 /// What the agents of one stage share.
@@ -38,6 +40,8 @@ pub struct Placed {
     pub placement: Placement,
     /// Results of its stage that the script had been given when it made the call.
     delivered: u32,
+    /// Which agent of an earlier run stands for it.
+    replayed: Option<usize>,
 }
 
 impl<'a> Cast<'a> {
@@ -50,6 +54,7 @@ impl<'a> Cast<'a> {
             index: StageIndex::new(Arc::clone(&setup.label_templates)),
             parts: Vec::new(),
             answers: SampleState::new(seed),
+            replayed: Some(0),
         }
     }
 
@@ -66,7 +71,25 @@ impl<'a> Cast<'a> {
             });
         }
         let delivered = self.parts.get(placement.stage).map_or(0, |part| part.delivered);
-        Placed { placement, delivered }
+        Placed { placement, delivered, replayed: self.next_replayed(call) }
+    }
+
+    /// The agent of an earlier run that stands for the next call, which is `call`.
+    fn next_replayed(&mut self, call: &AgentCall) -> Option<usize> {
+        let next = self.replayed?;
+        let agent = self.setup.job.replayed.get(next);
+        let same = agent.is_some_and(|agent| agent.label == client_label(call));
+        self.replayed = same.then_some(next + 1);
+        same.then_some(next)
+    }
+
+    /// What the agent of an earlier run answered that stands for a call, if one does.
+    pub fn replay(&self, placed: Placed) -> Option<Outcome> {
+        let agent = self.setup.job.replayed.get(placed.replayed?)?;
+        Some(match serde_json::from_str(&agent.result) {
+            Ok(serde_json::Value::String(text)) => Outcome::Text(text),
+            _ => Outcome::Json(agent.result.clone()),
+        })
     }
 
     /// The stage of a call.
@@ -130,6 +153,20 @@ impl<'a> Cast<'a> {
     pub fn is_done(&self, placed: Placed, call: &AgentCall) -> bool {
         self.stage(placed)
             .is_some_and(|stage| self.setup.assumptions.is_done(call.label.as_deref(), &stage.name))
+    }
+}
+
+/// Characters of a prompt that the client calls an agent without a label by.
+const LABEL_CHARACTERS: usize = 60;
+
+/// What the client calls the agent of `call`.
+fn client_label(call: &AgentCall) -> String {
+    match &call.label {
+        Some(label) => label.to_string(),
+        None => {
+            let folded = call.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
+            folded.chars().take(LABEL_CHARACTERS).collect()
+        }
     }
 }
 

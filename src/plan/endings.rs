@@ -24,6 +24,8 @@ const STATUS_KEYS: [&str; 9] =
 const ENDINGS_MAX: usize = 8;
 /// The ending of a run that returns `null` or something empty.
 pub const NO_RESULT: &str = "returned nothing";
+/// How the ending of a run begins that was stopped: what it would have done then is not known.
+pub const STOPPED_AT: &str = "stopped at the limit of";
 const WORD_CHARS_MAX: usize = 40;
 
 /// The endings of a plan's samples, most probable first, and for each sample whether its run
@@ -118,7 +120,7 @@ fn key(sample: &Recorded, detailed: bool) -> EndingKey {
         Finish::LimitReached { limit } => EndingKey {
             file: None,
             line: None,
-            name: format!("stopped at the limit of {limit}"),
+            name: format!("{STOPPED_AT} {limit}"),
             returned: false,
         },
     }

@@ -26,6 +26,10 @@ const SCOUTS: u32 = 12;
 const VANGUARD: u32 = 2;
 /// How many prompts of a stage are counted.
 const PROMPTS_COUNTED: usize = 3;
+/// A plan with little time has at least so many samples, if so many were asked for, and inspects at
+/// least so many.
+const HASTY_SAMPLES_MIN: u32 = 12;
+const HASTY_SCOUTS_MIN: u32 = 4;
 /// Texts of at least so many bytes are counted by the vocabulary.
 const COUNTED_BYTES_MIN: usize = 4 << 10;
 /// Also those of which one byte in so many is not ASCII: other scripts take more tokens per byte.
@@ -36,12 +40,17 @@ const FOREIGN_SHARE: usize = 8;
 /// A script that reaches a limit before its first agent would pay that limit in every sample: then
 /// the frame has the first ones only.
 pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, PlanError> {
-    let samples = setup.job.samples;
-    let scouts = samples.min(SCOUTS);
+    let mut samples = setup.job.samples;
+    let mut scouts = samples.min(SCOUTS);
     setup.guess = Guess::default();
     let mut scouted_trials = workers.trials(setup, &natural(0..scouts.min(VANGUARD), true))?;
     if scouted_trials.iter().all(is_stopped_before_agents) {
         return Ok(Frame::join(setup, scouted_trials, &Scouted::default()));
+    }
+    if let Some(work_max) = setup.job.work_max {
+        let within = affordable(&scouted_trials, work_max);
+        scouts = scouts.min(within.max(HASTY_SCOUTS_MIN));
+        samples = samples.min(within.max(HASTY_SAMPLES_MIN));
     }
     scouted_trials.extend(workers.trials(setup, &natural(scouts.min(VANGUARD)..scouts, true))?);
     let (mut scouted, guess) = scout(&scouted_trials);
@@ -51,6 +60,13 @@ pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, Pla
     let (trials, counts) = workers.trials_while_counting(setup, &specs, &prompts.to_count)?;
     prompts.into_scouted(&counts, &mut scouted);
     Ok(Frame::join(setup, trials, &scouted))
+}
+
+/// How many trials like `trials` are about `work_max` of work.
+fn affordable(trials: &[Trial], work_max: u64) -> u32 {
+    let work: u64 = trials.iter().map(|trial| trial.work).sum();
+    let each = (work / trials.len().max(1) as u64).max(1);
+    u32::try_from(work_max / each).unwrap_or(u32::MAX)
 }
 
 /// Samples that an intervention is begun with, to see what one takes.

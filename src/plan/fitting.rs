@@ -71,6 +71,19 @@ pub fn apply(
             message: format!("`{text}` is not dollars: write --fit 5usd"),
         });
     };
+    route_within(setup, frame, routes, pins, amount)?;
+    Ok(Some(amount))
+}
+
+/// Replaces `routes` by the most capable ones that keep 9 of 10 samples within `amount`, or by the
+/// cheapest ones where there are none.
+pub fn route_within(
+    setup: &Setup,
+    frame: &Frame,
+    routes: &mut [Routed],
+    pins: &[Pins],
+    amount: Picodollars,
+) -> Result<(), PlanError> {
     let lanes: Vec<Vec<StageOption>> = (0..frame.stages.len())
         .filter_map(|index| {
             Some(options(setup, frame, index, routes.get(index)?, pins.get(index)?))
@@ -87,7 +100,7 @@ pub fn apply(
             FIT_RULE.clone_into(&mut routed.plan.rule);
         }
     }
-    Ok(Some(amount))
+    Ok(())
 }
 
 fn search(

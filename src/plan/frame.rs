@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::band;
+use crate::plan::call_spot::EffortsBySpot;
 use crate::plan::setup::{Setup, StageTraits};
 use crate::plan::stage::StageIdentity;
 use crate::plan::trial::{CallRecord, Trial};
@@ -36,6 +37,8 @@ pub struct FrameStage {
     pub traits: StageTraits,
     /// o200k tokens per byte of its prompts.
     pub tokens_per_byte: f64,
+    /// From where its agents are called.
+    pub spots: EffortsBySpot,
 }
 
 /// One sample's record.
@@ -90,9 +93,17 @@ impl Frame {
                         .get(&identity.key.0)
                         .copied()
                         .unwrap_or(TOKENS_PER_BYTE),
+                    spots: EffortsBySpot::new(),
                 });
                 stages.len() - 1
             });
+        }
+        for (stage, spots) in trials.iter().flat_map(Trial::spots_by_key) {
+            let known = by_key.get(&stage).and_then(|index| stages.get_mut(*index));
+            let Some(known) = known else { continue };
+            for (spot, efforts) in spots {
+                known.spots.entry(spot.clone()).or_default().extend(efforts.iter().cloned());
+            }
         }
         let keys: Arc<[u64]> = stages.iter().map(|stage| stage.identity.key.0).collect();
         let notes = trials.first().map(|first| first.notes.clone()).unwrap_or_default();

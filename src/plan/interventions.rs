@@ -61,6 +61,7 @@ pub fn drivers(
         let mut response = Vec::new();
         if let Some(band) = &dollars
             && candidate.measure != Measure::Presence
+            && base.setup.job.work_max.is_none()
             && answered < DRIVERS_ANSWERED
             && tried < DRIVERS_TRIED_MAX
         {

@@ -41,6 +41,10 @@ pub struct PlanJob {
     pub fit: Option<String>,
     /// How many samples, at least 1.
     pub samples: u32,
+    /// The most work that samples may take, see [`crate::plan::trial::Trial::work`]: the plan has as
+    /// many as that is enough for, though a few always, counts prompts by their bytes and answers
+    /// no drivers by interventions. `None` does all of it, for all of `samples`.
+    pub work_max: Option<u64>,
     /// The root of all randomness.
     pub seed: u64,
     /// Agents at work at once, at least 1.
@@ -55,8 +59,26 @@ pub struct PlanJob {
     pub results: Vec<String>,
     /// `--done LABEL`.
     pub done: Vec<String>,
+    /// Agents of an earlier run that are taken over, in the order of their calls.
+    pub replayed: Vec<Replayed>,
+    /// Whether agents run on what the script asks for, because nobody is there who routes them. The
+    /// policy's gates still hold.
+    pub as_written: bool,
+    /// What the client runs every agent on, whatever the script asks for; then nothing is routed.
+    pub subagent_model: Option<String>,
     /// What was counted in the working tree.
     pub tree: TreeCounts,
+}
+
+/// An agent of an earlier run of the script that ended well. The first calls of a run are taken from
+/// such agents, free of charge, as long as they are the same calls: from the first one on that is
+/// not, all are made anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// Its label as the client writes it: `opts.label`, else the beginning of the prompt.
+    pub label: String,
+    /// What it answered, as JSON: a string for agents without a schema.
+    pub result: String,
 }
 
 /// A named text, such as a policy file.

@@ -4,6 +4,7 @@
 pub mod advice;
 pub mod assemble;
 pub mod assume;
+pub mod call_spot;
 pub mod cast;
 pub mod ceiling;
 pub mod costing;
@@ -21,6 +22,7 @@ mod plan_error;
 pub mod plan_id;
 pub mod planner;
 pub mod report;
+pub mod rewrite;
 pub mod routing;
 pub mod scope_size;
 pub mod setup;

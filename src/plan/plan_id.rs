@@ -50,6 +50,9 @@ pub fn plan_id(setup: &Setup, texts: &Hashes) -> String {
         assumptions: _,
         results: _,
         done: _,
+        replayed,
+        as_written,
+        subagent_model,
         tree: _,
         start: Start { args: _, budget_total_tokens, budget_spent_tokens, limits },
         suggested_policy,
@@ -60,12 +63,13 @@ pub fn plan_id(setup: &Setup, texts: &Hashes) -> String {
         budgets,
         fit,
         samples,
+        work_max,
         seed,
         concurrency,
         prefix_stagger_milliseconds,
         on,
     } = &*setup.job;
-    let canonical = json!({
+    let mut canonical = json!({
         "texts": texts,
         "limits": limits,
         "turn_budget_tokens": [budget_total_tokens, &Some(*budget_spent_tokens)],
@@ -81,6 +85,12 @@ pub fn plan_id(setup: &Setup, texts: &Hashes) -> String {
         "prefix_stagger_milliseconds": prefix_stagger_milliseconds,
         "on": on,
     });
+    // What only a launch has leaves the names of other plans as they were.
+    let of_launch = json!([work_max, replayed, as_written, subagent_model]);
+    let has_any = work_max.is_some() || !replayed.is_empty() || *as_written;
+    if let (true, Some(fields)) = (has_any || subagent_model.is_some(), canonical.as_object_mut()) {
+        fields.insert("launch".to_owned(), of_launch);
+    }
     hex(&Sha256::digest(canonical.to_string())).chars().take(ID_DIGITS).collect()
 }
 

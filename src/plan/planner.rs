@@ -1,18 +1,21 @@
 //! The whole of a plan, from a job to its report. Owns the order of the steps; each step has a
 //! room of its own.
 
+use serde::{Deserialize, Serialize};
+
 use crate::band::{self, Band};
 use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::advice;
 use crate::plan::assemble;
+use crate::plan::call_spot::StageCalls;
 use crate::plan::ceiling::{self, Probed, Sampled};
 use crate::plan::costing::{SampleCost, StageCost};
 use crate::plan::drivers;
 use crate::plan::endings;
 use crate::plan::evaluation::{self, Priced};
-use crate::plan::frame::Frame;
+use crate::plan::frame::{Frame, FrameStage};
 use crate::plan::hints;
 use crate::plan::interventions::{self, Base};
 use crate::plan::job::PlanJob;
@@ -30,12 +33,23 @@ use crate::policy::{PlanMeasures, Routing};
 use crate::ports::script::ScriptArgs;
 use crate::workflow::WorkflowFacts;
 
-/// Plans a job, and says for each stage what became of each rule. `facts` are what is known of the script without running it.
+/// A plan with what its report leaves out. Lists are by stage, in the report's order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// What is published.
+    pub report: PlanReport,
+    /// What became of each rule.
+    pub routings: Vec<Routing>,
+    /// From where the agents are called.
+    pub calls: Vec<StageCalls>,
+}
+
+/// Plans a job. `facts` are what is known of the script without running it.
 pub fn plan(
     job: PlanJob,
     facts: &WorkflowFacts,
     workers: &mut dyn Workers,
-) -> Result<(PlanReport, Vec<Routing>), PlanError> {
+) -> Result<Plan, PlanError> {
     let mut setup = Setup::new(job, facts)?;
     let frame = evaluation::sample(&mut setup, workers)?;
     let names = evaluation::unique_names(&frame);
@@ -62,7 +76,12 @@ pub fn plan(
     let drivers = interventions::drivers(&base, &ranked, workers)?;
     let diagnostics = hints::gather(&setup, facts, &frame, &priced, &unreached, workers)?;
     let stages = assemble::stages(&frame, &priced, &names);
-    let to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
+    let mut to_fit = advice::to_fit(&setup, &frame, &priced, &verdict, suggested_budget_usd);
+    // Who launches asks once, and cannot try `--fit`.
+    if setup.job.work_max.is_some() {
+        let within = advice::within_budget(&setup, &frame, &priced, &names, &verdict)?;
+        to_fit.splice(0..0, within);
+    }
     let assumptions = advice::assumptions(&setup, facts, &frame, &ranked, &completes);
     let hashes = plan_id::hashes(&setup);
     let report = PlanReport {
@@ -93,7 +112,8 @@ pub fn plan(
         ceiling,
     };
     let routings = priced.routes.into_iter().map(|routed| routed.routing).collect();
-    Ok((report, routings))
+    let calls = |stage: &FrameStage| StageCalls::of(stage.identity.effort.as_deref(), &stage.spots);
+    Ok(Plan { report, routings, calls: frame.stages.iter().map(calls).collect() })
 }
 
 fn suggested_budget(dollars: Option<&[Picodollars]>, completes: &[bool]) -> Option<Picodollars> {

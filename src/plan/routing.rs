@@ -11,7 +11,7 @@ use crate::plan::frame::{Frame, FrameStage};
 use crate::plan::report::{RoutePlan, RouteRefusal, StepDownPlan};
 use crate::plan::setup::{ModelFacts, NamedModel, Setup};
 use crate::policy::{
-    Candidate, Candidates, Policy, Refusal, RoutedStage, Routing, SESSION, StageFacts,
+    AS_WRITTEN, Candidate, Candidates, Policy, Refusal, RoutedStage, Routing, SESSION, StageFacts,
     StepDownRouting,
 };
 use crate::pricing::Model;
@@ -119,8 +119,26 @@ pub fn route_stage(
     let mut desk = Desk::new(setup, frame, index, pins);
     let context_p90_tokens = desk.measure(as_written).context_p90_tokens;
     let facts = facts_of(frame, index, stage, name, context_p90_tokens);
-    let routing = policy.route(&facts, &mut desk);
+    let mut routing = policy.route(&facts, &mut desk);
+    if setup.job.as_written || setup.job.subagent_model.is_some() {
+        let asked = stage.identity.effort.as_deref().and_then(Effort::from_name);
+        routing = not_carried_out(routing, asked);
+    }
     Some(settle(setup, &stage.identity, as_written, routing, &mut desk))
+}
+
+/// `routing` of a stage that runs as written all the same, at the effort that it asks for.
+fn not_carried_out(routing: Routing, asked: Option<Effort>) -> Routing {
+    if routing.model.is_none() && routing.effort == asked && routing.output_cap_tokens.is_none() {
+        return routing;
+    }
+    Routing {
+        model: None,
+        effort: asked,
+        output_cap_tokens: None,
+        rule: AS_WRITTEN.to_owned(),
+        ..routing
+    }
 }
 
 /// Adds to every route the cheaper ones that the policy's step-downs allow. They are decided from

@@ -206,7 +206,8 @@ impl Setup {
 
     /// See [`Self::written_model`]; with the price that the name brings.
     pub fn written(&self, requested: Option<&str>) -> Result<NamedModel<'_>, String> {
-        match requested.filter(|name| asks_for_model(name)) {
+        let forced = self.job.subagent_model.as_deref();
+        match forced.or(requested.filter(|name| asks_for_model(name))) {
             None => self.named(SESSION),
             Some(name) => self.look_up(name),
         }

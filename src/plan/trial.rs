@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use crate::plan::call_spot::{CallSpot, EffortsBySpot};
 use crate::plan::cast::{Cast, Placed};
 use crate::plan::setup::Setup;
 use crate::plan::stage::StageIdentity;
@@ -97,9 +98,19 @@ pub struct Trial {
     pub cut: bool,
     /// Lines of the script itself from which it called `agent()`.
     pub lines: BTreeSet<u32>,
+    /// From where it called the agents of each stage, by index.
+    pub spots: BTreeMap<u32, EffortsBySpot>,
     /// What it took to make this trial, about in bytes read: a measure that no clock decides, so
     /// that what a plan can afford is the same everywhere.
     pub work: u64,
+}
+
+impl Trial {
+    /// From where it called the agents of each stage, by the stage's key.
+    pub fn spots_by_key(&self) -> impl Iterator<Item = (u64, &EffortsBySpot)> {
+        let key = |stage: u32| self.stages.get(stage as usize).map_or(0, |of| of.key.0);
+        self.spots.iter().map(move |(stage, spots)| (key(*stage), spots))
+    }
 }
 
 /// The mean over one trial of something invented.
@@ -167,6 +178,7 @@ pub fn run(
         spent_tokens: setup.job.start.budget_spent_tokens,
         probed_bytes: 0,
         lines: BTreeSet::new(),
+        spots: BTreeMap::new(),
         text_bytes: 0,
     };
     let finish = simulation.drive()?;
@@ -223,6 +235,7 @@ struct Simulation<'a> {
     /// Bytes of all prompts of an extreme trial.
     probed_bytes: usize,
     lines: BTreeSet<u32>,
+    spots: BTreeMap<u32, EffortsBySpot>,
     /// Bytes of all prompts and results.
     text_bytes: u64,
 }
@@ -276,6 +289,8 @@ impl Simulation<'_> {
             });
             self.text_bytes += call.prompt.len() as u64;
             self.lines.extend(call.line.filter(|_| call.child_workflow.is_none()));
+            let efforts = self.spots.entry(stage).or_default().entry(CallSpot::of(&call));
+            efforts.or_default().insert(call.effort.clone());
             if extremes_for(&self.spec.mode, 0).is_some() {
                 self.probed_bytes += call.prompt.len();
             }
@@ -333,6 +348,9 @@ impl Simulation<'_> {
     fn work(&mut self, position: usize) -> Result<Work, EngineError> {
         let missing = || EngineError::Internal("a call without a stage".into());
         let OpenCall { call, placed, .. } = self.calls.get(position).ok_or_else(missing)?;
+        if let Some(outcome) = self.cast.replay(*placed) {
+            return Ok(Work { outcome, output_tokens: 0, duration: 0, paid: false });
+        }
         let stage = self.cast.stage(*placed).ok_or_else(missing)?;
         let (key, name) = (stage.key.0, Arc::clone(&stage.name));
         let prompt_tokens = call.prompt.len() as u64 / 4;
@@ -430,6 +448,7 @@ impl Simulation<'_> {
             sample: self.spec.sample,
             work: self.text_bytes + calls + notes.steps.saturating_mul(STEP_WORK),
             lines: self.lines,
+            spots: self.spots,
             notes,
             stages: self.cast.into_stages(),
             calls: self.records,

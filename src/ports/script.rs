@@ -124,6 +124,9 @@ pub struct AgentCall {
     pub child_workflow: Option<Arc<str>>,
     /// Line of the call in the (child's or main) script, from 1; for display only.
     pub line: Option<u32>,
+    /// Column of the call in that line, in characters, from 1: with the line it says which
+    /// `agent()` of the text made the call.
+    pub column: Option<u32>,
 }
 
 /// What became of an agent, as the script is told.

@@ -15,7 +15,7 @@ use super::names::Names;
 pub struct Body {
     /// Statements of an async strict function, to be wrapped by the engine.
     pub text: String,
-    /// Name of the function `(line, prompt, opts)` that the text calls for a placed `agent()`.
+    /// Name of the function `(line, column, prompt, opts)` that the text calls for a placed `agent()`.
     pub agent_name: String,
     /// Name of the function `(line, value) -> value` that the text calls for a top-level `return`.
     pub end_name: String,
@@ -166,9 +166,9 @@ impl<'a> Visit<'a> for Placing<'_> {
             && it.callee.is_specific_id("agent")
             && let Some(first) = it.arguments.first()
         {
-            let (line, suffix) = (self.lines.line(it.span.start), self.suffix);
-            self.insert(it.callee.span().end, suffix.to_owned());
-            self.insert(first.span().start, format!("{line},"));
+            let place = self.lines.place(it.span);
+            self.insert(it.callee.span().end, self.suffix.to_owned());
+            self.insert(first.span().start, format!("{},{},", place.line, place.column));
         }
         walk::walk_call_expression(self, it);
     }

@@ -4,10 +4,9 @@ use oxc::allocator::Allocator;
 use oxc::ast::ast::Program;
 use serde::{Deserialize, Serialize};
 
+use super::agent_site::AgentSite;
 use super::body::Body;
-use super::finding::{
-    AgentSite, ArgsKey, ArrayProperty, LoopBound, ProseCap, SliceCap, Sweep, WorkflowCall,
-};
+use super::finding::{ArgsKey, ArrayProperty, LoopBound, ProseCap, SliceCap, Sweep, WorkflowCall};
 use super::lines::Lines;
 use super::meta::Meta;
 use super::names::Names;
@@ -78,7 +77,7 @@ impl WorkflowFacts {
         let text = source.text.as_str();
         let lines = Lines::new(text);
         let names = Names::read(program);
-        let mut survey = Survey::new(&lines, &names);
+        let mut survey = Survey::new(text, &lines, &names);
         survey.run(program, meta_span);
         let mut facts = survey.into_facts();
         facts.source_name.clone_from(&source.name);

@@ -98,14 +98,3 @@ pub struct WorkflowCall {
     /// Where.
     pub place: Place,
 }
-
-/// An `agent()` call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AgentSite {
-    /// `opts.label` as written, interpolations as `*`; `None` where it is not a literal.
-    pub label: Option<String>,
-    /// `opts.phase`, where it is a literal.
-    pub phase: Option<String>,
-    /// Where.
-    pub place: Place,
-}

@@ -2,6 +2,7 @@
 //! parser. Owns `meta`, the static refusals and warnings, what planning reads off the text, and
 //! the body as the engine runs it. Must not know how scripts are run or what agents cost.
 
+mod agent_site;
 mod body;
 mod clocks;
 mod facts;
@@ -9,23 +10,30 @@ mod finding;
 mod lines;
 mod meta;
 mod names;
+mod options_scan;
 mod parsed;
 mod prose;
 mod refusal;
 mod registry;
 mod schema_scan;
 mod source;
+mod span_edit;
 mod survey;
 mod sweep;
 
+pub use agent_site::{
+    AgentSite, CallOptions, ModelSetting, Obstacle, OptionValue, Room, Settings, TextChoice,
+    ValueForm,
+};
 pub use body::{Body, Insertion};
 pub use facts::WorkflowFacts;
 pub use finding::{
-    AgentSite, ArgsKey, ArrayProperty, LoopBound, LoopKind, ProseCap, SliceCap, Sweep, WorkflowCall,
+    ArgsKey, ArrayProperty, LoopBound, LoopKind, ProseCap, SliceCap, Sweep, WorkflowCall,
 };
 pub use meta::{Meta, MetaPhase};
 pub use registry::{FoundIn, FoundWorkflow, Lookup, WorkflowRegistry};
 pub use source::{Source, SourceSet};
+pub use span_edit::{ForeignEdit, Rewritten, SpanEdit, TextEdit};
 
 /// The largest script that the client accepts, bytes.
 pub const SCRIPT_BYTES_MAX: usize = 512 * 1024;

@@ -13,7 +13,8 @@ use oxc::ast_visit::{Visit, walk};
 pub(super) struct Names {
     numbers: BTreeMap<String, Option<u64>>,
     texts: BTreeMap<String, Option<String>>,
-    bound: BTreeSet<String>,
+    /// How often each name is bound or assigned.
+    bound: BTreeMap<String, u32>,
     args_aliases: BTreeSet<String>,
 }
 
@@ -26,7 +27,14 @@ impl Names {
 
     /// Whether the script binds or assigns `name` anywhere: it may then not mean the global.
     pub(super) fn rebinds(&self, name: &str) -> bool {
-        self.bound.contains(name)
+        self.bound.contains_key(name)
+    }
+
+    /// The text of a literal, or of a constant whose name stands for nothing else anywhere.
+    pub(super) fn certain_text(&self, expression: &Expression<'_>) -> Option<String> {
+        let name = expression.get_identifier_reference().map(|id| id.name.as_str());
+        let certain = name.is_none_or(|name| self.bound.get(name) == Some(&1));
+        self.text(expression).filter(|_| certain)
     }
 
     /// The exact value of an expression made of numbers and constants.
@@ -111,6 +119,10 @@ impl Names {
         }
     }
 
+    fn bind(&mut self, name: &str) {
+        *self.bound.entry(name.to_owned()).or_insert(0) += 1;
+    }
+
     fn learn(&mut self, name: &str, init: &Expression<'_>) {
         if let Some(number) = self.number(init) {
             remember(&mut self.numbers, name, number);
@@ -164,18 +176,18 @@ impl<'a> Visit<'a> for Names {
     }
 
     fn visit_binding_identifier(&mut self, it: &BindingIdentifier<'a>) {
-        self.bound.insert(it.name.to_string());
+        self.bind(it.name.as_str());
     }
 
     fn visit_assignment_expression(&mut self, it: &AssignmentExpression<'a>) {
         if let Some(target) = it.left.as_simple_assignment_target() {
             if let Some(name) = target.get_identifier_name() {
-                self.bound.insert(name.to_owned());
+                self.bind(name);
             } else if let Some(member) = target.as_member_expression()
                 && member.object().is_specific_id("globalThis")
                 && let Some(name) = member.static_property_name()
             {
-                self.bound.insert(name.to_string());
+                self.bind(name);
             }
         }
         walk::walk_assignment_expression(self, it);

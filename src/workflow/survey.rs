@@ -11,18 +11,19 @@ use oxc::ast::ast::{
 use oxc::ast_visit::{Visit, walk};
 use oxc::span::{GetSpan, Span};
 
+use super::agent_site::AgentSite;
 use super::facts::WorkflowFacts;
-use super::finding::{
-    AgentSite, ArgsKey, LoopBound, LoopKind, ProseCap, SliceCap, Sweep, WorkflowCall,
-};
+use super::finding::{ArgsKey, LoopBound, LoopKind, ProseCap, SliceCap, Sweep, WorkflowCall};
 use super::lines::Lines;
 use super::names::Names;
+use super::options_scan::options_of;
 use super::prose;
 use super::sweep;
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// The walk and what it has found.
 pub(super) struct Survey<'t> {
+    text: &'t str,
     lines: &'t Lines<'t>,
     names: &'t Names,
     facts: WorkflowFacts,
@@ -32,8 +33,9 @@ pub(super) struct Survey<'t> {
 }
 
 impl<'t> Survey<'t> {
-    pub(super) fn new(lines: &'t Lines<'t>, names: &'t Names) -> Self {
+    pub(super) fn new(text: &'t str, lines: &'t Lines<'t>, names: &'t Names) -> Self {
         Self {
+            text,
             lines,
             names,
             facts: WorkflowFacts::default(),
@@ -101,7 +103,8 @@ impl<'t> Survey<'t> {
         let label = field("label").and_then(|value| self.skeleton(value));
         let phase = field("phase").and_then(|value| self.names.text(value));
         let place = self.lines.place(call.span);
-        self.facts.agent_sites.push(AgentSite { label, phase, place });
+        let options = options_of(self.text, call, self.names);
+        self.facts.agent_sites.push(AgentSite { label, phase, place, options });
     }
 
     /// A literal text with `*` for what is interpolated.

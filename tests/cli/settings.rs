@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::Parser;
 use flyball::amount::Amount;
 use flyball::cli::{Command, CommandLine, PlanOptions};
+use flyball::config::hook_settings::HookSettings;
 use flyball::config::settings::{SettingsError, closest, duration};
 use flyball::config::{Environment, Settings};
 use flyball::effort::Effort;
+use flyball::gate::Gate;
 use flyball::money::Picodollars;
 use flyball::pricing::CacheTtl;
 
@@ -28,6 +30,13 @@ usage = "usage.toml"
 cache-ttl = "1h"
 time-limit = "2m"
 provider = "bedrock"
+
+[hook]
+allow-under = "1usd"
+ask-over = "2usd"
+deny-over = "3usd"
+built-in = "deny"
+fail-open = true
 "#;
 
 fn environment(home: &Path, more: &[(&str, &str)]) -> Environment {
@@ -67,6 +76,13 @@ fn every_setting_is_read_and_paths_start_at_its_file() {
         cache_ttl: Some(CacheTtl::OneHour),
         time_limit: Some(Duration::from_mins(2)),
         provider: Some("bedrock".to_owned()),
+        hook: HookSettings {
+            allow_under: Some(Picodollars::from_usd(1)),
+            ask_over: Some(Picodollars::from_usd(2)),
+            deny_over: Some(Picodollars::from_usd(3)),
+            built_in: Some(Gate::Deny),
+            fail_open: Some(true),
+        },
     };
     assert_eq!(settings, expected);
     let named = Settings::parse("flyball.toml", "policy = \"ci\"", Path::new("/repo")).unwrap();

@@ -94,7 +94,7 @@ impl Workers for Counting<'_> {
 
 fn counted(stand: &Stand) -> (PlanReport, usize) {
     let mut workers = Counting { inner: InOrder(stand.program()), asked: Vec::new() };
-    let (report, _) = planner::plan(stand.job.clone(), &stand.facts, &mut workers).unwrap();
+    let report = planner::plan(stand.job.clone(), &stand.facts, &mut workers).unwrap().report;
     (report, workers.asked.len())
 }
 

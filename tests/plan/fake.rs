@@ -93,6 +93,7 @@ impl Running {
                 stall_milliseconds: None,
                 child_workflow: None,
                 line: None,
+                column: None,
             });
         }
     }

@@ -27,6 +27,7 @@ fn call(label: Option<&str>, phase: Option<&str>) -> AgentCall {
         stall_milliseconds: None,
         child_workflow: None,
         line: Some(4),
+        column: None,
     }
 }
 

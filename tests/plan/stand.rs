@@ -4,7 +4,7 @@ use flyball::plan::PlanError;
 use flyball::plan::evaluation::{self, Priced};
 use flyball::plan::frame::Frame;
 use flyball::plan::job::{NamedText, PlanJob};
-use flyball::plan::planner;
+use flyball::plan::planner::{self, Plan};
 use flyball::plan::report::{PlanReport, StagePlan};
 use flyball::plan::setup::Setup;
 use flyball::plan::synth::shipped_results;
@@ -84,9 +84,15 @@ impl Stand {
         self.with(|job| job.start.args = ScriptArgs::Json(json.to_owned()))
     }
 
+    /// The plan with what its report leaves out.
+    pub(crate) fn whole(&self) -> Plan {
+        let mut workers = InOrder(&*self.program);
+        planner::plan(self.job.clone(), &self.facts, &mut workers).expect("a plan")
+    }
+
     pub(crate) fn try_plan(&self) -> Result<PlanReport, PlanError> {
         let mut workers = InOrder(&*self.program);
-        planner::plan(self.job.clone(), &self.facts, &mut workers).map(|(report, _)| report)
+        planner::plan(self.job.clone(), &self.facts, &mut workers).map(|plan| plan.report)
     }
 
     pub(crate) fn plan(&self) -> PlanReport {
@@ -141,6 +147,7 @@ fn job() -> PlanJob {
         budgets: Vec::new(),
         fit: None,
         samples: 60,
+        work_max: None,
         seed: 7,
         concurrency: 8,
         prefix_stagger_milliseconds: 5_000,
@@ -148,6 +155,9 @@ fn job() -> PlanJob {
         assumptions: Vec::new(),
         results: Vec::new(),
         done: Vec::new(),
+        replayed: Vec::new(),
+        as_written: false,
+        subagent_model: None,
         tree: TreeCounts::default(),
     }
 }

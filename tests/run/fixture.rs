@@ -100,6 +100,7 @@ pub(crate) fn call(id: u32, phase: &str) -> AgentCall {
         stall_milliseconds: None,
         child_workflow: None,
         line: None,
+        column: None,
     }
 }
 

@@ -51,15 +51,16 @@ const CALL_BYTES: usize = 256;
 /// The most schemas remembered by identity.
 const SCHEMAS_REMEMBERED: usize = 256;
 
-/// Takes a call and returns its promise. Never throws what the dialect rejects with.
+/// Takes a call, made at a line and column if known, and returns its promise. Never throws what the dialect rejects with.
 pub(super) fn agent<'js>(
     ctx: &Ctx<'js>,
     host: &Rc<Host>,
     caller: &Caller,
-    line: Option<u32>,
+    at: Option<(u32, u32)>,
     prompt: Option<Value<'js>>,
     options: Option<&Value<'js>>,
 ) -> Result<Value<'js>> {
+    let (line, column) = at.unzip();
     let (promise, resolve, reject) = ctx.promise()?;
     let site = Site {
         line: line.map(|line| Line { script: caller.script, line }),
@@ -67,7 +68,7 @@ pub(super) fn agent<'js>(
     };
     match take(ctx, host, caller, site, prompt, options) {
         Ok(mut call) => {
-            call.line = line;
+            (call.line, call.column) = (line, column);
             let texts = [&call.label, &call.phase, &call.model, &call.effort, &call.agent_type];
             let texts = texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
             let kept_bytes = call.prompt.len() + texts + CALL_BYTES;
@@ -127,6 +128,7 @@ fn take<'js>(
         stall_milliseconds: options.stall_milliseconds,
         child_workflow: caller.child.clone(),
         line: None,
+        column: None,
     })
 }
 

@@ -77,7 +77,7 @@ pub(super) fn plain_agent<'js>(
     )
 }
 
-/// The same with the line of the call in front.
+/// The same with the line and column of the call in front.
 pub(super) fn placed_agent<'js>(
     ctx: &Ctx<'js>,
     host: &Rc<Host>,
@@ -86,8 +86,12 @@ pub(super) fn placed_agent<'js>(
     let (host, caller) = (host.clone(), caller.clone());
     Function::new(
         ctx.clone(),
-        move |ctx: Ctx<'js>, line: u32, prompt: Opt<Value<'js>>, options: Opt<Value<'js>>| {
-            agent(&ctx, &host, &caller, Some(line), prompt.0, options.0.as_ref())
+        move |ctx: Ctx<'js>,
+              line: u32,
+              column: u32,
+              prompt: Opt<Value<'js>>,
+              options: Opt<Value<'js>>| {
+            agent(&ctx, &host, &caller, Some((line, column)), prompt.0, options.0.as_ref())
         },
     )
 }

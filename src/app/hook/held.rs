@@ -1,0 +1,168 @@
+//! What a launch is held to: the budgets of flags and policy, and what is left of those in the
+//! ledger, which is only read.
+
+use super::super::books::{OpenLedger, project_here};
+use super::super::charged;
+use super::super::context::Context;
+use super::super::error::AppError;
+use super::super::standing::{InForce, Standing};
+use crate::amount::Amount;
+use crate::budget::{Balance, Limits, ScopeRow, names_in};
+use crate::claude::hook::decision::{HeldLimit, Raise};
+use crate::cli::hook::{HookOptions, HookTyped};
+use crate::ledger_place::LedgerPlace;
+use crate::money::Picodollars;
+use crate::policy::{BudgetScope, Policy};
+
+/// Every budget that a launch is held to: a run's own, then wider ones.
+pub(super) fn limits(
+    typed: &HookTyped,
+    options: &HookOptions,
+    policy: &Policy,
+    context: &Context,
+) -> Result<Vec<HeldLimit>, AppError> {
+    let mut held = own(options, policy);
+    held.extend(options.deny_over.map(|amount| HeldLimit {
+        name: "--deny-over".to_owned(),
+        left: Amount::Usd(amount),
+        of: None,
+        strict: true,
+        paused: false,
+        raise: Raise::To("--deny-over of flyball's hook".to_owned()),
+    }));
+    let here = || typed.project.clone().unwrap_or_else(|| project_here(context));
+    // Where there is no home, nothing was ever kept.
+    let place = typed.ledger.ledger.as_ref().or(context.environment.ledger.as_ref());
+    let ledger = match place {
+        Some(_) => OpenLedger::if_there(&typed.ledger, context)?,
+        None => None,
+    };
+    let (standing, run) = match &ledger {
+        Some(ledger) => (ledger.standing()?, of_run(ledger, context)?),
+        None => (Standing::empty(jiff::Timestamp::now()), None),
+    };
+    // A run lies below its project, wherever its session was started.
+    let project = run.as_ref().and_then(project_of).unwrap_or_else(here);
+    if let Some(row) = &run {
+        let name = names_in(&row.path).last().unwrap_or("").to_owned();
+        let bare = name.strip_prefix("run ").unwrap_or(&name);
+        let flag = ledger_flag(typed);
+        let command = if row.paused {
+            Raise::With(format!("flyball runs resume{flag} {}", quoted(bare)))
+        } else {
+            Raise::By(format!("flyball runs raise{flag} {}", quoted(bare)))
+        };
+        held.extend(left(&name, row.paused, &row.balance(), &command));
+    }
+    let ledgers = standing.in_force(&project, &[])?;
+    for budget in standing.in_force(&project, policy.budgets())? {
+        let in_ledger = ledgers.iter().find(|other| other.name == budget.name);
+        let raise = match in_ledger {
+            Some(own) if own.balance.limits == budget.balance.limits => by_command(&budget, typed),
+            _ => Raise::To(format!("[budget] of the policy {}", policy.name())),
+        };
+        held.extend(left(&budget.name, budget.paused, &budget.balance, &raise));
+    }
+    Ok(held)
+}
+
+/// The budgets of one run: of the flags, else of the policy.
+fn own(options: &HookOptions, policy: &Policy) -> Vec<HeldLimit> {
+    let held = |name: &str, amount: Amount, place: &str| HeldLimit {
+        name: name.to_owned(),
+        left: amount,
+        of: None,
+        strict: false,
+        paused: false,
+        raise: Raise::To(place.to_owned()),
+    };
+    if !options.planning.budgets.is_empty() {
+        let place = "--budget of flyball's hook";
+        return options.planning.budgets.iter().map(|of| held("--budget", *of, place)).collect();
+    }
+    let place = format!("[budget] of the policy {}", policy.name());
+    let of_run = policy.budgets().iter().filter(|budget| budget.scope == BudgetScope::Run);
+    // A share of a plan window is observed while a run goes on; no forecast says anything of it.
+    of_run
+        .filter(|budget| !matches!(budget.amount, Amount::PlanWindow { .. }))
+        .map(|budget| held("the policy's budget of a run", budget.amount, &place))
+        .collect()
+}
+
+/// The scope of the run that the session belongs to, once something was charged to it.
+fn of_run(ledger: &OpenLedger, context: &Context) -> Result<Option<ScopeRow>, AppError> {
+    let Some(run) = &context.environment.run else { return Ok(None) };
+    let rows = ledger.read(|ledger| ledger.upper_scopes(charged::LEVELS))?;
+    let name = format!("run {run}");
+    let mut rows = rows.into_iter().filter(charged::is_run);
+    Ok(rows.find(|row| names_in(&row.path).last() == Some(&*name)))
+}
+
+fn project_of(row: &ScopeRow) -> Option<String> {
+    let project = names_in(&row.path).nth(1)?;
+    project.strip_prefix("project ").map(str::to_owned)
+}
+
+fn by_command(budget: &InForce, typed: &HookTyped) -> Raise {
+    let (kind, rest) = budget.name.split_once(' ').unwrap_or((&budget.name, ""));
+    let name = match kind {
+        "project" => format!("project:{}", quoted(rest)),
+        kind => kind.to_owned(),
+    };
+    Raise::By(format!("flyball budget raise{} {name}", ledger_flag(typed)))
+}
+
+/// ` --ledger FILE` where the hook was told of one; a database's address is not shown.
+fn ledger_flag(typed: &HookTyped) -> String {
+    match &typed.ledger.ledger {
+        Some(LedgerPlace::File(path)) => format!(" --ledger {}", quoted(&path.to_string_lossy())),
+        Some(LedgerPlace::Postgres(_)) | None => String::new(),
+    }
+}
+
+/// A name as a shell takes it.
+fn quoted(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
+    if !name.is_empty() && name.bytes().all(plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', r"'\''"))
+}
+
+/// One limit for each unit of `balance` that is limited.
+fn left(name: &str, paused: bool, balance: &Balance, raise: &Raise) -> Vec<HeldLimit> {
+    let Limits { usd, billed_tokens, output_tokens, agents, requests: _ } = balance.limits;
+    let taken = balance.settled + balance.reserved + balance.leased;
+    let counted = |limit: u64, taken: u64| limit.saturating_sub(taken);
+    let of_agents = balance.agents_settled.saturating_add(balance.agents_reserved);
+    let dollars = usd.map(|limit| {
+        let left = Picodollars::saturating_sub_at_zero(limit, taken.usd);
+        (Amount::Usd(left), Amount::Usd(limit))
+    });
+    let billed = billed_tokens.map(|limit| {
+        let left = counted(limit, taken.billed_tokens);
+        (Amount::BilledTokens(left), Amount::BilledTokens(limit))
+    });
+    let output = output_tokens.map(|limit| {
+        let left = counted(limit, taken.output_tokens);
+        (Amount::OutputTokens(left), Amount::OutputTokens(limit))
+    });
+    let agents =
+        agents.map(|limit| (Amount::Agents(counted(limit, of_agents)), Amount::Agents(limit)));
+    let held = |(left, of): (Amount, Amount)| HeldLimit {
+        name: name.to_owned(),
+        left,
+        of: (left != of).then_some(of),
+        strict: false,
+        paused,
+        raise: raise.clone(),
+    };
+    let limited: Vec<HeldLimit> =
+        [dollars, billed, output, agents].into_iter().flatten().map(held).collect();
+    if limited.is_empty() && paused {
+        // Nothing is limited, and nothing is admitted.
+        let none = Amount::Agents(0);
+        return vec![held((none, none))];
+    }
+    limited
+}
