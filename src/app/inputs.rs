@@ -3,6 +3,7 @@
 
 use std::io::stdin;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -92,7 +93,7 @@ impl PlanInputs {
             prices,
             usage: options.usage.as_ref().map(read_text).transpose()?,
             results,
-            scope: options.scope.as_deref().map(count_scope).transpose()?,
+            scope: options.scope.as_deref().map(|of| count_scope(of, options)).transpose()?,
         };
         inputs.check(options)?;
         Ok(inputs)
@@ -294,8 +295,15 @@ pub fn policy_source(policy: &str) -> Result<PolicySource, AppError> {
     }
 }
 
-fn count_scope(folder: &Path) -> Result<ScopeCounts, AppError> {
-    ScopeCounts::of(folder, ScopeLimits::default()).map_err(|error| {
+/// How long a plan with little time counts, and asks git.
+const HASTY_SCOPE_TIME: Duration = Duration::from_millis(500);
+
+fn count_scope(folder: &Path, options: &PlanOptions) -> Result<ScopeCounts, AppError> {
+    let mut limits = ScopeLimits::default();
+    if options.work_max.is_some() {
+        (limits.walk_time, limits.git_time) = (HASTY_SCOPE_TIME, HASTY_SCOPE_TIME);
+    }
+    ScopeCounts::of(folder, limits).map_err(|error| {
         AppError::bad_input(format!("cannot count the files of `{}`: {error}", folder.display()))
             .with_hint("--scope takes a folder")
     })

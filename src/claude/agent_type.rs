@@ -16,15 +16,16 @@ pub const GENERAL: &str = "general-purpose";
 /// `model:` between two lines of dashes.
 pub fn model_of(agent_type: &str, folders: &[PathBuf]) -> Option<String> {
     let defined = folders.iter().find_map(|folder| definition(agent_type, folder));
-    let built_in = || {
-        let found = BUILT_IN_MODELS.iter().find(|(name, _)| *name == agent_type);
-        Some(found.map(|(_, model)| (*model).to_owned()))
+    let built_in = || BUILT_IN_MODELS.iter().find(|(name, _)| *name == agent_type);
+    let model = match defined {
+        Some(head) => field(&head, "model").map(str::to_owned),
+        None => built_in().map(|(_, model)| (*model).to_owned()),
     };
-    defined.or_else(built_in).flatten().filter(|model| model != "inherit")
+    model.filter(|model| model != "inherit")
 }
 
-/// The model in the definition of `agent_type` in `folder`, if it is there.
-fn definition(agent_type: &str, folder: &Path) -> Option<Option<String>> {
+/// The head of the definition of `agent_type` in `folder`, if it is there.
+fn definition(agent_type: &str, folder: &Path) -> Option<String> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .ok()?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -39,7 +40,7 @@ fn definition(agent_type: &str, folder: &Path) -> Option<Option<String>> {
         }
         let text = std::fs::read_to_string(file).ok()?;
         let head = text.strip_prefix("---\n")?.split("\n---").next()?;
-        (field(head, "name")? == agent_type).then(|| field(head, "model").map(str::to_owned))
+        (field(head, "name")? == agent_type).then(|| head.to_owned())
     })
 }
 

@@ -222,7 +222,7 @@ impl WorkflowOutcome {
     }
 
     /// What finishing needs: for each phase what one of its agents has taken, else what was forecast
-    /// of one, else what one of the workflow has taken.
+    /// of one, else what one of the workflow has taken, or was forecast to take.
     fn left_over(&self) -> Option<ToFinish> {
         if self.calls.left() == 0 {
             return None;
@@ -237,8 +237,10 @@ impl WorkflowOutcome {
             } else if let Some((planned, per_agent)) = phase.forecast.and_then(each_of) {
                 let number = if phase.calls.all() == 0 { planned } else { left };
                 (number, per_agent, "the forecast")
+            } else if let Some(mean) = mean(&ended) {
+                (left, mean, "what other agents of the workflow took")
             } else {
-                (left, mean(&ended)?, "what other agents of the workflow took")
+                (left, self.forecast.and_then(each_of)?.1, "the forecast of the workflow")
             };
             if number > 0 {
                 agents += number;

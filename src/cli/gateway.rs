@@ -87,7 +87,7 @@ pub struct JoinTyped {
     pub claude_home: Option<PathBuf>,
 
     /// How long the first request of an agent may wait for those files, milliseconds
-    #[arg(long, value_name = "MILLISECONDS", default_value = "500", requires = "claude_home",
+    #[arg(long, value_name = "MILLISECONDS", default_value = "5000", requires = "claude_home",
           value_parser = clap::value_parser!(u64).range(..=60_000))]
     pub join_within: u64,
 }

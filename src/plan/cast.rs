@@ -161,13 +161,11 @@ const LABEL_CHARACTERS: usize = 60;
 
 /// What the client calls the agent of `call`.
 fn client_label(call: &AgentCall) -> String {
-    match &call.label {
-        Some(label) => label.to_string(),
-        None => {
-            let folded = call.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
-            folded.chars().take(LABEL_CHARACTERS).collect()
-        }
+    if let Some(label) = &call.label {
+        return label.to_string();
     }
+    let folded = call.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
+    folded.chars().take(LABEL_CHARACTERS).collect()
 }
 
 fn synth_call<'c>(

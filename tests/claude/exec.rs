@@ -151,7 +151,7 @@ fn what_cannot_be_held_is_not_started() {
             "there is no file `absent.json`",
         ),
         (&[], &[], none, 2, "nobody said what this run may spend"),
-        (&["--budget", "25%5h"], &[], none, 2, "only observed"),
+        (&["--budget", "25%5h"], &[], none, 2, "it cannot be held"),
         (
             &["--budget", "1usd", "--policy", "absent.toml"],
             &[],
@@ -244,7 +244,7 @@ fn a_run_goes_on_under_its_name() {
 #[test]
 fn a_policy_says_what_a_run_may_spend() {
     let stand = Stand::new();
-    let policy = "version = 1\nname = \"cheap\"\n[budget]\nrun = \"0.5usd\"\n";
+    let policy = "schema = 1\nname = \"cheap\"\n[budget]\nrun = \"0.5usd\"\n";
     std::fs::write(stand.home().join("project/cheap.toml"), policy).unwrap();
     let ended = stand.exec(&["--policy", "cheap.toml"], &json!([{ "do": "show" }]));
     assert_eq!(ended.code, Some(0), "{ended:?}");

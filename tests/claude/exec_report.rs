@@ -156,9 +156,10 @@ fn agents_outside_workflows_are_told_by_what_they_were_asked() {
     assert_eq!(usd(&agent["spent_usd"]), usd(&ended.report["spent_usd"]));
 }
 
-/// A request that leads around the gateway.
-fn around(stand: &Stand) -> Value {
+/// A request that leads around the gateway. Its answer has an id of its own, by its number.
+fn around(stand: &Stand, number: u32) -> Value {
     let mut step = asks();
+    step["text"] = json!(format!("Again, {number}. @simulate {{\"output_tokens\":2000}}"));
     step["url"] = json!(stand.url());
     step
 }
@@ -167,8 +168,8 @@ fn around(stand: &Stand) -> Value {
 fn a_request_around_the_gateway_is_found_out() {
     let stand = Stand::new();
     let hook = json!({ "do": "hook", "session": SESSION });
-    let ended =
-        stand.exec(&["--budget", "1usd"], &json!([hook, asks(), around(&stand), around(&stand)]));
+    let ended = stand
+        .exec(&["--budget", "1usd"], &json!([hook, asks(), around(&stand, 1), around(&stand, 2)]));
     assert_eq!(ended.code, Some(7), "{ended:?}");
     let billed = stand.upstream.bill().usd;
     let bypass = &ended.report["bypassed"][0];
@@ -178,10 +179,10 @@ fn a_request_around_the_gateway_is_found_out() {
     assert!(ended.stderr.contains("WENT AROUND THE GATEWAY"), "{ended:?}");
 
     // Also where the client sent the gateway nothing at all.
-    let ended = stand.exec(&["--budget", "1usd"], &json!([hook, around(&stand)]));
+    let ended = stand.exec(&["--budget", "1usd"], &json!([hook, around(&stand, 3)]));
     assert_eq!((ended.code, &ended.report["bypassed"][0]["requests"]), (Some(7), &json!(1)));
     let ended =
-        stand.exec(&["--budget", "1usd", "--client-exit-code"], &json!([hook, around(&stand)]));
+        stand.exec(&["--budget", "1usd", "--client-exit-code"], &json!([hook, around(&stand, 4)]));
     assert_eq!(ended.code, Some(0));
 }
 
@@ -189,16 +190,16 @@ fn a_request_around_the_gateway_is_found_out() {
 fn a_client_that_is_held_by_nothing_is_found_out() {
     let stand = Stand::new();
     // Neither the gateway nor a hook has heard of the session, which began with the client.
-    let ended = stand.exec(&["--budget", "1usd"], &json!([around(&stand)]));
+    let ended = stand.exec(&["--budget", "1usd"], &json!([around(&stand, 5)]));
     assert_eq!(
         (ended.code, &ended.report["bypassed"][0]["is_ours"]),
         (Some(7), &json!(true)),
         "{ended:?}"
     );
     // Now it is older than the client; only the arguments say whose it is.
-    let ended = stand.exec(&["--budget", "1usd"], &json!([around(&stand)]));
+    let ended = stand.exec(&["--budget", "1usd"], &json!([around(&stand, 6)]));
     assert_eq!((ended.code, &ended.report["bypassed"][0]["is_ours"]), (Some(0), &json!(false)));
-    let steps = json!([around(&stand)]);
+    let steps = json!([around(&stand, 7)]);
     let arguments = ["--resume", SESSION];
     let mut command = stand.command(&["--budget", "1usd"], &stand.claude(), &arguments, &steps);
     assert_eq!(stand.ends(&mut command).code, Some(7));
@@ -207,7 +208,7 @@ fn a_client_that_is_held_by_nothing_is_found_out() {
 #[test]
 fn nothing_else_is_taken_for_a_request_around_the_gateway() {
     let stand = Stand::new();
-    let mut before = around(&stand);
+    let mut before = around(&stand, 8);
     before["at"] = json!("2026-01-01T00:00:00Z");
     let made_up = json!({
         "do": "append", "path": format!("{SESSION}.jsonl"), "line": {
@@ -223,7 +224,7 @@ fn nothing_else_is_taken_for_a_request_around_the_gateway() {
 #[test]
 fn another_client_in_the_same_folder_is_said_and_no_more() {
     let stand = Stand::new();
-    let mut other = around(&stand);
+    let mut other = around(&stand, 9);
     other["session"] = json!("00000000-0000-4000-8000-00000000beef");
     let ended = stand.exec(&["--budget", "1usd"], &json!([asks(), other]));
     let bypass = &ended.report["bypassed"][0];

@@ -101,16 +101,12 @@ def main():
             with open(path + ".json", "w") as file:
                 json.dump(step["record"], file)
         elif do == "wait":
-            # Until a signal comes; then it ends with that.
-            def got(number, _frame):
-                print(json.dumps({"signal": number}), flush=True)
-                sys.exit(40)
-
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, got)
+            # Until a signal comes; then it ends with a code of its own.
+            signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+            signal.pthread_sigmask(signal.SIG_BLOCK, signals)
             print("ready", flush=True)
-            while True:
-                signal.pause()
+            print(json.dumps({"signal": signal.sigwait(signals)}), flush=True)
+            sys.exit(40)
         elif do == "exit":
             sys.exit(step["code"])
         elif do == "kill":

@@ -343,6 +343,7 @@ fn what_a_policy_asks_for_and_nobody_could_hold_is_refused_at_the_start() {
     assert!(refused("day = \"$20\"").contains("flyball budget set day 20usd"));
     stand.books.run(&["budget", "set", "day", "10usd"]);
     let policy = stand.policy("day = \"$20\"");
+    stand.client.spawns("s", "t1", None);
     let gateway = stand.start(&["--policy", &policy]);
     assert_eq!(ask(&gateway, "t1").status, 200);
     let (code, said) =
