@@ -5,6 +5,7 @@ use flyball::plan::report::PlanReport;
 use flyball::report::exec::ExecReport;
 use flyball::report::json;
 use flyball::report::policy::{PolicyCheckReport, PolicyExplainReport};
+use flyball::report::rewrite::PolicyApplyReport;
 
 /// Writes the files instead of comparing them.
 const UPDATE: &str = "FLYBALL_UPDATE_SCHEMAS";
@@ -44,6 +45,11 @@ fn policy_check() {
 #[test]
 fn policy_explain() {
     published_is_generated("policy-explain.json", &json::schema::<PolicyExplainReport>());
+}
+
+#[test]
+fn policy_apply() {
+    published_is_generated("policy-apply.json", &json::schema::<PolicyApplyReport>());
 }
 
 #[test]

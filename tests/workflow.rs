@@ -352,7 +352,7 @@ fn the_body_keeps_its_lines_and_columns() {
     let body = &facts.body;
     assert_eq!(body.text.lines().count(), text.lines().count());
     assert_eq!(body.text.lines().nth(3), Some("   const a = 1"));
-    assert_eq!(body.text.lines().nth(4), Some("await agent$at(5,'x', y); return end$at(5,(a))"));
+    assert_eq!(body.text.lines().nth(4), Some("await agent$at(5,7,'x', y); return end$at(5,(a))"));
     assert!(!body.text.contains("meta"));
     let line = body.text.lines().nth(4).unwrap();
     for (name, column) in [("await", 1), ("y)", 18), ("return", 22), ("a))", 29)] {
@@ -368,10 +368,10 @@ fn rebound_names_are_left_alone() {
     assert_eq!(body("globalThis.agent = f; agent('x')"), "globalThis.agent = f; agent('x')");
     assert_eq!(
         body("agent(); agent?.('x'); o.agent('x')"),
-        "agent(); agent$at?.(2,'x'); o.agent('x')"
+        "agent(); agent$at?.(2,10,'x'); o.agent('x')"
     );
-    assert_eq!(body("agent(...p)"), "agent$at(2,...p)");
-    assert_eq!(body("const agent$at = 1; agent('x')"), "const agent$at = 1; agent$at$(2,'x')");
+    assert_eq!(body("agent(...p)"), "agent$at(2,1,...p)");
+    assert_eq!(body("const agent$at = 1; agent('x')"), "const agent$at = 1; agent$at$(2,21,'x')");
 }
 
 #[test]

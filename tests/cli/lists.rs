@@ -103,3 +103,41 @@ fn a_policy_is_explained_for_the_stages_asked_for() {
     assert_eq!(stages.len(), 3);
     assert!(stages.iter().all(|stage| !stage["routing"]["trace"].is_null()));
 }
+
+#[test]
+fn a_policy_is_written_into_a_script() {
+    let program = Program::new();
+    let apply = |flags: &[&str]| {
+        let command = ["policy", "apply", "example:review-diff", "--policy", "haiku-fanout"];
+        let sampled = ["--samples", "20", "--at", "2026-11-22", "--args", r#"{"base":"main"}"#];
+        program.run(&[&command[..], &sampled, flags].concat())
+    };
+    let script = apply(&["--out", "cheaper.js"]);
+    assert_eq!(script.code, 0, "{}", script.stderr);
+    insta::assert_snapshot!(script.stderr);
+    assert_eq!(script.stdout, std::fs::read_to_string(program.path("cheaper.js")).unwrap());
+    insta::assert_snapshot!(apply(&["--format", "diff"]).stdout);
+    let json: Value = serde_json::from_str(&apply(&["--format", "json"]).stdout).unwrap();
+    assert_eq!(json["text"], script.stdout.as_str());
+    assert_eq!(json["changed"][0]["to"], "claude-haiku-5-5");
+    assert_eq!(json["edits"].as_array().unwrap().len(), 2);
+
+    // Written once, there is nothing left to write.
+    let again = program.run(&["policy", "apply", "cheaper.js", "--policy", "haiku-fanout"]);
+    assert_eq!((again.code, again.stdout), (0, script.stdout));
+    assert!(again.stderr.starts_with("review-diff  no changes"), "{}", again.stderr);
+}
+
+#[test]
+fn a_script_that_cannot_be_planned_is_not_rewritten() {
+    let program = Program::new();
+    program.write("broken.js", "return 1\n").write(
+        "throws.js",
+        "export const meta = { name: 'n', description: 'd' }\nthrow new Error('no')\n",
+    );
+    for (name, code) in [("broken.js", 6), ("throws.js", 5), ("absent.js", 6)] {
+        let ended = program.run(&["policy", "apply", name, "--policy", "frugal", "--out", "o.js"]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (code, ""), "{name}: {}", ended.stderr);
+        assert!(!program.path("o.js").exists());
+    }
+}

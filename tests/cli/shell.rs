@@ -68,7 +68,7 @@ fn a_page_of_no_command_is_refused_with_what_there_is() {
     let program = Program::new();
     let cases: &[(&[&str], &str)] = &[
         (&["man", "polic"], "did you mean `policy`?"),
-        (&["man", "policy", "zzz"], "its commands are check, explain"),
+        (&["man", "policy", "zzz"], "its commands are check, explain, apply"),
         (&["man", "plan", "zzz"], "its page is: flyball man plan"),
         (&["completions", "csh"], "possible values: bash, elvish, fish, powershell, zsh"),
     ];

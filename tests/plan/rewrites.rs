@@ -169,12 +169,12 @@ for (const effort of ['max', 'high']) await agent('c', { label: 'three', effort 
 fn the_examples_ask_for_the_same_agents_on_other_models() {
     let mut moved = 0;
     for Example { name, text } in EXAMPLES {
-        let stand = Stand::script(text).policy(FANOUT).with(|job| job.samples = 8);
+        let stand = Stand::script(text).policy(FANOUT).with(|job| job.samples = 2);
         let made = rewrite(text, &stand.facts, &stand.whole()).unwrap();
         let program =
             Program::compile(&SourceSet::alone(Source::new("now.js", made.text.clone()))).unwrap();
         let setup = stand.setup();
-        for seed in 0..3 {
+        for seed in 0..2 {
             let (was, now) = (asked(stand.program(), &setup, seed), asked(&program, &setup, seed));
             assert_eq!(was, now, "{name}, seed {seed}");
         }

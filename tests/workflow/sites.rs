@@ -297,7 +297,7 @@ fn only_calls_of_the_global_are_known() {
 fn each_call_says_which_one_of_its_line_it_is() {
     let text =
         format!("{HEAD}return [await agent('ü'), await agent(p, opts), await agent(...[p])];");
-    let expected = [15, 33, 54].map(|column| (Some(LINE), Some(column)));
+    let expected = [15, 33, 55].map(|column| (Some(LINE), Some(column)));
     let (calls, _) = heard(&text);
     let heard: Vec<_> = calls.iter().map(|call| (call.line, call.column)).collect();
     assert_eq!(heard, expected);
