@@ -1,6 +1,7 @@
 //! The gateway: what it reads of requests, what it lets pass, what it charges, and that budgets hold.
 
 mod abuse;
+mod agents;
 mod budgets;
 mod endings;
 mod keys;
@@ -10,5 +11,7 @@ mod passing;
 mod recording;
 mod requests;
 mod sdk;
+mod spans;
 mod stand;
+mod tls;
 mod ui;

@@ -2,7 +2,8 @@
 //!
 //! A simulated run pays nothing, so it is written once it is over, in one transaction and under
 //! scopes of its own: no real budget is charged with it. It is held to what real spending has left
-//! of them all the same, so that it stops where the real run would.
+//! of them all the same, so that it stops where the real run would. A run that pays goes through a
+//! gateway, which has written all it took by then; only what it came to is added.
 
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub(super) struct Keeper {
     began: Timestamp,
     /// The run's id in the ledger, once its account is there.
     kept: Option<String>,
+    /// Whether somebody else writes what the run takes.
+    pays: bool,
     /// Why it is not kept.
     trouble: Option<String>,
 }
@@ -42,8 +45,25 @@ impl Keeper {
             project: books::project_here(context),
             began: Timestamp::now(),
             kept: None,
+            pays: false,
             trouble,
         }
+    }
+
+    /// For a run that pays: without a ledger it is not started.
+    pub(super) fn of_paying(
+        flag: &LedgerFlag,
+        run: &RunId,
+        context: &Context,
+    ) -> Result<Self, AppError> {
+        Ok(Self {
+            ledger: Some(OpenLedger::create(flag, context)?),
+            project: books::project_here(context),
+            began: Timestamp::now(),
+            kept: Some(run.0.clone()),
+            pays: true,
+            trouble: None,
+        })
     }
 
     /// The budgets that the run is held to besides its own.
@@ -67,7 +87,7 @@ impl Keeper {
 
     /// Writes the account of a run that is over.
     pub(super) fn keep(&mut self, plan_id: &str, account: &Account, scope: ScopeId) {
-        let Some(ledger) = &mut self.ledger else { return };
+        let Some(ledger) = self.ledger.as_mut().filter(|_| !self.pays) else { return };
         match transfer(ledger, plan_id, account, scope) {
             Ok(id) => self.kept = Some(id),
             Err(error) => self.trouble = Some(error.sentence()),
@@ -82,8 +102,13 @@ impl Keeper {
             self.trouble = recorded.err().map(|error| error.sentence());
         }
         let why = self.trouble?;
-        let message = format!("this run is not in the ledger: {why}");
-        let help = "it paid nothing; a run that pays is not started without a ledger";
+        let (message, help) = if self.pays {
+            let help = "what it took is there: flyball runs charged";
+            (format!("what this run came to is not in the ledger: {why}"), help)
+        } else {
+            let help = "it paid nothing; a run that pays is not started without a ledger";
+            (format!("this run is not in the ledger: {why}"), help)
+        };
         Some(Diagnostic::new(Severity::Warning, "run::not-kept", message).with_help(help))
     }
 }

@@ -15,6 +15,7 @@ mod budget;
 mod charged;
 mod child;
 pub mod context;
+mod conversations;
 pub mod error;
 mod exec;
 pub mod exit;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::context::Context;
+use super::conversations;
 use super::error::AppError;
 use super::exit::Exit;
 use super::inputs::{PlanInputs, json_file};
@@ -14,6 +15,7 @@ use super::simulation::{Done, Results, Simulation, Work};
 use super::{output, planning};
 use crate::agents::{Arms, SimulatedBackend};
 use crate::cli::plan::{ArgsOption, PlanOptions};
+use crate::cli::run::Backend;
 use crate::cli::value::{self, ArgsSource, Format};
 use crate::cli::{RunOptions, RunTyped};
 use crate::event::{RunReport, RunResult, RunStatus, StopCause};
@@ -23,6 +25,8 @@ use crate::plan::plan_id;
 use crate::plan::report::{PLAN_SCHEMA_VERSION, PlanReport};
 use crate::plan::setup::Setup;
 use crate::policy::BudgetScope;
+use crate::ports::agent::AgentBackend;
+use crate::ports::pace::{NoPacer, Pacer};
 use crate::pricing::CacheTtl;
 use crate::report::progress::{Lines, LiveLine, Progress};
 use crate::report::{json, plan as plan_report, run as run_report};
@@ -200,30 +204,92 @@ fn execute(
     options: &RunOptions,
     context: &Context,
 ) -> Result<RunReport, AppError> {
+    match options.backend {
+        Backend::Simulated => simulated(subject, options, context),
+        Backend::Messages => over_messages(subject, options, context),
+    }
+}
+
+/// A run whose agents are made up: one more sample of its plan.
+fn simulated(
+    subject: &Subject,
+    options: &RunOptions,
+    context: &Context,
+) -> Result<RunReport, AppError> {
+    let Subject { plan, setup, .. } = subject;
+    let simulation = Simulation::new(setup, expected_agents(plan));
+    let (mut work, mut results) = (Work(&simulation), Results(&simulation));
+    let seed = Seed::new(setup.job.seed).child(u64::MAX);
+    let mut backend = SimulatedBackend::new(&mut work, &mut results, Arms::default(), seed);
+    let run_id = RunId(format!("sim-{}-{}", plan.plan_id, setup.job.seed));
+    let mut run_setup = run_setup(plan, setup, run_id)?;
+    run_setup.seed = Some(setup.job.seed);
+    let keeper = Keeper::of_simulated(&options.ledger, context);
+    let stop = interrupts()?;
+    let mut pacer = Pace::new(options.time_scale, &stop);
+    let mut live = Live { simulation: &simulation, backend: &mut backend, pacer: &mut pacer };
+    carry_out(subject, run_setup, &mut live, &stop, keeper, context)
+}
+
+/// A run whose agents talk to the API, and pay.
+fn over_messages(
+    subject: &Subject,
+    options: &RunOptions,
+    context: &Context,
+) -> Result<RunReport, AppError> {
+    let Subject { plan, setup, .. } = subject;
+    conversations::check(plan, setup, options)?;
+    let mut run_setup = run_setup(plan, setup, conversations::run_id(plan)?)?;
+    // Nothing of a conversation is cached, so nobody waits for another's prefix; most are one
+    // request, so none ends half done; and what is planned is planned for agents with tools.
+    run_setup.stagger_milliseconds = 0;
+    run_setup.finishes_first = false;
+    run_setup.forecasts.clear();
+    let keeper = Keeper::of_paying(&options.ledger, &run_setup.run_id, context)?;
+    let gateway = conversations::gateway(&run_setup, setup, options, context)?;
+    let simulation = Simulation::new(setup, expected_agents(plan));
+    let stop = interrupts()?;
+    let mut backend = conversations::agents(&run_setup, &gateway, options, context)?;
+    let mut live = Live { simulation: &simulation, backend: &mut backend, pacer: &mut NoPacer };
+    let report = carry_out(subject, run_setup, &mut live, &stop, keeper, context);
+    gateway.end()?;
+    report
+}
+
+fn expected_agents(plan: &PlanReport) -> u32 {
+    u32::try_from(plan.totals.agents.p50).unwrap_or(u32::MAX)
+}
+
+/// What carries a run out, and in which time.
+struct Live<'a, 'b> {
+    simulation: &'a Simulation<'b>,
+    backend: &'a mut dyn AgentBackend,
+    pacer: &'a mut dyn Pacer,
+}
+
+fn carry_out(
+    subject: &Subject,
+    mut run_setup: RunSetup,
+    live: &mut Live<'_, '_>,
+    stop: &AtomicU8,
+    mut keeper: Keeper,
+    context: &Context,
+) -> Result<RunReport, AppError> {
     let Subject { plan, setup, sources, sandbox } = subject;
     let mut execution = sandbox
         .start(sources, &setup.job.start)
         .map_err(|error| AppError::new(Exit::ScriptFailed, error))?;
-    let run_agents = u32::try_from(plan.totals.agents.p50).unwrap_or(u32::MAX);
-    let simulation = Simulation::new(setup, run_agents);
-    let (mut work, mut results) = (Work(&simulation), Results(&simulation));
-    let seed = Seed::new(setup.job.seed).child(u64::MAX);
-    let mut backend = SimulatedBackend::new(&mut work, &mut results, Arms::default(), seed);
-    let stop = interrupts()?;
     let mut progress = progress(context);
-    let mut pacer = Pace::new(options.time_scale, &stop);
-    let mut keeper = Keeper::of_simulated(&options.ledger, context);
-    let mut run_setup = run_setup(plan, setup)?;
     run_setup.wider = keeper.wider(setup.policy.budgets())?;
     let mut report = crate::run::run(
         &run_setup,
         RunPorts {
             execution: &mut *execution,
-            backend: &mut backend,
-            stages: &simulation,
-            replay: &mut Done(&simulation),
-            pacer: &mut pacer,
-            stop: &*stop,
+            backend: &mut *live.backend,
+            stages: live.simulation,
+            replay: &mut Done(live.simulation),
+            pacer: &mut *live.pacer,
+            stop,
             keep: &mut |account, scope| keeper.keep(&plan.plan_id, account, scope),
             on_event: &mut |event| progress.show(event),
         },
@@ -233,8 +299,7 @@ fn execute(
 }
 
 /// The run's limits, routes and prices, from its plan and policy.
-fn run_setup(plan: &PlanReport, setup: &Setup) -> Result<RunSetup, AppError> {
-    let run_id = RunId(format!("sim-{}-{}", plan.plan_id, setup.job.seed));
+fn run_setup(plan: &PlanReport, setup: &Setup, run_id: RunId) -> Result<RunSetup, AppError> {
     let mut run = RunSetup::new(run_id, &plan.workflow);
     let usage = |error: crate::plan::PlanError| AppError::usage(error);
     for amount in setup.budgets().map_err(usage)? {
@@ -265,7 +330,6 @@ fn run_setup(plan: &PlanReport, setup: &Setup) -> Result<RunSetup, AppError> {
     run.stagger_milliseconds = setup.job.prefix_stagger_milliseconds;
     run.routes = Routes::of_plan(plan, |name| Some(Arc::new(setup.price_of(name).ok()?)));
     run.forecasts = forecasts_of(plan);
-    run.seed = Some(setup.job.seed);
     run.hashes = plan.hashes.clone();
     Ok(run)
 }
@@ -283,6 +347,8 @@ fn interrupts() -> Result<Arc<AtomicU8>, AppError> {
 
 /// What a run's end means to the caller.
 pub fn exit_of(report: &RunReport) -> Exit {
+    let broken = report.requests.released + report.requests.expired > 0;
+    let nobody_answered = report.agents.done == 0 && report.agents.failed > 0 && broken;
     match (report.status, report.stopped_by) {
         (RunStatus::Complete, _) => Exit::Done,
         // What was refused is missing from the result, though the script went on without it.
@@ -290,6 +356,8 @@ pub fn exit_of(report: &RunReport) -> Exit {
         (_, Some(StopCause::Signal)) => Exit::Interrupted,
         (_, Some(StopCause::Backend)) => Exit::Upstream,
         (RunStatus::Partial, None) if report.agents.denied > 0 => Exit::BudgetStopped,
+        // A script that goes on without any answer has no result, whatever it returns.
+        (_, None) if nobody_answered => Exit::Upstream,
         (RunStatus::Partial, None) => Exit::Done,
         (RunStatus::Stopped | RunStatus::Failed, None) => match report.result {
             RunResult::EngineFailed { .. } => Exit::BadInput,

@@ -92,6 +92,18 @@ pub struct JoinTyped {
     pub join_within: u64,
 }
 
+/// How clients are spoken to, as typed.
+#[derive(Clone, Debug, Args)]
+pub struct TlsTyped {
+    /// Speak TLS to clients: a PEM file of certificates, the gateway's own first
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The PEM file of the certificate's key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+}
+
 /// `flyball gateway` as typed.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -145,6 +157,10 @@ pub struct GatewayTyped {
     /// Who is let in.
     #[command(flatten)]
     pub callers: CallersTyped,
+
+    /// How clients are spoken to.
+    #[command(flatten)]
+    pub tls: TlsTyped,
 
     /// Have no live page at /ui
     #[arg(long)]

@@ -14,9 +14,12 @@ Examples:
   flyball run review.js --agents simulated --budget 10usd
   flyball run --plan plan.json --agents simulated --yes
   flyball run review.js --agents simulated --time-scale 0.01 --format json > run.json
+  flyball run review.js --agents messages --upstream http://127.0.0.1:8788 --budget 1usd
 
 Simulated agents answer like the ones of a plan and cost no money; everything else is real: the
-routes, the budget, the order of events. Exit code 4 says that the budget stopped the run.";
+routes, the budget, the order of events. Agents of `messages` talk to the API with
+ANTHROPIC_API_KEY, without tools: they read no files and run no commands. Exit code 4 says that
+the budget stopped the run.";
 
 /// `flyball run` as typed.
 #[derive(Clone, Debug, Args)]
@@ -35,6 +38,11 @@ pub struct RunTyped {
     /// Who carries out the agents
     #[arg(long, value_enum, value_name = "BACKEND")]
     pub agents: Backend,
+
+    /// The API that agents of `messages` talk to
+    #[arg(long, value_name = "URL", value_parser = value::not_empty,
+          default_value = "https://api.anthropic.com")]
+    pub upstream: String,
 
     /// Do not ask; a plan that the policy denies is still refused
     #[arg(long, short)]
@@ -67,6 +75,8 @@ pub struct RunTyped {
 pub enum Backend {
     /// Nobody: answers are made up and cost no money
     Simulated,
+    /// The Messages API: every agent is a conversation without tools, and costs money
+    Messages,
 }
 
 /// What to run.
@@ -78,6 +88,8 @@ pub struct RunOptions {
     pub plan: Option<PathBuf>,
     /// Who carries out the agents.
     pub backend: Backend,
+    /// The API that agents talk to, where they do.
+    pub upstream: String,
     /// Whether asking gates are taken as answered.
     pub yes: bool,
     /// How long simulated agents take, as a factor; 0 is no waiting.
@@ -98,6 +110,7 @@ impl RunTyped {
             planning: self.flags.resolve(workflow, settings, environment),
             plan: self.plan,
             backend: self.agents,
+            upstream: self.upstream,
             yes: self.yes,
             time_scale: self.time_scale,
             ledger: self.ledger,

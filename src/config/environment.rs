@@ -27,6 +27,14 @@ pub const FLYBALL_RUN: &str = "FLYBALL_RUN";
 pub const FLYBALL_LAUNCHES: &str = "FLYBALL_LAUNCHES";
 /// The key that a gateway sends upstream where it asks its callers for keys of its own.
 pub const FLYBALL_UPSTREAM_KEY: &str = "FLYBALL_UPSTREAM_KEY";
+/// The key that agents of a run talk to the API with.
+pub const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
+/// The collector of OpenTelemetry that a gateway sends spans to, without `/v1/traces`.
+pub const OTEL_EXPORTER_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Headers for the collector: `NAME=VALUE,NAME=VALUE`, percent-encoded.
+pub const OTEL_EXPORTER_OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+/// What a gateway is called at the collector.
+pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 /// The folder of what programs remember, `~/.local/state` if unset.
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// Claude Code's folder, `~/.claude` if unset. Personal workflows are in its `workflows/`.
@@ -90,6 +98,14 @@ pub struct Environment {
     pub launches: Option<PathBuf>,
     /// The key for the upstream of a gateway.
     pub upstream_key: Option<Secret>,
+    /// The key for agents of a run.
+    pub api_key: Option<Secret>,
+    /// The collector that a gateway sends spans to.
+    pub collector: Option<String>,
+    /// Headers for the collector, as written.
+    pub collector_headers: Option<Secret>,
+    /// What a gateway is called at the collector.
+    pub service: Option<String>,
     /// Claude Code's folder.
     pub claude_folder: Option<PathBuf>,
     /// Whether colours are unwanted.
@@ -142,6 +158,10 @@ impl Environment {
             launches: value(FLYBALL_LAUNCHES).map(PathBuf::from),
             state,
             upstream_key: text(FLYBALL_UPSTREAM_KEY).map(Secret),
+            api_key: text(ANTHROPIC_API_KEY).map(Secret),
+            collector: text(OTEL_EXPORTER_OTLP_ENDPOINT),
+            collector_headers: text(OTEL_EXPORTER_OTLP_HEADERS).map(Secret),
+            service: text(OTEL_SERVICE_NAME),
             claude_folder: value(CLAUDE_CONFIG_DIR)
                 .map(PathBuf::from)
                 .or_else(|| below_home(".claude")),

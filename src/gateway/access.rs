@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::budget::Denial;
 use crate::gateway::caller::Caller;
 use crate::gateway::refusal::Refusal;
+use crate::id::AttemptId;
 use crate::money::Picodollars;
 use crate::tokens::TokenUsage;
 
@@ -107,12 +108,18 @@ pub struct Access {
     pub model: String,
     /// The id of the message that answered it, where it began to.
     pub message: Option<String>,
+    /// The model that its answer names, where that is known.
+    pub answered_by: Option<String>,
+    /// What it is called in the ledger, where it was admitted.
+    pub attempt: Option<AttemptId>,
     /// How it ended.
     pub fate: Fate,
     /// The status that the client got.
     pub status: u16,
     /// What it took; `None` where that is unknown or it was not sent.
     pub usage: Option<TokenUsage>,
+    /// What was reserved for it when it was admitted.
+    pub reserved: Option<Picodollars>,
     /// What it was charged.
     pub charged: Option<Picodollars>,
     /// The `max_tokens` it asked for, and was sent with.
@@ -135,9 +142,12 @@ impl Access {
             caller,
             model,
             message: None,
+            answered_by: None,
+            attempt: None,
             fate,
             status: 0,
             usage: None,
+            reserved: None,
             charged: None,
             output_cap_tokens: (0, 0),
             cut_by_cap: false,

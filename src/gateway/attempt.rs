@@ -91,6 +91,7 @@ impl Attempt {
                     None
                 };
                 let access = Access {
+                    answered_by: reading.model.clone(),
                     usage: Some(metered.usage),
                     charged: Some(charge.usd),
                     cut_by_cap: is_cut && cap < self.request.asked_output_tokens,
@@ -118,6 +119,7 @@ impl Attempt {
         match self.shared.tariff.charge(&self.terms, &most, model) {
             Ok((charge, metered)) if reading.begun => {
                 let access = Access {
+                    answered_by: reading.model.clone(),
                     usage: Some(metered.usage),
                     charged: Some(charge.usd),
                     ..self.access(fate, why)
@@ -153,9 +155,12 @@ impl Attempt {
             caller: Arc::clone(&self.caller),
             model: self.request.model.clone(),
             message: self.message.clone(),
+            answered_by: None,
+            attempt: Some(self.held.attempt().clone()),
             fate,
             status: self.status,
             usage: None,
+            reserved: Some(self.held.grant().reserved.usd),
             charged: None,
             output_cap_tokens: (self.request.asked_output_tokens, self.sent_output_tokens),
             cut_by_cap: false,

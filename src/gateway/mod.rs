@@ -26,11 +26,16 @@ mod request;
 mod server;
 mod service;
 mod settings;
+#[cfg(feature = "otel")]
+mod span;
+#[cfg(feature = "otel")]
+mod span_exporter;
 mod tallies;
 mod tape;
 mod tariff;
 mod thread;
 mod till;
+mod tls;
 mod upstream;
 mod watching;
 
@@ -43,8 +48,11 @@ pub use recorder::Recorder;
 pub use request::{BadRequest, MessagesRequest};
 pub use server::Gateway;
 pub use settings::{GatewayLimits, GatewaySettings, MeteredTerms};
+#[cfg(feature = "otel")]
+pub use span_exporter::{Collector, SpanExporter};
 pub use tallies::{Recent, Tallies, Tally};
 pub use tariff::{NoTariff, Tariff, Terms};
 pub use till::{Ending, Held, Later, Refused, Till, Wanted};
+pub use tls::{BadTls, ServerTls};
 pub use upstream::{BadUpstream, Upstream};
 pub use watching::{Account, Accounts, Action, Console, TOKEN_BYTES, Watching};

@@ -6,7 +6,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::budget::{Denial, DenialKind};
-use crate::messages::{ErrorKind, error_body};
+use crate::messages::{ErrorKind, UNREACHABLE, error_body};
 
 /// Who is told to wait longer than a minute gives up at once.
 const GIVE_UP_SECONDS: u32 = 3_600;
@@ -103,7 +103,7 @@ impl Refusal {
     }
 
     pub(crate) fn unreachable(why: &str) -> Self {
-        let message = format!("flyball: the upstream cannot be reached: {why}");
+        let message = format!("{UNREACHABLE}: {why}");
         Self::new(StatusCode::BAD_GATEWAY, ErrorKind::Api, Again::Unsaid, message)
     }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -28,6 +30,7 @@ use crate::gateway::tallies::Tallies;
 use crate::gateway::tariff::Tariff;
 use crate::gateway::thread::Thread;
 use crate::gateway::till::Till;
+use crate::gateway::tls::ServerTls;
 use crate::gateway::upstream::Upstream;
 use crate::gateway::watching::Watching;
 
@@ -172,15 +175,47 @@ impl Gateway {
 pub(super) async fn connection(
     shared: Arc<Shared>,
     stream: TcpStream,
-    mut ended: watch::Receiver<bool>,
+    ended: watch::Receiver<bool>,
 ) {
     let Ok(peer) = stream.peer_addr() else { return };
     // Frames are small and wait for nobody.
     let _slower = stream.set_nodelay(true);
+    match shared.settings.tls.clone() {
+        None => requests(shared, peer.ip(), stream, ended).await,
+        // In a box, so that connections without TLS are no larger for it.
+        Some(tls) => Box::pin(encrypted(shared, tls, peer.ip(), stream, ended)).await,
+    }
+}
+
+/// Serves a connection that begins with a handshake; ends with it once `ended` says so.
+async fn encrypted(
+    shared: Arc<Shared>,
+    tls: ServerTls,
+    peer: IpAddr,
+    stream: TcpStream,
+    mut ended: watch::Receiver<bool>,
+) {
+    let within = shared.settings.limits.handshake_within;
+    let stream = tokio::select! {
+        stream = tls.shake_hands(stream, within) => stream,
+        _ending = ended.wait_for(|ended| *ended) => None,
+    };
+    if let Some(stream) = stream {
+        requests(shared, peer, stream, ended).await;
+    }
+}
+
+/// Serves the requests that come over `stream`.
+async fn requests(
+    shared: Arc<Shared>,
+    peer: IpAddr,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    mut ended: watch::Receiver<bool>,
+) {
     let limits = shared.settings.limits;
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(service::serve(shared, peer.ip(), request).await) }
+        async move { Ok::<_, Infallible>(service::serve(shared, peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::gateway::keys::KeyRing;
 use crate::gateway::recorder::Recorder;
+use crate::gateway::tls::ServerTls;
 
 /// How a gateway serves.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct GatewaySettings {
     pub metered: Option<MeteredTerms>,
     /// The keys that callers are asked for; `None` asks for none.
     pub keys: Option<KeyRing>,
+    /// What clients are spoken TLS to with; `None` speaks HTTP to them.
+    pub tls: Option<ServerTls>,
     /// Where exchanges with the upstream are recorded; `None` records none.
     pub recorder: Option<Recorder>,
     /// What bounds everything else.
@@ -52,6 +55,7 @@ impl Default for GatewaySettings {
             hold_max: HOLD_MAX,
             metered: None,
             keys: None,
+            tls: None,
             recorder: None,
             limits: GatewayLimits::default(),
         }
@@ -67,6 +71,8 @@ pub struct GatewayLimits {
     pub header_bytes: usize,
     /// Connections of clients at once.
     pub connections: usize,
+    /// From a connection to the end of its TLS handshake.
+    pub handshake_within: Duration,
     /// From the first byte of a request, or the end of the one before, to the end of its headers.
     pub headers_within: Duration,
     /// From the end of a request's headers to the end of its body.
@@ -92,6 +98,7 @@ impl Default for GatewayLimits {
             body_bytes: 32 << 20,
             header_bytes: 64 << 10,
             connections: 8_192,
+            handshake_within: Duration::from_secs(10),
             headers_within: Duration::from_secs(30),
             body_within: minutes(2),
             answer_within: minutes(15),

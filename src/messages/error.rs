@@ -2,6 +2,10 @@
 
 use serde_json::json;
 
+/// How a gateway's words begin where the upstream could not be reached: nothing left, so nothing was
+/// charged.
+pub const UNREACHABLE: &str = "flyball: the upstream cannot be reached";
+
 /// What kind of error a client is told of; what it does about it hangs on this and the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {

@@ -7,7 +7,7 @@ mod octets;
 mod recording;
 mod usage;
 
-pub use error::{ErrorKind, error_body};
+pub use error::{ErrorKind, UNREACHABLE, error_body};
 pub use event::{EventKind, EventReader, SseEvent};
 pub use octets::Octets;
 pub use recording::{

@@ -159,6 +159,8 @@ pub enum AgentEnd {
     Finished(Outcome),
     /// A terminal error; the script is told `null`.
     Failed(String),
-    /// A request was refused.
+    /// A request was refused by the executor.
     Refused,
+    /// A budget that the executor does not hold refused a request; why, in words.
+    Denied(String),
 }

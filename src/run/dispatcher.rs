@@ -460,6 +460,7 @@ fn judge_end(agent: &AgentAtWork, end: AgentEnd) -> (AgentEnding, Outcome, Strin
         }
         (None, AgentEnd::Finished(outcome)) => (AgentEnding::Done, outcome, String::new()),
         (None, AgentEnd::Failed(why)) => (AgentEnding::Failed, Outcome::Null, why),
+        (None, AgentEnd::Denied(why)) => (AgentEnding::DeniedInWork, Outcome::Null, why),
         (None, AgentEnd::Refused) => {
             (AgentEnding::Failed, Outcome::Null, "the backend ended it without a reason".to_owned())
         }

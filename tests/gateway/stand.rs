@@ -51,7 +51,7 @@ impl Books {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flyball"));
         command
             .args(arguments)
@@ -108,6 +108,8 @@ impl Books {
 pub(super) struct Gateway {
     child: Child,
     address: SocketAddr,
+    /// What it said before it listened.
+    first: Vec<String>,
     lines: Receiver<String>,
     reader: Option<JoinHandle<()>>,
 }
@@ -125,12 +127,23 @@ impl Gateway {
     }
 
     pub(super) fn before(books: &Books, upstream: SocketAddr, flags: &[&str]) -> Self {
+        Self::within(books, upstream, flags, &[])
+    }
+
+    /// One that finds more in its environment.
+    pub(super) fn within(
+        books: &Books,
+        upstream: SocketAddr,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let upstream = format!("http://{upstream}");
         let mut arguments = vec!["gateway", "--listen", "127.0.0.1:0", "--upstream", &upstream];
         arguments.extend(flags);
         let mut child = books
             .command(&arguments)
             .env("FLYBALL_UPSTREAM_KEY", "sk-of-the-team")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -143,12 +156,28 @@ impl Gateway {
                 let _gone = tell.send(line);
             }
         });
-        let mut gateway =
-            Self { child, address: ([127, 0, 0, 1], 0).into(), lines, reader: Some(reader) };
-        let line = gateway.wait_for("gateway on http://");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
+        let (address, first) = (([127, 0, 0, 1], 0).into(), Vec::new());
+        let mut gateway = Self { child, address, first, lines, reader: Some(reader) };
+        let line = loop {
+            let line = gateway.wait_for("");
+            if line.contains("gateway on http") {
+                break line;
+            }
+            gateway.first.push(line);
+        };
+        let address = line.split("://").nth(1).and_then(|rest| rest.split(' ').next());
         gateway.address = address.unwrap().parse().unwrap();
         gateway
+    }
+
+    /// What it said before it listened.
+    pub(super) fn said_first(&self) -> &[String] {
+        &self.first
+    }
+
+    pub(super) fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, signal).unwrap();
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -188,8 +217,7 @@ impl Gateway {
 
     /// Tells it to end, and waits for that.
     pub(super) fn stop(mut self) -> Ended {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         let code = self.child.wait().unwrap().code();
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();

@@ -29,6 +29,8 @@ pub(in crate::app) struct Host {
 /// A gateway that listens.
 #[derive(Clone, Debug)]
 pub(in crate::app) struct Ready {
+    /// `http` or `https`.
+    pub(in crate::app) scheme: &'static str,
     /// Where.
     pub(in crate::app) address: SocketAddr,
     /// The host of its upstream.

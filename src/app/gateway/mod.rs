@@ -1,18 +1,20 @@
 //! `flyball gateway`.
 
 mod branch;
+mod certificate;
 mod console;
 mod host;
+mod inner;
 mod keys;
+mod on_ledger;
 mod opening;
 mod origins;
 mod progress;
 mod recording;
 mod scopes;
+mod spans;
 mod till;
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -22,21 +24,20 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::certificate::Certificate;
 use self::console::LedgerConsole;
 pub(super) use self::host::{Host, Ready, Say};
-use self::opening::HeldTo;
+pub(super) use self::inner::InnerGateway;
+use self::on_ledger::{OnLedger, Writer};
 pub(super) use self::opening::limits;
-use self::origins::RunFolderOrigins;
 pub(super) use self::progress::raising;
-use self::scopes::Scopes;
+use self::spans::Spans;
 use self::till::{Counter, LedgerTill};
-use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::{knowledge, output};
-use crate::budget::Effects;
-use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee, JoinTyped};
+use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee};
 use crate::config::SourceFile;
 use crate::config::environment::FLYBALL_UPSTREAM_KEY;
 use crate::config::source::TEXT_BYTES_MAX;
@@ -44,11 +45,8 @@ use crate::gateway::{
     Gateway, GatewaySettings, KeyRing, MeteredTerms, Recorder, TOKEN_BYTES, Tallies, Tariff,
     Upstream, Watching,
 };
-use crate::ledger::{GroupCommit, LeaseDesk, LeaseTerms, Ledger};
 use crate::report::gateway::{access_line, summary};
 
-/// Requests that wait for balance at once; more are refused as busy.
-const WAITING_MAX: usize = 4_096;
 /// How often budgets are looked for that were set meanwhile, and what failed is tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often what could not be written is tried again before the gateway ends all the same.
@@ -84,8 +82,8 @@ fn hosted_here(typed: &GatewayTyped) -> Host {
         }),
         ready: Box::new(move |ready| {
             output::tell(&format!(
-                "flyball: gateway on http://{} before {}\n",
-                ready.address, ready.host
+                "flyball: gateway on {}://{} before {}\n",
+                ready.scheme, ready.address, ready.host
             ));
             if let Some(link) = ready.link {
                 output::tell(&format!("flyball: watch it at {link}\n"));
@@ -117,26 +115,26 @@ pub(super) fn serve_until(
     let access = access(typed, context)?;
     let recorder = typed.record.as_deref().map(recording::start).transpose()?;
     let (recorder, recording) = recorder.unzip();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .thread_name("flyball runtime")
-        .build()
-        .map_err(AppError::bug)?;
-    let on_ledger = on_ledger(typed, context, &runtime, &host.say)?;
-    let OnLedger { till, console, writer } = on_ledger;
+    let runtime = runtime()?;
+    let OnLedger { till, console, writer } =
+        OnLedger::open(typed, context, runtime.handle(), &host.say)?;
     let counter = till.counter();
-    let settings = settings(typed, access.keys, recorder);
-    let upstream = Upstream::new(&typed.upstream, access.upstream_key.as_deref())
-        .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"));
-    let served = upstream.and_then(|upstream| {
-        let front = Front { settings, upstream, tariff };
-        runtime.block_on(serve(typed.listen, front, till, console, host))
-    });
+    let parts = Parts { tariff, access, recorder, till, console };
+    let served = runtime.block_on(serve(typed, context, parts, host));
     finish(runtime, counter, writer);
     // Everything is written once nobody records any more.
     drop(recording.map(JoinHandle::join));
     served
+}
+
+/// What a gateway runs on, besides threads of its own that serve.
+fn runtime() -> Result<Runtime, AppError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .thread_name("flyball runtime")
+        .build()
+        .map_err(AppError::bug)
 }
 
 /// Takes as many file descriptors as the system lets one have: every request needs two.
@@ -156,159 +154,113 @@ pub(super) fn tariff(typed: &GatewayTyped) -> Result<Tariff, AppError> {
     Ok(Tariff::new(Arc::new(knowledge::price_table(&files)?)))
 }
 
-/// Who is let in, and with which key requests go upstream.
+/// Who is let in and how, and with which key requests go upstream.
 struct Access {
+    certificate: Option<Certificate>,
     keys: Option<KeyRing>,
     upstream_key: Option<String>,
 }
 
 fn access(typed: &GatewayTyped, context: &Context) -> Result<Access, AppError> {
+    let certificate = Certificate::read(&typed.tls)?;
     if !typed.callers.ask_keys {
-        return Ok(Access { keys: None, upstream_key: None });
+        return Ok(Access { certificate, keys: None, upstream_key: None });
     }
     let key = context.environment.upstream_key.clone().ok_or_else(|| {
         AppError::usage("callers have keys of the gateway, so it needs one for the upstream")
             .with_hint(format!("set {FLYBALL_UPSTREAM_KEY} in its environment"))
     })?;
     let file = keys::read(context)?;
-    Ok(Access { keys: Some(KeyRing::of(&file)), upstream_key: Some(key.0) })
+    Ok(Access { certificate, keys: Some(KeyRing::of(&file)), upstream_key: Some(key.0) })
 }
 
-/// What stands on the ledger in force.
-struct OnLedger {
+/// What a gateway is put together from.
+struct Parts {
+    tariff: Tariff,
+    access: Access,
+    recorder: Option<Recorder>,
     till: LedgerTill,
-    /// What the live page shows, where there is one.
     console: Option<LedgerConsole>,
-    /// The thread that writes there.
-    writer: JoinHandle<Box<dyn Ledger>>,
 }
 
-fn on_ledger(
+async fn serve(
     typed: &GatewayTyped,
     context: &Context,
-    runtime: &Runtime,
-    say: &Say,
-) -> Result<OnLedger, AppError> {
-    let reader = OpenLedger::create(&typed.ledger, context)?;
-    let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
-    let HeldTo { limits, notice } = HeldTo::of(typed, &reader.standing()?, &project)?;
-    if let Some(notice) = notice {
-        say(&notice);
-    }
-    let (ledger, journals) = OpenLedger::create(&typed.ledger, context)?.into_books(WAITING_MAX);
-    let journals = journals.ok_or_else(|| {
-        AppError::usage("there is no home folder to keep the journals of slices in")
-            .with_hint("set HOME or XDG_STATE_HOME")
+    parts: Parts,
+    host: Host,
+) -> Result<Arc<Tallies>, AppError> {
+    let Parts { tariff, access, recorder, till, console } = parts;
+    let upstream = Upstream::new(&typed.upstream, access.upstream_key.as_deref())
+        .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"))?;
+    let name = upstream.host().to_owned();
+    let spans = Spans::start(&context.environment, &name, &Handle::current())?;
+    let counter = till.counter();
+    let settings = settings(typed, &access, recorder);
+    let listener = TcpListener::bind(typed.listen).await.map_err(|error| {
+        AppError::usage(format!("cannot listen on {}: {error}", typed.listen))
+            .with_hint("name another address: --listen 127.0.0.1:0 takes a free port")
     })?;
-    let (effects, troubles) = (Arc::clone(say), Arc::clone(say));
-    let (commit, writer) =
-        GroupCommit::start(ledger, move |told: &Effects| tell_effects(&effects, told))
-            .map_err(AppError::bug)?;
-    let report = move |trouble: &str| troubles(&format!("flyball: {trouble}\n"));
-    let desk = LeaseDesk::start(commit.clone(), &journals, LeaseTerms::default(), report)
-        .map_err(AppError::bug)?;
-    let handle = runtime.handle().clone();
-    let console = if typed.no_ui {
-        None
-    } else {
-        // Whoever watches keeps no request waiting for a connection to the ledger.
-        let watched = OpenLedger::create(&typed.ledger, context)?;
-        Some(LedgerConsole::new(watched, commit.clone(), handle.clone()))
+    let address = listener.local_addr().map_err(AppError::bug)?;
+    let secure = access.certificate.is_some();
+    let watching = console.map(|console| watching(console, address, secure)).transpose()?.flatten();
+    let link = watching.as_ref().map(|watching| watching.link().to_owned());
+    let (record, tell) = (spans.recorder(), host.on_access);
+    let gateway =
+        Gateway::new(settings, upstream, tariff, Arc::new(till), watching, move |access| {
+            record(access);
+            tell(access);
+        });
+    let gateway = match counter.scopes().origins() {
+        Some(origins) => gateway.with_origins(Arc::new(origins.clone())),
+        None => gateway,
     };
-    let origins = origins(&typed.join, &handle);
-    let scopes = Scopes::new(commit, reader, &project, limits, origins, handle.clone());
-    let till = LedgerTill::new(desk, scopes, name_of_process(), handle);
-    Ok(OnLedger { till, console, writer })
-}
-
-/// Who knows what started an agent, where there is somebody.
-fn origins(typed: &JoinTyped, runtime: &Handle) -> Option<RunFolderOrigins> {
-    let home = typed.claude_home.as_ref()?;
-    let within = Duration::from_millis(typed.join_within);
-    Some(RunFolderOrigins::new(home, within, runtime.clone()))
-}
-
-/// Says what budgets have to say for themselves.
-fn tell_effects(say: &Say, effects: &Effects) {
-    for warning in &effects.warnings {
-        let share = warning.threshold_per_mille / 10;
-        let (scope, limit) = (&warning.scope, warning.unit.say(warning.limit));
-        say(&format!("flyball: {scope} has used {share} % of {limit}\n"));
+    let ends = (host.ends)().map_err(AppError::bug)?;
+    let renewal = access.certificate.map(renewal).transpose()?;
+    let scheme = if secure { "https" } else { "http" };
+    (host.ready)(Ready { scheme, address, host: name, link });
+    let looks = tokio::spawn(look_again(counter));
+    let served = gateway.serve(listener, ends).await;
+    looks.abort();
+    if let Some(renewal) = renewal {
+        renewal.abort();
     }
-    if let Some(overrun) = &effects.overrun {
-        let (attempt, beyond) = (&overrun.attempt, overrun.beyond.usd);
-        say(&format!(
-            "flyball: attempt {attempt} took {beyond} more than its bound: the upstream broke a \
-             promise\n"
-        ));
-    }
-}
-
-/// A name that no other process has.
-fn name_of_process() -> String {
-    // Every state is seeded anew by the system.
-    let number = RandomState::new().build_hasher().finish();
-    format!("gw-{number:016x}")
+    // The till goes with the gateway: its ledger is closed once nobody asks any more.
+    let tallies = gateway.tallies();
+    drop(gateway);
+    spans.end().await;
+    served.map_err(AppError::bug)?;
+    Ok(tallies)
 }
 
 fn settings(
     typed: &GatewayTyped,
-    keys: Option<KeyRing>,
+    access: &Access,
     recorder: Option<Recorder>,
 ) -> GatewaySettings {
     GatewaySettings {
         output_cap_tokens: typed.output_cap,
         hold_max: Duration::from_secs(typed.max_hold),
         metered: (typed.guarantee == Guarantee::Metered).then(MeteredTerms::default),
-        keys,
+        keys: access.keys.clone(),
+        tls: access.certificate.as_ref().map(Certificate::tls),
         recorder,
         ..GatewaySettings::default()
     }
 }
 
-/// What stands between clients and the upstream.
-struct Front {
-    settings: GatewaySettings,
-    upstream: Upstream,
-    tariff: Tariff,
-}
-
-async fn serve(
-    listen: SocketAddr,
-    front: Front,
-    till: LedgerTill,
-    console: Option<LedgerConsole>,
-    host: Host,
-) -> Result<Arc<Tallies>, AppError> {
-    let Front { settings, upstream, tariff } = front;
-    let name = upstream.host().to_owned();
-    let counter = till.counter();
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        AppError::usage(format!("cannot listen on {listen}: {error}"))
-            .with_hint("name another address: --listen 127.0.0.1:0 takes a free port")
-    })?;
-    let address = listener.local_addr().map_err(AppError::bug)?;
-    let watching = console.map(|console| watching(console, address)).transpose()?.flatten();
-    let link = watching.as_ref().map(|watching| watching.link().to_owned());
-    let till = Arc::new(till);
-    let gateway = Gateway::new(settings, upstream, tariff, till, watching, host.on_access);
-    let gateway = match counter.scopes().origins() {
-        Some(origins) => gateway.with_origins(Arc::new(origins.clone())),
-        None => gateway,
-    };
-    let ends = (host.ends)().map_err(AppError::bug)?;
-    (host.ready)(Ready { address, host: name, link });
-    let looks = tokio::spawn(look_again(counter));
-    let served = gateway.serve(listener, ends).await;
-    looks.abort();
-    served.map_err(AppError::bug)?;
-    // The till goes with the gateway: its ledger is closed once nobody asks any more.
-    Ok(gateway.tallies())
+/// Goes on reading a certificate again whenever it is asked to.
+fn renewal(certificate: Certificate) -> Result<tokio::task::JoinHandle<()>, AppError> {
+    let hangups = signal(SignalKind::hangup()).map_err(AppError::bug)?;
+    Ok(tokio::spawn(certificate.renew(hangups)))
 }
 
 /// The live page of a gateway that listens at `address`, where somebody at this machine reaches it.
-fn watching(console: LedgerConsole, address: SocketAddr) -> Result<Option<Watching>, AppError> {
-    Ok(Watching::new(Arc::new(console), address, random()?))
+fn watching(
+    console: LedgerConsole,
+    address: SocketAddr,
+    secure: bool,
+) -> Result<Option<Watching>, AppError> {
+    Ok(Watching::new(Arc::new(console), address, secure, random()?))
 }
 
 /// Bytes that nobody guesses.
@@ -331,7 +283,7 @@ async fn look_again(counter: Arc<Counter>) {
 }
 
 /// Ends what is left, writes what has to be written, and gives slices back.
-fn finish(runtime: Runtime, counter: Arc<Counter>, writer: JoinHandle<Box<dyn Ledger>>) {
+fn finish(runtime: Runtime, counter: Arc<Counter>, writer: Writer) {
     runtime.shutdown_timeout(LOOK_EVERY);
     for _ in 0..LAST_TRIES {
         if counter.try_again() == 0 {

@@ -23,6 +23,11 @@ pub(super) struct OpeningLimits {
 }
 
 impl OpeningLimits {
+    /// Each run is held to `limits`, and nothing below it.
+    pub(super) fn of_runs(limits: Limits) -> Self {
+        Self { run: limits, ..Self::default() }
+    }
+
     /// Those of the phase called `title`, case aside.
     pub(super) fn phase(&self, title: &str) -> Limits {
         self.phases.get(&folded(title)).copied().unwrap_or(Limits::NONE)

@@ -18,6 +18,8 @@ pub(crate) struct Door {
     token: [u8; 32],
     /// Ports of one machine share their cookies, so each has a name of its own.
     cookie: String,
+    /// Whether the page is served over TLS.
+    secure: bool,
 }
 
 /// Why nobody is let in.
@@ -34,15 +36,22 @@ pub(crate) enum Shut {
 }
 
 impl Door {
-    pub(crate) fn new(token: &str, port: u16) -> Self {
-        Self { token: hash(token), cookie: format!("flyball-{port}") }
+    pub(crate) fn new(token: &str, port: u16, secure: bool) -> Self {
+        Self { token: hash(token), cookie: format!("flyball-{port}"), secure }
+    }
+
+    /// How addresses of the page begin.
+    pub(crate) const fn scheme(&self) -> &'static str {
+        if self.secure { "https://" } else { "http://" }
     }
 
     /// Whether the address that was asked for carries the token; if so, the cookie to set.
     pub(crate) fn cookie_for(&self, uri: &Uri) -> Option<String> {
         let token = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token="))?;
         let cookie = &self.cookie;
-        self.opens(token).then(|| format!("{cookie}={token}; Path=/ui; HttpOnly; SameSite=Strict"))
+        let secure = if self.secure { "; Secure" } else { "" };
+        self.opens(token)
+            .then(|| format!("{cookie}={token}; Path=/ui; HttpOnly; SameSite=Strict{secure}"))
     }
 
     /// Whether `headers` have the cookie.
@@ -53,6 +62,47 @@ impl Door {
             let value = pair.strip_prefix(&self.cookie).and_then(|rest| rest.strip_prefix('='));
             value.is_some_and(|token| self.opens(token))
         })
+    }
+
+    /// Whether a request comes from this machine, under its name, and from no page of another site;
+    /// those may only link to what `may_be_linked_to`.
+    pub(crate) fn is_from_here(
+        &self,
+        peer: IpAddr,
+        method: &Method,
+        headers: &HeaderMap,
+        may_be_linked_to: bool,
+    ) -> Result<(), Shut> {
+        if !peer.to_canonical().is_loopback() {
+            return Err(Shut::Remote);
+        }
+        let text =
+            |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        // Of two names nobody knows which the browser meant.
+        let is_one = headers.get_all(HOST).iter().count() == 1;
+        let host = text(HOST).filter(|host| is_one && is_local(host)).ok_or(Shut::OtherHost)?;
+        let site = text(http::HeaderName::from_static("sec-fetch-site"));
+        let own_site = site.map(|site| site == "same-origin" || site == "none");
+        let own_origin = headers.get(ORIGIN).map(|origin| {
+            let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix(self.scheme()));
+            origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host))
+        });
+        if method == Method::POST {
+            // Every browser sends one of them; whoever sends neither cannot be told from another site.
+            if own_site == Some(false)
+                || own_origin == Some(false)
+                || own_site.or(own_origin).is_none()
+            {
+                return Err(Shut::OtherSite);
+            }
+            let media = text(CONTENT_TYPE).and_then(|media| media.split(';').next());
+            if !media.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json")) {
+                return Err(Shut::NotJson);
+            }
+        } else if own_site == Some(false) && !may_be_linked_to {
+            return Err(Shut::OtherSite);
+        }
+        Ok(())
     }
 
     fn opens(&self, token: &str) -> bool {
@@ -81,43 +131,6 @@ pub(crate) fn seen_at(address: SocketAddr) -> Option<SocketAddr> {
         ip => ip,
     };
     ip.is_loopback().then(|| SocketAddr::new(ip, address.port()))
-}
-
-/// Whether a request comes from this machine, under its name, and from no page of another site;
-/// those may only link to what `may_be_linked_to`.
-pub(crate) fn is_from_here(
-    peer: IpAddr,
-    method: &Method,
-    headers: &HeaderMap,
-    may_be_linked_to: bool,
-) -> Result<(), Shut> {
-    if !peer.to_canonical().is_loopback() {
-        return Err(Shut::Remote);
-    }
-    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    // Of two names nobody knows which the browser meant.
-    let is_one = headers.get_all(HOST).iter().count() == 1;
-    let host = text(HOST).filter(|host| is_one && is_local(host)).ok_or(Shut::OtherHost)?;
-    let site = text(http::HeaderName::from_static("sec-fetch-site"));
-    let own_site = site.map(|site| site == "same-origin" || site == "none");
-    let own_origin = headers.get(ORIGIN).map(|origin| {
-        let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
-        origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host))
-    });
-    if method == Method::POST {
-        // Every browser sends one of them; whoever sends neither cannot be told from another site.
-        if own_site == Some(false) || own_origin == Some(false) || own_site.or(own_origin).is_none()
-        {
-            return Err(Shut::OtherSite);
-        }
-        let media = text(CONTENT_TYPE).and_then(|media| media.split(';').next());
-        if !media.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json")) {
-            return Err(Shut::NotJson);
-        }
-    } else if own_site == Some(false) && !may_be_linked_to {
-        return Err(Shut::OtherSite);
-    }
-    Ok(())
 }
 
 /// Whether a `Host` names this machine itself.

@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 
-use self::door::{Door, Shut, is_from_here};
+use self::door::{Door, Shut};
 use self::events::Watchers;
 use crate::gateway::body::{NotWhole, ReplyBody, whole};
 use crate::gateway::server::Shared;
@@ -41,21 +41,19 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// The page of a gateway that listens at `address`, behind a token of `random`; `None` where
-    /// nobody at this machine reaches it.
+    /// The page of a gateway that listens at `address`, over TLS where it is `secure`, behind a
+    /// token of `random`; `None` where nobody at this machine reaches it.
     pub fn new(
         console: Arc<dyn Console>,
         address: SocketAddr,
+        secure: bool,
         random: [u8; TOKEN_BYTES],
     ) -> Option<Self> {
         let address = door::seen_at(address)?;
         let token = door::token(random);
-        Some(Self {
-            console,
-            door: Door::new(&token, address.port()),
-            watchers: Arc::new(Watchers::new()),
-            link: format!("http://{address}/ui?token={token}"),
-        })
+        let door = Door::new(&token, address.port(), secure);
+        let link = format!("{}{address}/ui?token={token}", door.scheme());
+        Some(Self { console, door, watchers: Arc::new(Watchers::new()), link })
     }
 
     /// The page's address with its token: whoever has it can watch and act.
@@ -83,7 +81,7 @@ pub(crate) async fn serve(
 ) -> Response<ReplyBody> {
     let (method, path) = (&parts.method, parts.uri.path());
     let opening = if path == "/ui" { watching.door.cookie_for(&parts.uri) } else { None };
-    if let Err(shut) = is_from_here(peer, method, &parts.headers, path == "/ui") {
+    if let Err(shut) = watching.door.is_from_here(peer, method, &parts.headers, path == "/ui") {
         return refuse(shut);
     }
     if let (&Method::GET, Some(cookie)) = (method, opening) {

@@ -1,0 +1,253 @@
+//! Runs whose agents talk to the API: `flyball run --agents messages` through the gateway within it,
+//! before a simulated upstream.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use flyball::money::Picodollars;
+use serde_json::Value;
+
+use super::stand::Books;
+use crate::upstream::stand::Stand as Upstream;
+
+const KEY: &str = "sk-ant-of-the-agents";
+
+/// A folder with a workflow in it.
+struct Folder {
+    books: Books,
+}
+
+impl Folder {
+    /// `agents` is the body of the script, which returns what agents answered.
+    fn with(agents: &str) -> Self {
+        let books = Books::new();
+        let meta = "export const meta = { name: 'ask', description: 'asks', phases: [] }\n\
+                    const risks = { type: 'object', additionalProperties: false, \
+                    required: ['risks'], properties: { risks: { type: 'array', minItems: 1, \
+                    items: { type: 'string' } } } }\n";
+        let script = format!("{meta}{agents}");
+        std::fs::write(books.path().with_file_name("ask.js"), script).unwrap();
+        Self { books }
+    }
+
+    /// Exit code, report, and what it said.
+    fn run(&self, upstream: &str, flags: &[&str]) -> (i32, Value, String) {
+        let arguments =
+            [&["run", "ask.js", "--agents", "messages", "--upstream", upstream], flags].concat();
+        let out = ["--model", "claude-haiku-4-5", "--samples", "5", "--yes", "--format", "json"];
+        let mut command = self.books.command(&[&arguments[..], &out[..]].concat());
+        let output = command.env("ANTHROPIC_API_KEY", KEY).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!said.contains(KEY) && !text.contains(KEY));
+        let report = serde_json::from_str(&text).unwrap_or(Value::Null);
+        (output.status.code().unwrap(), report, said)
+    }
+
+    /// A run that came to its end: all three who count agree on what it took.
+    fn agreed(&self, upstream: &Upstream, flags: &[&str]) -> (i32, Value, Picodollars) {
+        let (code, report, said) = self.run(&url(upstream), flags);
+        assert!(report.is_object(), "{said}");
+        let spent = self.books.spent();
+        assert_eq!(report["cost_usd"]["spent"], serde_json::to_value(spent).unwrap(), "{said}");
+        self.books.assert_all_settled();
+        self.books.run(&["ledger", "verify"]);
+        (code, report, spent)
+    }
+}
+
+fn url(upstream: &Upstream) -> String {
+    format!("http://{}", upstream.address())
+}
+
+/// What the script returned.
+fn returned(report: &Value) -> Value {
+    serde_json::from_str(report["result"]["value"].as_str().expect("a value")).unwrap()
+}
+
+#[test]
+fn agents_answer_over_http_and_what_they_take_is_counted_once() {
+    let upstream = Upstream::new();
+    let folder = Folder::with(
+        "const all = await parallel([1, 2, 3].map((part) => () => agent(`risks of part ${part}`, \
+         { label: `part:${part}`, schema: risks })))\n\
+         return { all, words: await agent(`sum up ${JSON.stringify(all)}`) }",
+    );
+    let (code, report, spent) = folder.agreed(&upstream, &["--budget", "1usd"]);
+    assert_eq!(code, 0);
+    assert_eq!(upstream.bill().usd, spent);
+    assert_eq!((&report["simulated"], &report["agents"]["done"]), (&false.into(), &4.into()));
+    let value = returned(&report);
+    for one in value["all"].as_array().unwrap() {
+        assert!(one["risks"][0].is_string(), "{one}");
+    }
+    assert!(value["words"].as_str().unwrap().len() > 10);
+    let run = report["run_id"].as_str().unwrap();
+    let charged = folder.books.run(&["runs", "charged"]);
+    assert!(charged.contains(run), "{charged}");
+    let shown = folder.books.run(&["runs", "show", run]);
+    assert!(shown.contains("4 agents: 4 done"), "{shown}");
+    assert_eq!(folder.books.org().settled.requests, 4);
+}
+
+#[test]
+fn a_budget_of_the_run_holds_over_http() {
+    let upstream = Upstream::new();
+    let folder = Folder::with(
+        "const all = []\nfor (let part = 0; part < 40; part += 1) {\n  try { all.push(await agent(\
+         `part ${part} @simulate {\"output_tokens\":4000}`)) } catch (error) { return error.name }\n}\nreturn all",
+    );
+    let (code, report, spent) = folder.agreed(&upstream, &["--budget", "0.1usd"]);
+    assert_eq!(code, 4, "{report}");
+    // $0.10, of which more than half was of use.
+    let limit = Picodollars::from_pico(100_000_000_000);
+    assert!(spent <= limit && spent.scale_ceil(2, 1) > limit, "{spent}");
+    assert_eq!(upstream.bill().usd, spent);
+    assert_eq!(returned(&report), "WorkflowBudgetExceededError");
+}
+
+#[test]
+fn a_budget_of_the_day_holds_a_run_that_has_none_of_its_own() {
+    let upstream = Upstream::new();
+    let folder = Folder::with("return await agent('anything')");
+    folder.books.run(&["budget", "set", "day", "0.0001usd"]);
+    let (code, report, said) = folder.run(&url(&upstream), &[]);
+    assert_eq!(code, 4, "{said}");
+    assert_eq!(report["agents"]["denied"], 1);
+    assert_eq!(upstream.bill().requests, 0);
+}
+
+#[test]
+fn requests_that_come_to_nothing_are_sent_again_and_charged_as_the_ledger_says() {
+    for (fault, sent, lost) in [
+        ("status-529", 2, 0),
+        ("status-500", 2, 0),
+        ("error-mid-stream", 2, 1),
+        ("truncate", 2, 1),
+        ("drip", 1, 0),
+    ] {
+        let upstream = Upstream::new();
+        let prompt = format!("x @simulate {{\"fault\":\"{fault}\",\"times\":1}}");
+        let folder = Folder::with(&format!("return await agent({prompt:?})"));
+        let (code, report, _) = folder.agreed(&upstream, &["--budget", "1usd"]);
+        assert_eq!(code, 0, "{fault}: {report}");
+        assert_eq!(report["agents"]["done"], 1, "{fault}");
+        assert_eq!(report["requests"]["expired"], lost, "{fault}");
+        assert_eq!(upstream.bill().requests, sent, "{fault}");
+        let kinds = folder.books.kinds();
+        let expired = kinds.iter().filter(|kind| *kind == "expire").count();
+        assert_eq!(expired, usize::try_from(lost).unwrap(), "{fault}: {kinds:?}");
+    }
+}
+
+#[test]
+fn a_terminal_error_is_null_and_says_why() {
+    let upstream = Upstream::new();
+    let folder = Folder::with(
+        "return [await agent('x @simulate {\"fault\":\"status-400\"}'), await agent('y')]",
+    );
+    let (code, report, _) = folder.agreed(&upstream, &["--budget", "1usd"]);
+    assert_eq!(code, 0);
+    let value = returned(&report);
+    assert!(value[0].is_null() && value[1].is_string(), "{value}");
+    assert_eq!(
+        report["lost"]["agents"][0]["message"].as_str().unwrap().get(..14),
+        Some("API error 400:")
+    );
+    assert_eq!(upstream.bill().requests, 2);
+}
+
+#[test]
+fn a_result_that_does_not_fit_its_schema_is_asked_for_again_and_given_up_after_five() {
+    let wrong = |number: u32| {
+        format!("@simulate {{\"tool\":\"StructuredOutput\",\"input\":{{\"risks\":[{number}]}}}}")
+    };
+    for (tries, requests) in [(1, 2), (4, 5), (5, 5)] {
+        let upstream = Upstream::new();
+        let prompt: String = (0..tries).map(|number| wrong(number) + "\n").collect();
+        let folder = Folder::with(&format!(
+            "try {{ return await agent({prompt:?}, {{ schema: risks }}) }} \
+             catch (error) {{ return error.message }}"
+        ));
+        let (code, report, _) = folder.agreed(&upstream, &["--budget", "1usd"]);
+        assert_eq!(code, 0);
+        let value = returned(&report);
+        if tries < 5 {
+            assert!(value["risks"][0].is_string(), "{value}");
+        } else {
+            let cap = "agent({schema}): StructuredOutput retry cap (5) exceeded — 5 failed calls \
+                       with no valid output";
+            assert_eq!(value, cap);
+        }
+        assert_eq!(upstream.bill().requests, requests, "{tries}");
+    }
+}
+
+#[test]
+fn a_text_that_is_cut_at_its_cap_goes_on_in_another_request() {
+    let upstream = Upstream::new();
+    let prompt = "x @simulate {\"output_tokens\":20000}";
+    let folder = Folder::with(&format!("return (await agent({prompt:?})).length"));
+    let (code, report, spent) = folder.agreed(&upstream, &["--budget", "5usd"]);
+    assert_eq!(code, 0);
+    assert!(upstream.bill().requests > 1 && upstream.bill().requests <= 4, "{report}");
+    assert_eq!(upstream.bill().usd, spent);
+}
+
+#[test]
+fn agents_send_their_key_their_model_and_nothing_that_nobody_asked_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let hearing = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = Vec::new();
+        let mut buffer = [0; 4_096];
+        while !String::from_utf8_lossy(&seen).ends_with("]}") {
+            let read = stream.read(&mut buffer).unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.extend(&buffer[..read]);
+        }
+        let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"no"}}"#;
+        let length = body.len();
+        let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n";
+        write!(stream, "{head}content-length: {length}\r\n\r\n{body}").unwrap();
+        String::from_utf8(seen).unwrap()
+    });
+    let folder = Folder::with("return await agent('the very task', { effort: 'low' })");
+    let (code, report, _) = folder.run(&format!("http://{address}"), &["--budget", "1usd"]);
+    let said = hearing.join().unwrap();
+    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /v1/messages HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains(&format!("x-api-key: {KEY}\r\n")), "{head}");
+    assert!(head.contains("anthropic-version: 2023-06-01\r\n"), "{head}");
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["messages"][0]["content"][0]["text"], "the very task");
+    assert_eq!((&body["model"], &body["stream"]), (&"claude-haiku-4-5".into(), &true.into()));
+    let fields: Vec<&String> = body.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["model", "max_tokens", "stream", "system", "messages"]);
+    // The only agent was refused by the upstream: there is no result, whatever the script returns.
+    assert_eq!((code, &report["agents"]["failed"]), (7, &1.into()), "{report}");
+    assert_eq!(folder.books.spent(), Picodollars::ZERO);
+}
+
+#[test]
+fn what_only_simulated_agents_can_do_is_refused_and_nothing_is_sent() {
+    let upstream = Upstream::new();
+    let folder = Folder::with("return await agent('x', { label: 'one' })");
+    std::fs::write(folder.books.path().with_file_name("answer.json"), "\"text\"").unwrap();
+    for (flags, words) in [
+        (&["--time-scale", "1"][..], "--time-scale is for agents that are simulated"),
+        (&["--done", "one"], "--done is for agents that are simulated"),
+        (&["--result", "one=@answer.json"], "--result is for agents that are simulated"),
+    ] {
+        let (code, _, said) = folder.run(&url(&upstream), flags);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+    let (code, _, said) = folder.run("ftp://x", &[]);
+    assert!(code == 2 && said.contains("is not an upstream"), "{said}");
+    let unpaid = ["run", "ask.js", "--agents", "messages", "--samples", "5", "--yes"];
+    let (code, said) = folder.books.fails(&unpaid);
+    assert!(code == Some(2) && said.contains("set ANTHROPIC_API_KEY"), "{said}");
+    assert_eq!(upstream.bill().requests, 0);
+}
