@@ -3,13 +3,17 @@
 mod abuse;
 mod agents;
 mod budgets;
+mod canned;
 mod endings;
+mod inside;
 mod keys;
 mod metered;
 mod origins;
 mod passing;
 mod recording;
 mod requests;
+mod retries;
+mod routes;
 mod sdk;
 mod spans;
 mod stand;

@@ -198,7 +198,7 @@ function requestRow(request) {
     ending,
     maybe(request.charged_usd, dollars),
     whose,
-    made("td", request.model || "–"),
+    made("td", request.sent_model ? `${request.model} → ${request.sent_model}` : request.model || "–"),
     maybe(request.input_tokens, count),
     maybe(request.output_tokens, count),
     made("td", (request.took_milliseconds / 1000).toFixed(1), "number"),

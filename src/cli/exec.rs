@@ -45,6 +45,11 @@ pub struct ExecTyped {
           value_hint = ValueHint::FilePath)]
     pub policy: Option<String>,
 
+    /// Send requests to the models that the policy's rules say too, where that is cheaper: for what
+    /// no text of a script could be given
+    #[arg(long, requires = "policy", conflicts_with = "gateway")]
+    pub rewrite: bool,
+
     /// Go on with the run of this name, or begin it [default: a new name]
     #[arg(long, value_name = "NAME", value_parser = run_name)]
     pub run: Option<String>,

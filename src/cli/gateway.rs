@@ -128,8 +128,9 @@ pub struct GatewayTyped {
     #[arg(long, value_name = "AMOUNT", value_parser = value::budget)]
     pub agent_budget: Vec<Amount>,
 
-    /// A policy file, or a shipped policy: its budgets of runs, phases and agents hold too
-    #[arg(long, value_name = "FILE|NAME")]
+    /// A policy file, or a shipped policy: its budgets of runs, phases and agents hold too, and its
+    /// rules with --rewrite
+    #[arg(long, value_name = "FILE|NAME", value_parser = value::not_empty)]
     pub policy: Option<String>,
 
     /// How agents are told apart.
@@ -153,6 +154,15 @@ pub struct GatewayTyped {
     #[arg(long, value_name = "SECONDS", default_value = "240",
           value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub max_hold: u64,
+
+    /// How often a request is sent again that has cost nothing (0 to 5), before its client is told
+    #[arg(long, value_name = "N", default_value = "0",
+          value_parser = clap::value_parser!(u32).range(..=5))]
+    pub retries: u32,
+
+    /// Send requests to the models that the policy's rules say, where that is cheaper
+    #[arg(long, requires = "policy")]
+    pub rewrite: bool,
 
     /// Who is let in.
     #[command(flatten)]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::budget::Denial;
 use crate::gateway::caller::Caller;
 use crate::gateway::refusal::Refusal;
+use crate::gateway::route::Routed;
 use crate::id::AttemptId;
 use crate::money::Picodollars;
 use crate::tokens::TokenUsage;
@@ -45,11 +46,15 @@ pub enum Fate {
     NoLedger,
     /// It makes no sense.
     BadRequest,
+    /// A rule of the policy denies it.
+    Denied,
+    /// The gateway was ended before its answer was.
+    GatewayEnded,
 }
 
 impl Fate {
     /// Every fate.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Complete,
         Self::Drained,
         Self::ClientGone,
@@ -66,6 +71,8 @@ impl Fate {
         Self::Unpriced,
         Self::NoLedger,
         Self::BadRequest,
+        Self::Denied,
+        Self::GatewayEnded,
     ];
 
     /// As it stands in logs and metrics.
@@ -87,6 +94,8 @@ impl Fate {
             Self::Unpriced => "unpriced",
             Self::NoLedger => "no_ledger",
             Self::BadRequest => "bad_request",
+            Self::Denied => "denied",
+            Self::GatewayEnded => "gateway_ended",
         }
     }
 
@@ -94,7 +103,12 @@ impl Fate {
     pub const fn is_refused(self) -> bool {
         matches!(
             self,
-            Self::Exhausted | Self::Busy | Self::Unpriced | Self::NoLedger | Self::BadRequest
+            Self::Exhausted
+                | Self::Busy
+                | Self::Unpriced
+                | Self::NoLedger
+                | Self::BadRequest
+                | Self::Denied
         )
     }
 }
@@ -130,6 +144,8 @@ pub struct Access {
     pub waited: Duration,
     /// From its arrival to its end.
     pub took: Duration,
+    /// What became of its model, where a rule of the policy matched.
+    pub routed: Option<Arc<Routed>>,
     /// Why it was refused, or what was odd about it.
     pub note: Option<String>,
     /// The budget that refused it, with its numbers.
@@ -153,6 +169,7 @@ impl Access {
             cut_by_cap: false,
             waited: Duration::ZERO,
             took: Duration::ZERO,
+            routed: None,
             note: None,
             denial: None,
         }

@@ -8,19 +8,29 @@ use crate::gateway::access::{Access, Fate};
 use crate::gateway::caller::Caller;
 use crate::gateway::meter::Reading;
 use crate::gateway::request::MessagesRequest;
+use crate::gateway::route::Routed;
 use crate::gateway::server::Shared;
 use crate::gateway::settings::MeteredTerms;
 use crate::gateway::tape::Tape;
 use crate::gateway::tariff::Terms;
-use crate::gateway::till::{Ending, Held};
+use crate::gateway::till::{Ending, Held, Later, Refused};
+use crate::id::AttemptId;
 use crate::money::Picodollars;
 
-/// An attempt that was admitted. It has to be ended; one that is dropped expires.
+/// An attempt that was admitted. It has to be ended; one that is dropped expires, and says so.
 pub(crate) struct Attempt {
-    pub(crate) held: Box<dyn Held>,
+    pub(crate) id: AttemptId,
+    /// Until it is ended.
+    pub(crate) held: Option<Box<dyn Held>>,
+    /// Output that was reserved when it was admitted, tokens.
+    pub(crate) granted_output_tokens: u64,
+    /// Dollars that were reserved then.
+    pub(crate) granted_usd: Picodollars,
     pub(crate) shared: Arc<Shared>,
     pub(crate) request: Arc<MessagesRequest>,
     pub(crate) caller: Arc<Caller>,
+    /// What became of its model.
+    pub(crate) routed: Option<Arc<Routed>>,
     pub(crate) terms: Terms,
     pub(crate) bound: Bound,
     /// What a second try would have in common with it.
@@ -56,13 +66,29 @@ impl Attempt {
             return;
         }
         let mut most = reading.usage.clone();
-        most.output_tokens = Some(self.held.grant().output_cap_tokens);
+        most.output_tokens = Some(self.granted_output_tokens);
         let model = reading.model.as_deref();
         if let Ok((most, metered)) = self.shared.tariff.charge(&self.terms, &most, model) {
             let prompt_tokens = metered.usage.prompt();
-            self.shared.conversations.counted(&self.request.conversation, prompt_tokens);
-            self.held.shrink(most);
+            self.counted(prompt_tokens);
+            if let Some(held) = &self.held {
+                held.shrink(most);
+            }
             self.reserved_usd = self.reserved_usd.min(most.usd);
+        }
+    }
+
+    fn counted(&self, prompt_tokens: u64) {
+        let request = &self.request;
+        self.shared.conversations.counted(&request.conversation, &request.model, prompt_tokens);
+    }
+
+    /// Raises what is reserved for it, at once or not at all.
+    pub(crate) fn extend(&mut self, by: Charge) -> Later<Result<(), Refused>> {
+        self.asked_more = true;
+        match &self.held {
+            Some(held) => held.extend(by),
+            None => Box::pin(async { Err(Refused::Unavailable("the attempt is over".to_owned())) }),
         }
     }
 
@@ -78,7 +104,7 @@ impl Attempt {
             Ok((charge, metered)) => {
                 if self.request.samplings_max == 1 {
                     let prompt_tokens = metered.usage.prompt();
-                    self.shared.conversations.counted(&self.request.conversation, prompt_tokens);
+                    self.counted(prompt_tokens);
                 }
                 let cap = self.sent_output_tokens;
                 let is_cut = reading.stop_reason.as_deref() == Some("max_tokens");
@@ -131,10 +157,10 @@ impl Attempt {
     }
 
     /// The upstream refused it, which costs nothing; it was a request all the same.
-    pub(crate) fn refused_upstream(self) {
+    pub(crate) fn refused_upstream(self, note: Option<String>) {
         let charge = Charge { requests: 1, ..Charge::ZERO };
         let access =
-            Access { charged: Some(charge.usd), ..self.access(Fate::UpstreamRefused, None) };
+            Access { charged: Some(charge.usd), ..self.access(Fate::UpstreamRefused, note) };
         self.finish(Ending::Settled(charge), access);
     }
 
@@ -150,31 +176,55 @@ impl Attempt {
         self.finish(Ending::Expired, access);
     }
 
+    /// The model that was asked for; another may have been sent.
+    fn asked_model(&self) -> String {
+        let routed = self.routed.as_ref().and_then(|routed| routed.asked_model());
+        routed.map_or_else(|| self.request.model.clone(), str::to_owned)
+    }
+
     fn access(&self, fate: Fate, note: Option<String>) -> Access {
         Access {
             caller: Arc::clone(&self.caller),
-            model: self.request.model.clone(),
+            model: self.asked_model(),
             message: self.message.clone(),
             answered_by: None,
-            attempt: Some(self.held.attempt().clone()),
+            attempt: Some(self.id.clone()),
             fate,
             status: self.status,
             usage: None,
-            reserved: Some(self.held.grant().reserved.usd),
+            reserved: Some(self.granted_usd),
             charged: None,
             output_cap_tokens: (self.request.asked_output_tokens, self.sent_output_tokens),
             cut_by_cap: false,
             waited: self.waited,
             took: self.arrived.elapsed(),
+            routed: self.routed.clone(),
             note,
             denial: None,
         }
     }
 
     fn finish(mut self, ending: Ending, access: Access) {
+        self.close(ending, access);
+    }
+
+    fn close(&mut self, ending: Ending, access: Access) {
+        let Some(held) = self.held.take() else { return };
         self.tape.charged(access.fate);
-        self.held.end(ending);
+        held.end(ending);
         self.shared.tallies.landed();
         self.shared.tell(access);
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.held.is_none() {
+            return;
+        }
+        // Whoever had it went with its thread: nobody reads its answer any more.
+        let access =
+            Access { charged: Some(self.reserved_usd), ..self.access(Fate::GatewayEnded, None) };
+        self.close(Ending::Expired, access);
     }
 }

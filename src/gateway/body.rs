@@ -150,7 +150,7 @@ impl Open {
         if let Some(fingerprint) = self.attempt.fingerprint {
             self.attempt.shared.cuts.put(fingerprint, why.clone());
         }
-        let id = self.attempt.held.attempt().0.clone();
+        let id = self.attempt.id.0.clone();
         let message = format!("flyball: the answer was cut off, spend limit reached ({why})");
         let body = error_body(ErrorKind::Billing, &message, &id);
         self.attempt.cut(reading, taken, Fate::Cut, Some(why));

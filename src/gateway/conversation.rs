@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use memchr::memmem;
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::gateway::features::{Features, IMAGE_TOKENS_MAX};
 
@@ -40,7 +40,7 @@ struct Prefix {
 
 impl Conversation {
     /// The prefixes of a request with these `messages` and everything else that a prompt depends on
-    /// in `others`. `features` is what each message means.
+    /// in `others`, but for the model. `features` is what each message means.
     pub(crate) fn new<'a>(
         others: impl Iterator<Item = (&'a str, &'a str)>,
         messages: &[(&RawValue, Features)],
@@ -114,22 +114,24 @@ struct Known {
 }
 
 impl Conversations {
-    /// A bound of the prompt's tokens from the longest prefix that was counted; `None` where none
-    /// was.
-    pub(crate) fn bound(&self, conversation: &Conversation) -> Option<u64> {
+    /// A bound of the prompt's tokens on `model` from the longest prefix that was counted there;
+    /// `None` where none was.
+    pub(crate) fn bound(&self, conversation: &Conversation, model: &str) -> Option<u64> {
+        let model = xxh3_128(model.as_bytes());
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         conversation.prefixes.iter().find_map(|prefix| {
-            let counted = known.prompts.get(&prefix.hash)?;
+            let counted = known.prompts.get(&(prefix.hash ^ model))?;
             Some(counted.saturating_add(prefix.rest_tokens_max))
         })
     }
 
-    /// Remembers that the whole of a request had `prompt_tokens`.
-    pub(crate) fn counted(&self, conversation: &Conversation, prompt_tokens: u64) {
+    /// Remembers that the whole of a request had `prompt_tokens` on `model`.
+    pub(crate) fn counted(&self, conversation: &Conversation, model: &str, prompt_tokens: u64) {
         let Some(whole) = conversation.prefixes.first() else { return };
+        let key = whole.hash ^ xxh3_128(model.as_bytes());
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.prompts.insert(whole.hash, prompt_tokens).is_none() {
-            known.oldest_first.push_back(whole.hash);
+        if known.prompts.insert(key, prompt_tokens).is_none() {
+            known.oldest_first.push_back(key);
         }
         while known.oldest_first.len() > KNOWN_MAX {
             if let Some(oldest) = known.oldest_first.pop_front() {

@@ -43,7 +43,7 @@ pub(crate) async fn count(
     let Some(tokens) = asked.ok().flatten() else { return false };
     let margin = tokens.saturating_mul(MARGIN_PER_CENT) / 100;
     let bound = tokens.saturating_add(margin).saturating_add(MARGIN_TOKENS);
-    shared.conversations.counted(&request.conversation, bound);
+    shared.conversations.counted(&request.conversation, &request.model, bound);
     true
 }
 

@@ -54,7 +54,7 @@ impl Growing {
         Self {
             terms,
             began: Instant::now(),
-            reserved_tokens: attempt.held.grant().output_cap_tokens,
+            reserved_tokens: attempt.granted_output_tokens,
             most_tokens: attempt.sent_output_tokens,
             shows_all: !attempt.request.thinks,
             asked: None,
@@ -88,8 +88,7 @@ impl Growing {
             let charge = attempt.bound.charge(self.reserved_tokens + more);
             let by =
                 Charge { requests: 0, ..charge.minus(attempt.bound.charge(self.reserved_tokens)) };
-            attempt.asked_more = true;
-            self.asked = Some(Asked { tokens: more, usd: by.usd, answer: attempt.held.extend(by) });
+            self.asked = Some(Asked { tokens: more, usd: by.usd, answer: attempt.extend(by) });
         }
         if let Some(Asked { tokens, usd, answer }) = &mut self.asked
             && let Poll::Ready(answer) = answer.as_mut().poll(cx)

@@ -4,6 +4,8 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use crate::gateway::caller::RUN;
+use crate::gateway::route::Routed;
+use crate::id::AttemptId;
 
 /// Headers of one connection, not of the message.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -51,4 +53,21 @@ pub(crate) fn to_upstream(mut headers: HeaderMap, credential: Option<&HeaderValu
 pub(crate) fn to_client(mut headers: HeaderMap) -> HeaderMap {
     strip(&mut headers);
     headers
+}
+
+/// Says which attempt an answer belongs to, and which model it was asked of, where that is not the
+/// one that the client asked for.
+pub(crate) fn name_attempt(headers: &mut HeaderMap, id: &AttemptId, routed: Option<&Routed>) {
+    let mut set = |name: &'static str, text: &str| {
+        // What a header cannot hold is left out: a name of a rule can have any letters.
+        let text = text.replace(|letter: char| !(' '..='~').contains(&letter), "?");
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(name, value);
+        }
+    };
+    set("x-flyball-attempt", &id.0);
+    if let Some(Routed::Sent { model, rule, .. }) = routed {
+        set("x-flyball-model", model);
+        set("x-flyball-rule", rule);
+    }
 }

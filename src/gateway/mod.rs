@@ -2,17 +2,20 @@
 //! the upstream and of its answer back: reserve → forward → settle. Knows no ledger and no scopes:
 //! its [`Till`] does.
 //!
-//! Requests and answers pass as they are. Of a body, only the number after `max_tokens` may change;
-//! nothing that can stream is kept waiting for its end.
+//! Requests and answers pass as they are. Of a body, only the number after `max_tokens` may change,
+//! and the model where a [`ModelRouter`] says so; nothing that can stream is kept waiting for its end.
 
 mod access;
+mod admit;
 mod attempt;
 mod body;
 mod caller;
 mod conversation;
 mod counting;
 mod cuts;
+mod edits;
 mod features;
+mod fields;
 mod forward;
 mod growing;
 mod headers;
@@ -23,6 +26,10 @@ mod origin;
 mod recorder;
 mod refusal;
 mod request;
+mod retry;
+mod rewrite;
+mod route;
+mod send;
 mod server;
 mod service;
 mod settings;
@@ -46,6 +53,7 @@ pub use meter::{Reading, StreamMeter};
 pub use origin::{Origin, Origins};
 pub use recorder::Recorder;
 pub use request::{BadRequest, MessagesRequest};
+pub use route::{Advice, Asked, ModelRoute, ModelRouter, Routed};
 pub use server::Gateway;
 pub use settings::{GatewayLimits, GatewaySettings, MeteredTerms};
 #[cfg(feature = "otel")]

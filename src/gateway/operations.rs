@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::gateway::access::Fate;
 use crate::gateway::origin::Origins;
-use crate::gateway::tallies::Tallies;
+use crate::gateway::tallies::{Tallies, Tally};
 use crate::tokens::TokenUsage;
 
 /// The media type of [`metrics`].
@@ -29,7 +29,27 @@ pub(crate) fn metrics(tallies: &Tallies, origins: Option<&dyn Origins>) -> Strin
     for (class, count) in classes(&tally.usage) {
         line(&mut text, "flyball_tokens_total", &format!("{{class=\"{class}\"}}"), count);
     }
-    let gauges: [(&str, &str, &str, String); 7] = [
+    for (name, kind, help, value) in sums(tallies, &tally) {
+        family(&mut text, name, kind, help);
+        line(&mut text, name, "", value);
+    }
+    if let Some(origins) = origins {
+        let name = "flyball_gateway_origins_unknown_total";
+        family(&mut text, name, "counter", "Agents of which nobody knew what started them.");
+        line(&mut text, name, "", origins.unknown());
+        let name = "flyball_gateway_origins_looked_for";
+        family(&mut text, name, "gauge", "Agents whose first requests wait to be told apart.");
+        line(&mut text, name, "", origins.looked_for());
+    }
+    text
+}
+
+/// What has no labels: name, kind, help, value.
+fn sums(
+    tallies: &Tallies,
+    tally: &Tally,
+) -> [(&'static str, &'static str, &'static str, String); 10] {
+    [
         ("flyball_charged_usd_total", "counter", "Dollars charged.", tally.charged.to_decimal()),
         (
             "flyball_clamped_total",
@@ -50,6 +70,24 @@ pub(crate) fn metrics(tallies: &Tallies, origins: Option<&dyn Origins>) -> Strin
             format!("{:.6}", tally.waited_seconds),
         ),
         (
+            "flyball_rewritten_total",
+            "counter",
+            "Requests that were sent otherwise than asked, by rules of the policy.",
+            tally.rewritten.to_string(),
+        ),
+        (
+            "flyball_kept_total",
+            "counter",
+            "Requests that a rule would have changed so and could not.",
+            tally.kept.to_string(),
+        ),
+        (
+            "flyball_sent_again_total",
+            "counter",
+            "Second tries of the gateway's own.",
+            tallies.sent_again().to_string(),
+        ),
+        (
             "flyball_free_requests_total",
             "counter",
             "Requests passed on that cost nothing.",
@@ -67,20 +105,7 @@ pub(crate) fn metrics(tallies: &Tallies, origins: Option<&dyn Origins>) -> Strin
             "Requests that wait for balance.",
             tallies.waiting().to_string(),
         ),
-    ];
-    for (name, kind, help, value) in gauges {
-        family(&mut text, name, kind, help);
-        line(&mut text, name, "", value);
-    }
-    if let Some(origins) = origins {
-        let name = "flyball_gateway_origins_unknown_total";
-        family(&mut text, name, "counter", "Agents of which nobody knew what started them.");
-        line(&mut text, name, "", origins.unknown());
-        let name = "flyball_gateway_origins_looked_for";
-        family(&mut text, name, "gauge", "Agents whose first requests wait to be told apart.");
-        line(&mut text, name, "", origins.looked_for());
-    }
-    text
+    ]
 }
 
 fn family(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -60,6 +60,12 @@ impl Refusal {
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorKind::Billing, Again::Never, message)
     }
 
+    /// A rule of the policy denies it, and that will stay so.
+    pub(crate) fn by_rule(rule: &str, why: &str) -> Self {
+        let message = format!("flyball: the policy's rule `{rule}` denies this request: {why}");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorKind::Billing, Again::Never, message)
+    }
+
     /// The client's second try after its answer was cut off because the budget ended.
     pub(crate) fn was_cut(why: &str) -> Self {
         let message = format!("flyball: spend limit reached, and the answer was cut off ({why})");

@@ -1,19 +1,19 @@
 //! What a request to `/v1/messages` asks for, as far as money depends on it. The body itself is
-//! passed on as it came, with another `max_tokens` at most.
+//! passed on as it came, with another `max_tokens` at most, unless it is rewritten for another model.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::effort::Effort;
 use crate::gateway::conversation::Conversation;
 use crate::gateway::features::{self, Features, IMAGE_TOKENS_MAX, TOOL_TOKENS_MAX};
+use crate::gateway::fields::{Fields, missing, without_place};
 use crate::pricing::{CacheTtl, Mode};
 
 /// What the API adds to every prompt of its own, at most: role marks, and how to call tools (346
@@ -40,6 +40,11 @@ pub struct MessagesRequest {
     pub thinking_tokens: u64,
     /// Whether some of the answer may be thinking that is not shown.
     pub thinks: bool,
+    /// The effort that it asks for, where that is one of the API's.
+    pub effort: Option<Effort>,
+    /// Whether it has tools that the API knows by a type of their own, not all of which every model
+    /// has.
+    pub has_api_tools: bool,
     /// How it wants to be served.
     pub mode: Mode,
     /// The longest lifetime of the cache that it may write to.
@@ -78,6 +83,8 @@ impl MessagesRequest {
             stream: fields.optional("stream")?.is_some_and(|stream: bool| stream),
             thinks: thinking.as_ref().is_some_and(|thinking| thinking.kind != "disabled"),
             thinking_tokens: thinking.and_then(|thinking| thinking.budget_tokens).map_or(0, |n| n),
+            effort: fields.effort()?,
+            has_api_tools: features.api_tools > 0,
             mode: Mode {
                 batch: false,
                 fast: fields.is("speed", "fast")?,
@@ -155,6 +162,12 @@ struct Thinking<'a> {
 }
 
 #[derive(Deserialize)]
+struct OutputConfig<'a> {
+    #[serde(borrow, default)]
+    effort: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
 struct ContextManagement<'a> {
     #[serde(borrow, default)]
     edits: Vec<Edit<'a>>,
@@ -166,51 +179,11 @@ struct Edit<'a> {
     kind: Cow<'a, str>,
 }
 
-/// Fields that say nothing to the model, or are looked at one by one.
-const APART_FROM_PROMPT: [&str; 3] = ["max_tokens", "stream", "metadata"];
-
-/// The fields of a body in their order, each once.
-struct Fields<'a> {
-    /// All but the messages.
-    named: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// Most of a body, and so split as it is read.
-    messages: Option<Vec<&'a RawValue>>,
-}
+/// Fields that say nothing to the model, or are looked at one by one; prompts are counted for each
+/// model by itself.
+const APART_FROM_PROMPT: [&str; 4] = ["max_tokens", "stream", "metadata", "model"];
 
 impl<'a> Fields<'a> {
-    fn read(body: &'a [u8]) -> Result<Self, BadRequest> {
-        serde_json::from_slice(body)
-            .map_err(|error| BadRequest(format!("the body is not a request: {error}")))
-    }
-
-    fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        let found = self.named.iter().find(|(key, _)| key == name);
-        found.map(|(_, raw)| *raw).filter(|raw| raw.get() != "null")
-    }
-
-    fn optional<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, BadRequest> {
-        let Some(raw) = self.raw(name) else { return Ok(None) };
-        let value = serde_json::from_str(raw.get());
-        value.map(Some).map_err(|error| BadRequest(format!("{name}: {}", without_place(&error))))
-    }
-
-    fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, BadRequest> {
-        self.optional(name)?.ok_or_else(|| missing(name))
-    }
-
-    fn is(&self, name: &str, wanted: &str) -> Result<bool, BadRequest> {
-        let value: Option<Cow<'a, str>> = self.optional(name)?;
-        Ok(value.is_some_and(|value| value == wanted))
-    }
-
-    /// Where the value of a field stands in `body`.
-    fn span(&self, body: &[u8], name: &str) -> Result<Range<usize>, BadRequest> {
-        let raw = self.raw(name).ok_or_else(|| missing(name))?.get();
-        // Both point into the same bytes.
-        let start = raw.as_ptr().addr().saturating_sub(body.as_ptr().addr());
-        Ok(start..start.saturating_add(raw.len()))
-    }
-
     /// The messages, each with what it means.
     fn messages(&self, are_plain: bool) -> Result<Vec<(&'a RawValue, Features)>, BadRequest> {
         let all = self.messages.as_ref().ok_or_else(|| missing("messages"))?;
@@ -266,6 +239,12 @@ impl<'a> Fields<'a> {
         Ok(all)
     }
 
+    fn effort(&self) -> Result<Option<Effort>, BadRequest> {
+        let config: Option<OutputConfig<'a>> = self.optional("output_config")?;
+        let named = config.and_then(|config| config.effort);
+        Ok(named.and_then(|name| Effort::from_name(&name)))
+    }
+
     fn fingerprint(&self) -> u128 {
         let mut hash = Xxh3::new();
         let parts = ["model", "system", "tools"].into_iter().map(|name| self.raw(name));
@@ -284,52 +263,6 @@ impl Edit<'_> {
     fn compacts(&self) -> bool {
         self.kind.starts_with("compact")
     }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Fields { named: Vec::with_capacity(16), messages: None };
-                let mut has_messages = false;
-                while let Some(Key(key)) = map.next_key()? {
-                    let is_messages = key == "messages";
-                    let is_known = fields.named.iter().any(|(known, _)| *known == key);
-                    if is_known || is_messages && std::mem::replace(&mut has_messages, true) {
-                        let twice = format!("`{}` stands there twice", key.escape_debug());
-                        return Err(serde::de::Error::custom(twice));
-                    }
-                    if is_messages {
-                        fields.messages = map.next_value()?;
-                    } else {
-                        fields.named.push((key, map.next_value()?));
-                    }
-                }
-                Ok(fields)
-            }
-        }
-        from.deserialize_map(Reader)
-    }
-}
-
-fn missing(name: &str) -> BadRequest {
-    BadRequest(format!("{name}: this field is required"))
-}
-
-/// An error's words without its place, which would count from the value's beginning.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(words, _)| words.to_owned())
 }
 
 /// An hour, unless the body cannot mean that.

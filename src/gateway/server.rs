@@ -24,6 +24,7 @@ use crate::gateway::conversation::Conversations;
 use crate::gateway::cuts::Cuts;
 use crate::gateway::origin::Origins;
 use crate::gateway::refusal::Refusal;
+use crate::gateway::route::ModelRouter;
 use crate::gateway::service;
 use crate::gateway::settings::GatewaySettings;
 use crate::gateway::tallies::Tallies;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) tariff: Tariff,
     pub(crate) till: Arc<dyn Till>,
+    /// Who decides where requests go, where somebody does.
+    pub(crate) router: Option<Arc<dyn ModelRouter>>,
     pub(crate) tallies: Arc<Tallies>,
     pub(crate) conversations: Arc<Conversations>,
     pub(crate) cuts: Arc<Cuts>,
@@ -92,6 +95,7 @@ impl Gateway {
             upstream,
             tariff,
             till,
+            router: None,
             tallies: Arc::default(),
             conversations: Arc::default(),
             cuts: Arc::default(),
@@ -108,6 +112,13 @@ impl Gateway {
     #[must_use]
     pub fn with_origins(self, origins: Arc<dyn Origins>) -> Self {
         let shared = Shared { origins: Some(origins), ..(*self.shared).clone() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same gateway with `router` to decide where requests go.
+    #[must_use]
+    pub fn with_router(self, router: Arc<dyn ModelRouter>) -> Self {
+        let shared = Shared { router: Some(router), ..(*self.shared).clone() };
         Self { shared: Arc::new(shared) }
     }
 

@@ -15,6 +15,8 @@ pub struct GatewaySettings {
     pub hold_max: Duration,
     /// Where answers that stream are reserved in parts; `None` reserves all that they may take.
     pub metered: Option<MeteredTerms>,
+    /// How often a request is sent again that has cost nothing, before its client is told.
+    pub retries_max: u32,
     /// The keys that callers are asked for; `None` asks for none.
     pub keys: Option<KeyRing>,
     /// What clients are spoken TLS to with; `None` speaks HTTP to them.
@@ -54,6 +56,7 @@ impl Default for GatewaySettings {
             output_cap_tokens: OUTPUT_CAP_TOKENS,
             hold_max: HOLD_MAX,
             metered: None,
+            retries_max: 0,
             keys: None,
             tls: None,
             recorder: None,

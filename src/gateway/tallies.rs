@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use crate::gateway::access::{Access, Fate};
+use crate::gateway::route::Routed;
 use crate::money::Picodollars;
 use crate::tokens::TokenUsage;
 
@@ -19,6 +20,7 @@ pub struct Tallies {
     in_flight: AtomicU64,
     waiting: AtomicU64,
     free: AtomicU64,
+    again: AtomicU64,
     rest: Mutex<Rest>,
 }
 
@@ -41,6 +43,10 @@ pub struct Tally {
     pub clamped: u64,
     /// Of those, how many ended because they reached it.
     pub cut_by_cap: u64,
+    /// Attempts that were sent with another model or effort than asked for.
+    pub rewritten: u64,
+    /// Attempts that a rule wanted to change so and could not.
+    pub kept: u64,
     /// Time that requests waited for balance.
     pub waited_seconds: f64,
 }
@@ -69,6 +75,11 @@ impl Tallies {
         let (asked, sent) = access.output_cap_tokens;
         tally.clamped += u64::from(sent < asked && access.charged.is_some());
         tally.cut_by_cap += u64::from(access.cut_by_cap);
+        match access.routed.as_deref() {
+            Some(Routed::Sent { .. }) => tally.rewritten += 1,
+            Some(Routed::Kept { .. }) => tally.kept += 1,
+            None => {}
+        }
         tally.waited_seconds += access.waited.as_secs_f64();
         if rest.recent.len() >= RECENT_MAX {
             rest.recent.pop_front();
@@ -99,6 +110,15 @@ impl Tallies {
     /// Requests that cost nothing and were passed on.
     pub fn free(&self) -> u64 {
         self.free.load(Ordering::Relaxed)
+    }
+
+    /// Attempts after one of the same request that cost nothing.
+    pub fn sent_again(&self) -> u64 {
+        self.again.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tries_again(&self) {
+        self.again.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn passed_free(&self) {

@@ -9,7 +9,7 @@ use crate::gateway::request::MessagesRequest;
 use crate::id::{ModelId, PriceId};
 use crate::messages::{Metered, WireUsage};
 use crate::money::Picodollars;
-use crate::pricing::{CacheTtl, Mode, Price, PriceTable};
+use crate::pricing::{CacheTtl, Mode, Model, Price, PriceTable};
 use crate::tokens::TokenUsage;
 
 /// Whose API the upstream is; names and fees are looked up for it.
@@ -57,6 +57,11 @@ impl Tariff {
     /// Prices from `table`.
     pub const fn new(table: Arc<PriceTable>) -> Self {
         Self { table }
+    }
+
+    /// What is known of a model.
+    pub(crate) fn model(&self, id: &ModelId) -> Option<&Model> {
+        self.table.model(&id.0)
     }
 
     /// The terms of `request` on a day.

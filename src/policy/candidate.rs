@@ -22,6 +22,8 @@ pub enum Candidate {
     Unknown(String),
     /// The model is known and has no price for this; why.
     Unpriced(String),
+    /// The model is of no use here; why.
+    Unfit(String),
     /// Known and priced.
     Known {
         /// The model's canonical id.

@@ -6,9 +6,13 @@ use super::candidate::{Candidate, Candidates, SESSION};
 use super::facts::StageFacts;
 use super::number_range::NumberRange;
 use super::pattern::Pattern;
+use super::request_facts::Known;
 use super::routing::ConditionTrace;
 use crate::effort::Effort;
 use crate::role::Role;
+
+/// What is found where nobody knows.
+const UNKNOWN: &str = "unknown";
 
 /// One condition. Several patterns, words or ranges in one condition mean any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,12 @@ impl Conditions {
             && self.none.iter().all(|condition| other.none.contains(condition))
     }
 
+    /// The first condition that asks for what no request tells, whoever's it is.
+    pub(super) fn untold(&self) -> Option<&Condition> {
+        let most = Known::OfRequest { phase: true, label: true, agent_type: true };
+        self.all.iter().chain(&self.none).find(|condition| !condition.is_known(most))
+    }
+
     /// As sentence parts, such as `role is fan-out`.
     pub(super) fn words(&self) -> Vec<String> {
         let all = self.all.iter().map(ToString::to_string);
@@ -67,13 +77,22 @@ impl Conditions {
     pub(super) fn trace(&self, subject: &mut Subject<'_, '_>) -> Vec<ConditionTrace> {
         let mut trace = Vec::with_capacity(self.all.len() + self.none.len());
         for condition in &self.all {
-            let (holds, found) = condition.meets(subject);
+            let (holds, found) = if condition.is_known(subject.known) {
+                condition.meets(subject)
+            } else {
+                (false, UNKNOWN.to_owned())
+            };
             trace.push(ConditionTrace { condition: condition.to_string(), found, holds });
         }
         for condition in &self.none {
-            let (meets, found) = condition.meets(subject);
+            let (holds, found) = if condition.is_known(subject.known) {
+                let (meets, found) = condition.meets(subject);
+                (!meets, found)
+            } else {
+                (false, UNKNOWN.to_owned())
+            };
             let condition = format!("not: {condition}");
-            trace.push(ConditionTrace { condition, found, holds: !meets });
+            trace.push(ConditionTrace { condition, found, holds });
         }
         trace
     }
@@ -83,12 +102,18 @@ impl Conditions {
 pub(super) struct Subject<'a, 'c> {
     pub(super) facts: &'a StageFacts<'a>,
     pub(super) candidates: &'c mut dyn Candidates,
+    known: Known,
     as_written: Option<Candidate>,
 }
 
 impl<'a, 'c> Subject<'a, 'c> {
     pub(super) fn new(facts: &'a StageFacts<'a>, candidates: &'c mut dyn Candidates) -> Self {
-        Self { facts, candidates, as_written: None }
+        Self { facts, candidates, known: Known::All, as_written: None }
+    }
+
+    /// The same where only some facts are known.
+    pub(super) fn known(self, known: Known) -> Self {
+        Self { known, ..self }
     }
 
     /// The model's name that the stage runs on without a policy.
@@ -108,7 +133,7 @@ impl<'a, 'c> Subject<'a, 'c> {
     fn written_id(&mut self) -> Option<String> {
         match self.as_written() {
             Candidate::Known { model, .. } => Some(model.0),
-            Candidate::Unknown(_) | Candidate::Unpriced(_) => None,
+            Candidate::Unknown(_) | Candidate::Unpriced(_) | Candidate::Unfit(_) => None,
         }
     }
 
@@ -133,6 +158,24 @@ impl<'a, 'c> Subject<'a, 'c> {
 }
 
 impl Condition {
+    /// Whether what it asks for is known.
+    const fn is_known(&self, known: Known) -> bool {
+        let Known::OfRequest { phase, label, agent_type } = known else { return true };
+        match self {
+            Self::Phase(_) => phase,
+            Self::Label(_) => label,
+            Self::AgentType(_) => agent_type,
+            Self::Effort(_) | Self::Model(_) | Self::RunsOn(_) => true,
+            Self::Stage(_)
+            | Self::Role(_)
+            | Self::Width(_)
+            | Self::ContextTokens(_)
+            | Self::HasSchema(_)
+            | Self::SchemaProperty(_)
+            | Self::Worktree(_) => false,
+        }
+    }
+
     /// Whether the stage meets it, and what the stage has there.
     fn meets(&self, subject: &mut Subject<'_, '_>) -> (bool, String) {
         let facts = subject.facts;

@@ -14,6 +14,7 @@ mod pattern;
 #[expect(clippy::module_inception, reason = "the noun of this room")]
 mod policy;
 mod reader;
+mod request_facts;
 mod router;
 mod routing;
 mod rule;
@@ -30,6 +31,7 @@ pub use error::PolicyError;
 pub use facts::StageFacts;
 pub use pattern::Pattern;
 pub use policy::{Policy, Questions, Unpriced};
+pub use request_facts::RequestFacts;
 pub use routing::{
     AS_WRITTEN, ConditionTrace, PINNED, Refusal, RouteCosts, Routing, RuleOutcome, RuleTrace,
     StepDownRouting, SteppedRoute,

@@ -9,6 +9,7 @@ use super::candidate::Candidates;
 use super::error::{PolicyError, Problems};
 use super::facts::StageFacts;
 use super::reader::{Fields, Value, choice, items, text, whole};
+use super::request_facts::RequestFacts;
 use super::router;
 use super::routing::{Routing, StepDownRouting};
 use super::rule::{self, Rule};
@@ -163,6 +164,16 @@ impl Policy {
     /// Decides for one stage: the first rule that matches wins.
     pub fn route(&self, facts: &StageFacts<'_>, candidates: &mut dyn Candidates) -> Routing {
         router::route(self, facts, candidates)
+    }
+
+    /// Decides for one request of a client: the first rule that matches wins, and what is unknown of
+    /// the request matches none.
+    pub fn route_request(
+        &self,
+        request: &RequestFacts<'_>,
+        candidates: &mut dyn Candidates,
+    ) -> Routing {
+        router::route_request(self, request, candidates)
     }
 
     /// What every step-down means for a stage on its route, the lowest share first: at each share

@@ -5,6 +5,7 @@ use super::candidate::{Candidate, Candidates, SESSION};
 use super::condition::Subject;
 use super::facts::StageFacts;
 use super::policy::Policy;
+use super::request_facts::RequestFacts;
 use super::routing::{AS_WRITTEN, PINNED, Refusal, RouteCosts, Routing, RuleOutcome, RuleTrace};
 use super::rule::Rule;
 use crate::effort::Effort;
@@ -20,7 +21,20 @@ pub(super) fn route(
     facts: &StageFacts<'_>,
     candidates: &mut dyn Candidates,
 ) -> Routing {
-    let mut subject = Subject::new(facts, candidates);
+    decide(policy, facts, Subject::new(facts, candidates))
+}
+
+/// Decides for one request. It knows less of it than of a stage: what is unknown matches no rule.
+pub(super) fn route_request(
+    policy: &Policy,
+    request: &RequestFacts<'_>,
+    candidates: &mut dyn Candidates,
+) -> Routing {
+    let (facts, known) = request.stage();
+    decide(policy, &facts, Subject::new(&facts, candidates).known(known))
+}
+
+fn decide(policy: &Policy, facts: &StageFacts<'_>, mut subject: Subject<'_, '_>) -> Routing {
     let mut routing = as_written(facts);
     let mut chosen: Option<&Rule> = None;
     for rule in policy.rules() {
@@ -130,7 +144,7 @@ impl Decision<'_, '_, '_> {
         };
         let written = match self.subject.as_written() {
             Candidate::Known { model, expected_cost, .. } => Written { model, cost: expected_cost },
-            Candidate::Unknown(why) | Candidate::Unpriced(why) => {
+            Candidate::Unknown(why) | Candidate::Unpriced(why) | Candidate::Unfit(why) => {
                 let reason = format!("the cost as written is unknown, so none is lower: {why}");
                 self.refuse(names.first().map_or("", String::as_str), reason);
                 return;
@@ -269,6 +283,7 @@ pub(super) fn why_unusable(candidate: Candidate) -> String {
     match candidate {
         Candidate::Unknown(reason) => format!("unknown model: {reason}"),
         Candidate::Unpriced(reason) => format!("no price: {reason}"),
+        Candidate::Unfit(reason) => reason,
         Candidate::Known { .. } => String::new(),
     }
 }

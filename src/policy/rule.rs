@@ -50,6 +50,12 @@ impl Rule {
         self.pinned
     }
 
+    /// The first condition that asks for what no request tells, as a sentence part; `None` where a
+    /// request can match.
+    pub fn untold_by_requests(&self) -> Option<String> {
+        self.when.untold().map(ToString::to_string)
+    }
+
     /// Whether every stage matches.
     pub fn is_unconditional(&self) -> bool {
         self.when.is_unconditional()

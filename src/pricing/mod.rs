@@ -27,7 +27,7 @@ pub use alias::{Alias, NamePrefix, Reserved};
 pub use check::check;
 pub use error::PricingError;
 pub use fee::Fee;
-pub use model::{Lifecycle, Model};
+pub use model::{Feature, Lifecycle, Model};
 pub use multiplier::Multiplier;
 pub use period::{DatedMultiplier, Period, PriceStatus, Tier};
 pub use plan::{PlanWindows, SubscriptionPlan};

@@ -41,6 +41,43 @@ impl Lifecycle {
     }
 }
 
+/// What a request may ask of a model that not every model takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// `thinking: {type: "adaptive"}`.
+    AdaptiveThinking,
+    /// `thinking: {type: "enabled", budget_tokens: N}`.
+    ThinkingBudget,
+    /// `thinking: {type: "disabled"}`.
+    NoThinking,
+    /// `temperature`, `top_p` and `top_k`.
+    Sampling,
+    /// A last message of the assistant, which the answer goes on with.
+    Prefill,
+}
+
+impl Feature {
+    /// Every feature.
+    pub const ALL: [Self; 5] = [
+        Self::AdaptiveThinking,
+        Self::ThinkingBudget,
+        Self::NoThinking,
+        Self::Sampling,
+        Self::Prefill,
+    ];
+
+    /// The name in price files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AdaptiveThinking => "adaptive-thinking",
+            Self::ThinkingBudget => "thinking-budget",
+            Self::NoThinking => "no-thinking",
+            Self::Sampling => "sampling",
+            Self::Prefill => "prefill",
+        }
+    }
+}
+
 /// A model and its prices.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -67,6 +104,8 @@ pub struct Model {
     pub efforts: Vec<Effort>,
     /// The level used when none is asked for.
     pub default_effort: Option<Effort>,
+    /// What it takes of what not every model takes; `None` where nobody has said.
+    pub takes: Option<Vec<Feature>>,
     /// First day on the vendor's API, where known.
     pub released: Option<Date>,
     /// The day it is retired on the vendor's API, where announced.
@@ -82,6 +121,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether it takes a feature; `None` where nobody has said.
+    pub fn takes(&self, feature: Feature) -> Option<bool> {
+        self.takes.as_ref().map(|takes| takes.contains(&feature))
+    }
+
     /// The price on a day (UTC) in a mode. Announced periods never bill.
     ///
     /// Retirement does not end a price: a cloud may serve the model longer, and a bill for it must

@@ -6,8 +6,8 @@ use crate::effort::Effort;
 use crate::id::{ModelId, PriceId};
 use crate::pricing::document::Section;
 use crate::pricing::{
-    DatedMultiplier, Lifecycle, Mode, Model, Multiplier, Period, Price, PriceStatus, PricingError,
-    Rates, Tier, TokenClass,
+    DatedMultiplier, Feature, Lifecycle, Mode, Model, Multiplier, Period, Price, PriceStatus,
+    PricingError, Rates, Tier, TokenClass,
 };
 use crate::tokens::Tokenizer;
 
@@ -26,6 +26,7 @@ pub(super) const MODEL_KEYS: &[&str] = &[
     "min_cache",
     "efforts",
     "default_effort",
+    "takes",
     "us_multiplier",
     "ids",
     "price",
@@ -87,6 +88,7 @@ pub(super) fn read_model(section: &Section, provider: &str) -> Result<Model, Pri
         min_cache_tokens: section.count("min_cache")?,
         efforts,
         default_effort,
+        takes: read_takes(section)?,
         released: section.date("released")?,
         retires: section.date("retires")?,
         retires_not_before: section.date("retires_not_before")?,
@@ -117,6 +119,23 @@ fn read_efforts(section: &Section) -> Result<Vec<Effort>, PricingError> {
     efforts.sort_unstable();
     efforts.dedup();
     Ok(efforts)
+}
+
+fn read_takes(section: &Section) -> Result<Option<Vec<Feature>>, PricingError> {
+    if section.get("takes").is_none() {
+        return Ok(None);
+    }
+    let mut takes = Vec::new();
+    for name in section.texts("takes")? {
+        let known = Feature::ALL.into_iter().find(|feature| feature.name() == name);
+        takes.push(known.ok_or_else(|| {
+            let names = Feature::ALL.map(Feature::name).join(", ");
+            section.fault_at("takes", format!("no feature `{name}`"), format!("some of {names}"))
+        })?);
+    }
+    takes.sort_unstable();
+    takes.dedup();
+    Ok(Some(takes))
 }
 
 fn read_ids(section: &Section) -> Result<BTreeMap<String, Vec<String>>, PricingError> {

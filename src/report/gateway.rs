@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::gateway::{Access, Fate, KeyFile, Tallies};
+use crate::effort::Effort;
+use crate::gateway::{Access, Fate, KeyFile, Routed, Tallies};
 use crate::report::page::{Page, clean};
 
 /// One request that is over, as a line of the log. No keys and no prompts: there are none in it.
@@ -21,6 +22,7 @@ pub fn access_line(access: &Access) -> String {
         of("session", &caller.session),
         clean(&access.model),
     );
+    line.push_str(&routed(access.routed.as_deref()));
     line.push_str(&of("agent", &caller.agent));
     if let Some(origin) = &caller.origin {
         line.push_str(&of("phase", &origin.phase));
@@ -39,8 +41,32 @@ pub fn access_line(access: &Access) -> String {
     if let Some(note) = &access.note {
         let _ = write!(line, ": {}", clean(note));
     }
+    if let Some(Routed::Kept { rule, why }) = access.routed.as_deref() {
+        let _ =
+            write!(line, "; kept, though rule `{}` says otherwise: {}", clean(rule), clean(why));
+    }
     line.push('\n');
     line
+}
+
+/// What a rule changed, or would have: `->haiku by rule`.
+fn routed(routed: Option<&Routed>) -> String {
+    let Some(Routed::Sent { effort, output_cap_tokens, rule, .. }) = routed else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if let Some(model) = routed.and_then(Routed::sent_model) {
+        let _ = write!(text, "->{}", clean(model));
+    }
+    if let Some((asked, sent)) = effort {
+        let name = |effort: &Option<Effort>| effort.map_or("none", Effort::name);
+        let _ = write!(text, " effort {}->{}", name(asked), name(sent));
+    }
+    if let Some(cap) = output_cap_tokens {
+        let _ = write!(text, " cap {cap}");
+    }
+    let _ = write!(text, " by `{}`", clean(rule));
+    text
 }
 
 /// The head of a long name.
@@ -69,6 +95,17 @@ pub fn summary(tallies: &Tallies) -> String {
             "{} answers had a lower cap than asked for; {} of them reached it",
             tally.clamped, tally.cut_by_cap
         );
+    }
+    if tally.rewritten + tally.kept > 0 {
+        let _ = writeln!(
+            text,
+            "{} requests were sent otherwise than asked, by the policy's rules; {} more could not be",
+            tally.rewritten, tally.kept
+        );
+    }
+    let again = tallies.sent_again();
+    if again > 0 {
+        let _ = writeln!(text, "{again} of the requests were the gateway's own second tries");
     }
     text
 }

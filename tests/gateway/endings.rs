@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use super::canned::Canned;
 use super::stand::{Books, Gateway, request, streaming};
 use crate::upstream::client::End;
 use crate::upstream::stand::Stand as Upstream;
@@ -29,6 +30,20 @@ fn an_answer_that_breaks_off_takes_its_full_reservation() {
         assert!(books.spent() >= upstream.bill().usd, "{fault}");
         assert!(!books.spent().is_zero(), "{fault}");
     }
+}
+
+#[test]
+fn what_came_before_an_answer_broke_off_reaches_the_client() {
+    let event = format!("event: ping\ndata: {{\"pad\":\"{}\"}}\n\n", "x".repeat(3_000));
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked";
+    let (books, length) = (Books::new(), event.len());
+    let upstream = Canned::new(vec![format!("{head}\r\n\r\n{length:x}\r\n{event}\r\n")]);
+    let gateway = Gateway::before(&books, upstream.address(), &[]);
+    let answer = gateway.ask(&streaming("x", 900), &[]);
+    assert_eq!((answer.status, answer.end), (200, End::Closed));
+    assert_eq!(answer.text(), event);
+    gateway.stop();
+    assert_eq!(books.kinds(), ["reserve", "expire"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which stages a condition matches.
 
 use flyball::effort::Effort;
-use flyball::policy::{RuleOutcome, StageFacts};
+use flyball::policy::{Policy, RequestFacts, RuleOutcome, StageFacts};
 use flyball::role::Role;
 
 use super::stand::{Stand, facts, policy, route};
@@ -151,4 +151,44 @@ then = "keep"
       true not: isolation is worktree: none
     rest line 15 NotReached
     ");
+}
+
+/// What a request does not tell is neither so nor not so.
+#[test]
+fn what_is_unknown_of_a_request_neither_holds_nor_fails() {
+    let route = |when: &str, request: &RequestFacts<'_>| {
+        let text = format!(
+            "schema = 1\nname = \"t\"\npinned = \"override\"\n[[rule]]\nname = \"r\"\n\
+             when = {{ {when} }}\nthen = {{ output_cap = 8000 }}\n"
+        );
+        let policy = Policy::parse("t.toml", &text).unwrap();
+        policy.route_request(request, &mut Stand::default()).rule == "r"
+    };
+    let nothing =
+        RequestFacts { model: "opus", effort: None, phase: None, label: None, agent_type: None };
+    let agent = RequestFacts {
+        phase: Some("Verify"),
+        label: Some("verify:3"),
+        agent_type: Some(""),
+        effort: Some(Effort::Low),
+        ..nothing
+    };
+    for (when, of_agent, of_nothing) in [
+        ("phase = \"verify\"", true, false),
+        ("label = \"verify*\"", true, false),
+        ("not = { label = \"find*\" }", true, false),
+        ("agent_type = \"*\"", false, false),
+        ("not = { agent_type = \"*\" }", true, false),
+        ("effort = \"low\"", true, false),
+        ("effort = \"session\"", false, true),
+        ("model = \"opus\"", true, true),
+        ("not = { model = \"opus\" }", false, false),
+        ("role = \"single\"", false, false),
+        ("not = { role = \"single\" }", false, false),
+        ("stage = \"*\"", false, false),
+        ("label = \"verify*\", not = { width = 5 }", false, false),
+    ] {
+        assert_eq!(route(when, &agent), of_agent, "{when}");
+        assert_eq!(route(when, &nothing), of_nothing, "{when}");
+    }
 }

@@ -138,6 +138,7 @@ fn flags(
         upstream: typed.upstream.clone(),
         agent_budget: typed.agent_budget.clone(),
         policy: typed.policy.clone(),
+        rewrite: typed.rewrite,
         join,
         project: Some(project.to_owned()),
         output_cap: typed.output_cap,

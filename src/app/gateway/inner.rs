@@ -10,9 +10,9 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 
+use super::host::Say;
 use super::on_ledger::{self, Below, Writer};
 use super::opening::OpeningLimits;
-use super::host::Say;
 use super::till::{Counter, LedgerTill};
 use crate::app::books;
 use crate::app::context::Context;

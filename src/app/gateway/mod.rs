@@ -11,6 +11,7 @@ mod opening;
 mod origins;
 mod progress;
 mod recording;
+mod router;
 mod scopes;
 mod spans;
 mod till;
@@ -26,17 +27,18 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::certificate::Certificate;
 use self::console::LedgerConsole;
-pub(super) use self::host::{Host, Ready, Say};
+pub(super) use self::host::{Host, Ready};
 pub(super) use self::inner::InnerGateway;
 use self::on_ledger::{OnLedger, Writer};
 pub(super) use self::opening::limits;
 pub(super) use self::progress::raising;
+use self::router::PolicyRouter;
 use self::spans::Spans;
 use self::till::{Counter, LedgerTill};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
-use super::{knowledge, output};
+use super::{inputs, knowledge, output};
 use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee};
 use crate::config::SourceFile;
 use crate::config::environment::FLYBALL_UPSTREAM_KEY;
@@ -45,6 +47,7 @@ use crate::gateway::{
     Gateway, GatewaySettings, KeyRing, MeteredTerms, Recorder, TOKEN_BYTES, Tallies, Tariff,
     Upstream, Watching,
 };
+use crate::pricing::PriceTable;
 use crate::report::gateway::{access_line, summary};
 
 /// How often budgets are looked for that were set meanwhile, and what failed is tried again.
@@ -111,7 +114,8 @@ pub(super) fn serve_until(
     host: Host,
 ) -> Result<Arc<Tallies>, AppError> {
     allow_connections();
-    let tariff = tariff(typed)?;
+    let prices = prices(typed)?;
+    let router = router(typed, &prices)?;
     let access = access(typed, context)?;
     let recorder = typed.record.as_deref().map(recording::start).transpose()?;
     let (recorder, recording) = recorder.unzip();
@@ -119,7 +123,8 @@ pub(super) fn serve_until(
     let OnLedger { till, console, writer } =
         OnLedger::open(typed, context, runtime.handle(), &host.say)?;
     let counter = till.counter();
-    let parts = Parts { tariff, access, recorder, till, console };
+    let tariff = Tariff::new(prices);
+    let parts = Parts { tariff, router, access, recorder, till, console };
     let served = runtime.block_on(serve(typed, context, parts, host));
     finish(runtime, counter, writer);
     // Everything is written once nobody records any more.
@@ -148,10 +153,24 @@ fn allow_connections() {
     }
 }
 
+/// What requests cost by the price files of `typed`.
 pub(super) fn tariff(typed: &GatewayTyped) -> Result<Tariff, AppError> {
+    prices(typed).map(Tariff::new)
+}
+
+fn prices(typed: &GatewayTyped) -> Result<Arc<PriceTable>, AppError> {
     let read = |path: &std::path::PathBuf| SourceFile::read(path, TEXT_BYTES_MAX);
     let files: Vec<SourceFile> = typed.prices.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Tariff::new(Arc::new(knowledge::price_table(&files)?)))
+    Ok(Arc::new(knowledge::price_table(&files)?))
+}
+
+fn router(
+    typed: &GatewayTyped,
+    prices: &Arc<PriceTable>,
+) -> Result<Option<PolicyRouter>, AppError> {
+    let Some(policy) = typed.policy.as_deref().filter(|_| typed.rewrite) else { return Ok(None) };
+    let policy = knowledge::policy(&inputs::policy_source(policy)?)?.policy;
+    Ok(Some(PolicyRouter::new(policy, Arc::clone(prices))))
 }
 
 /// Who is let in and how, and with which key requests go upstream.
@@ -177,6 +196,7 @@ fn access(typed: &GatewayTyped, context: &Context) -> Result<Access, AppError> {
 /// What a gateway is put together from.
 struct Parts {
     tariff: Tariff,
+    router: Option<PolicyRouter>,
     access: Access,
     recorder: Option<Recorder>,
     till: LedgerTill,
@@ -189,7 +209,7 @@ async fn serve(
     parts: Parts,
     host: Host,
 ) -> Result<Arc<Tallies>, AppError> {
-    let Parts { tariff, access, recorder, till, console } = parts;
+    let Parts { tariff, router, access, recorder, till, console } = parts;
     let upstream = Upstream::new(&typed.upstream, access.upstream_key.as_deref())
         .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"))?;
     let name = upstream.host().to_owned();
@@ -205,19 +225,25 @@ async fn serve(
     let watching = console.map(|console| watching(console, address, secure)).transpose()?.flatten();
     let link = watching.as_ref().map(|watching| watching.link().to_owned());
     let (record, tell) = (spans.recorder(), host.on_access);
-    let gateway =
+    let mut gateway =
         Gateway::new(settings, upstream, tariff, Arc::new(till), watching, move |access| {
             record(access);
             tell(access);
         });
-    let gateway = match counter.scopes().origins() {
-        Some(origins) => gateway.with_origins(Arc::new(origins.clone())),
-        None => gateway,
-    };
+    if let Some(origins) = counter.scopes().origins() {
+        gateway = gateway.with_origins(Arc::new(origins.clone()));
+    }
+    let routes = router.as_ref().map(PolicyRouter::notice);
+    if let Some(router) = router {
+        gateway = gateway.with_router(Arc::new(router));
+    }
     let ends = (host.ends)().map_err(AppError::bug)?;
     let renewal = access.certificate.map(renewal).transpose()?;
     let scheme = if secure { "https" } else { "http" };
     (host.ready)(Ready { scheme, address, host: name, link });
+    if let Some(routes) = routes {
+        (host.say)(&routes);
+    }
     let looks = tokio::spawn(look_again(counter));
     let served = gateway.serve(listener, ends).await;
     looks.abort();
@@ -232,15 +258,12 @@ async fn serve(
     Ok(tallies)
 }
 
-fn settings(
-    typed: &GatewayTyped,
-    access: &Access,
-    recorder: Option<Recorder>,
-) -> GatewaySettings {
+fn settings(typed: &GatewayTyped, access: &Access, recorder: Option<Recorder>) -> GatewaySettings {
     GatewaySettings {
         output_cap_tokens: typed.output_cap,
         hold_max: Duration::from_secs(typed.max_hold),
         metered: (typed.guarantee == Guarantee::Metered).then(MeteredTerms::default),
+        retries_max: typed.retries,
         keys: access.keys.clone(),
         tls: access.certificate.as_ref().map(Certificate::tls),
         recorder,

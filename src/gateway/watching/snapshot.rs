@@ -66,6 +66,8 @@ struct ShownRequest {
     /// Of a workflow, where that is known.
     phase: Option<String>,
     model: String,
+    /// The model that it was sent to, where that is another.
+    sent_model: Option<String>,
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     charged_usd: Option<Picodollars>,
@@ -133,6 +135,11 @@ impl ShownRequest {
             agent: caller.agent.clone(),
             phase: caller.origin.as_ref().and_then(|origin| origin.phase.clone()),
             model: access.model.clone(),
+            sent_model: access
+                .routed
+                .as_ref()
+                .and_then(|routed| routed.sent_model())
+                .map(str::to_owned),
             input_tokens: access.usage.map(|usage| usage.prompt()),
             output_tokens: access.usage.map(|usage| usage.output),
             charged_usd: access.charged,
