@@ -2,7 +2,7 @@
 //! original: it differs only within the edits, compiles, and asks for the same agents.
 //!
 //! `cargo bench --profile dev --bench rewrite -- FOLDER POLICY [ARGS.json]`. A policy is a shipped
-//! one or a file. `ARGS.json` maps paths below the folder to the `args` of their script.
+//! one or a file. `ARGS.json` maps ends of paths to the `args` of their script.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -37,7 +37,7 @@ mod same_calls;
 use same_calls::asked;
 
 /// Samples of each plan.
-const SAMPLES: u32 = 12;
+const SAMPLES: u32 = 6;
 /// Runs of each pair of texts.
 const SEEDS: u64 = 3;
 /// What parsing deeply nested scripts may take.
@@ -102,7 +102,7 @@ fn all(folder: &Path, policy: &NamedText, args: &BTreeMap<String, serde_json::Va
     for path in &paths {
         let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
         let mut start = Start::default();
-        if let Some(value) = args.get(&name) {
+        if let Some((_, value)) = args.iter().find(|(script, _)| path.ends_with(script)) {
             start.args = ScriptArgs::Json(value.to_string());
         }
         println!("{name}: {}", one(path, &name, job(policy, start), &mut totals));
@@ -250,6 +250,7 @@ fn job(policy: &NamedText, start: Start) -> PlanJob {
         budgets: Vec::new(),
         fit: None,
         samples: SAMPLES,
+        work_max: None,
         seed: 7,
         concurrency: 8,
         prefix_stagger_milliseconds: 5_000,
@@ -257,6 +258,9 @@ fn job(policy: &NamedText, start: Start) -> PlanJob {
         assumptions: Vec::new(),
         results: Vec::new(),
         done: Vec::new(),
+        replayed: Vec::new(),
+        as_written: false,
+        subagent_model: None,
         tree: TreeCounts::default(),
     }
 }

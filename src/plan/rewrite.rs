@@ -199,7 +199,9 @@ pub fn rewrite(text: &str, facts: &WorkflowFacts, plan: &Plan) -> Result<Rewrite
         }
     }
     for ((line, _), users) in by_place {
-        users.iter().for_each(|(one, _)| work.leave(one, Some(line), Why::TooMany));
+        for (one, _) in users {
+            work.leave(one, Some(line), Why::TooMany);
+        }
     }
     let Rewritten { text, edits } = Rewritten::make(text, work.edits)?;
     Ok(Rewrite { text, edits, changed: work.changed, left: work.left })
@@ -236,7 +238,9 @@ impl Work {
                     Obstacle::OneText => other_than(users, |target| &target.model),
                     Obstacle::Spread | Obstacle::NoPrompt => Why::Spread,
                 };
-                users.iter().for_each(|(one, _)| self.leave(one, line, why.clone()));
+                for (one, _) in users {
+                    self.leave(one, line, why.clone());
+                }
                 return;
             }
         }
@@ -292,10 +296,11 @@ fn model_for(site: &AgentSite, users: &Users<'_, '_>) -> Result<Option<ModelSett
         by_asked.iter().filter_map(|(asked, to)| Some((asked.clone(), (*to).clone()?))).collect();
     let Some(first) = wanted.values().next() else { return Ok(None) };
     let alike = wanted.len() == by_asked.len() && wanted.values().all(|to| to == first);
-    Ok(Some(match alike {
-        // Literals tell apart what no sample called: that stays.
-        true if !site.chooses_model() => ModelSetting::Always(first.clone()),
-        _ => ModelSetting::ByAsked(wanted),
+    // Literals tell apart what no sample called: that stays.
+    Ok(Some(if alike && !site.chooses_model() {
+        ModelSetting::Always(first.clone())
+    } else {
+        ModelSetting::ByAsked(wanted)
     }))
 }
 

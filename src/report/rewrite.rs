@@ -117,10 +117,16 @@ fn write_hunk(text: &mut String, from: usize, pairs: &[(&str, &str)]) {
     let _ = writeln!(text, "@@ -{first},{count} +{first},{count} @@");
     for run in pairs.chunk_by(|(a, b), (c, d)| (a == b) == (c == d)) {
         if run.iter().all(|(was, now)| was == now) {
-            run.iter().for_each(|(line, _)| push(text, ' ', line));
+            for (line, _) in run {
+                push(text, ' ', line);
+            }
         } else {
-            run.iter().for_each(|(was, _)| push(text, '-', was));
-            run.iter().for_each(|(_, now)| push(text, '+', now));
+            for (was, _) in run {
+                push(text, '-', was);
+            }
+            for (_, now) in run {
+                push(text, '+', now);
+            }
         }
     }
 }

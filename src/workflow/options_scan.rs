@@ -50,13 +50,13 @@ const fn is_loose(expression: &Expression<'_>) -> bool {
 fn literal(text: &str, object: &ObjectExpression<'_>, names: &Names) -> CallOptions {
     let (mut model, mut effort) = (None, None);
     for property in &object.properties {
-        let named = match property {
+        let keyed = match property {
             ObjectPropertyKind::ObjectProperty(property) => {
                 property.key.static_name().map(|name| (name, property))
             }
             ObjectPropertyKind::SpreadProperty(_) => None,
         };
-        match named {
+        match keyed {
             None => (model, effort) = (None, None),
             Some((name, property)) if name == "model" => model = value(text, property, names),
             Some((name, property)) if name == "effort" => effort = value(text, property, names),

@@ -1,6 +1,7 @@
 //! One execution of a script whose agents answer whatever models they run on: what two texts of it
 //! ask for can be compared call by call.
 
+use flyball::diagnostic::Place;
 use flyball::plan::cast::Cast;
 use flyball::plan::setup::Setup;
 use flyball::ports::script::{AgentCall, Finish, ScriptProgram, Status};
@@ -25,7 +26,7 @@ pub(crate) fn asked(program: &dyn ScriptProgram, setup: &Setup, seed: u64) -> As
         let fresh = execution.calls();
         if fresh.is_empty() {
             match execution.status() {
-                Status::Finished(finish) => return Asked { calls, finish },
+                Status::Finished(finish) => return Asked { calls, finish: on_its_line(finish) },
                 Status::Waiting { next_timer_milliseconds: Some(due), .. } => {
                     execution.advance_to(due).unwrap();
                 }
@@ -40,5 +41,16 @@ pub(crate) fn asked(program: &dyn ScriptProgram, setup: &Setup, seed: u64) -> As
             execution.deliver(call.id, answer.outcome, ANSWER_TOKENS).unwrap();
             calls.push(call);
         }
+    }
+}
+
+/// The same end without the column and offset of a throw, which edits before it move.
+fn on_its_line(finish: Finish) -> Finish {
+    match finish {
+        Finish::Threw { name, message, place } => {
+            let line = |place: Place| Place { column: 1, offset: 0, length: 0, ..place };
+            Finish::Threw { name, message, place: place.map(line) }
+        }
+        other => other,
     }
 }

@@ -35,7 +35,7 @@ impl Seen {
             return;
         }
         *self.fates.entry(access.fate).or_default() += 1;
-        let session = caller.session.clone().unwrap_or_else(String::new);
+        let session = caller.session.as_deref().unwrap_or("").to_owned();
         let of = self.spent.entry((session, caller.agent.clone())).or_default();
         take(of, access);
         if let Some(message) = access.message.as_ref().filter(|_| self.knows_all()) {
