@@ -223,45 +223,37 @@ impl Work {
         }
     }
 
+    /// A model goes with its effort or without, an effort never without its model: it was chosen
+    /// among that model's.
     fn site(&mut self, site: &AgentSite, users: &Users<'_, '_>) {
         let line = Some(site.place.line);
-        let model = model_for(site, users);
         let effort = effort_for(users);
-        let settings = Settings {
-            model: model.as_ref().ok().cloned().flatten(),
-            effort: effort.as_ref().ok().copied().flatten(),
-        };
-        match site.set(&settings) {
+        let set = model_for(site, users).and_then(|model| {
+            let settings = Settings { model, effort: effort.as_ref().ok().copied().flatten() };
+            site.set(&settings).map_err(|obstacle| match obstacle {
+                Obstacle::Spread | Obstacle::NoPrompt => Clash::Spread,
+                Obstacle::OneText => Clash::Shared,
+            })
+        });
+        match set {
             Ok(edits) => self.edits.extend(edits),
-            Err(obstacle) => {
-                let why = match obstacle {
-                    Obstacle::OneText => other_than(users, |target| &target.model),
-                    Obstacle::Spread | Obstacle::NoPrompt => Why::Spread,
-                };
+            Err(clash) => {
                 for (one, _) in users {
-                    self.leave(one, line, why.clone());
+                    let alike = |target: &Target| target.model == one.target.model;
+                    self.leave(one, line, clash.why(users, alike));
                 }
                 return;
             }
         }
         for (one, _) in users {
-            let Target { model: to_model, effort: to_effort } = &one.target;
-            if let Err(why) = &model
-                && to_model.is_some()
+            let mut made = one.target.clone();
+            if let Err(clash) = &effort
+                && let Some(effort) = made.effort.take()
             {
-                let missed = Target { model: to_model.clone(), effort: None };
-                self.left.push(one.left(line, &missed, why.clone()));
+                let missed = Target { model: None, effort: Some(effort) };
+                let alike = |target: &Target| target.effort == one.target.effort;
+                self.left.push(one.left(line, &missed, clash.why(users, alike)));
             }
-            if let Err(why) = &effort
-                && to_effort.is_some()
-            {
-                let missed = Target { model: None, effort: *to_effort };
-                self.left.push(one.left(line, &missed, why.clone()));
-            }
-            let made = Target {
-                model: to_model.clone().filter(|_| model.is_ok()),
-                effort: to_effort.filter(|_| effort.is_ok()),
-            };
             if made != Target::default() {
                 self.changed.push(changed(one, site, made));
             }
@@ -283,47 +275,57 @@ fn changed(one: &Routed<'_>, site: &AgentSite, made: Target) -> Changed {
     }
 }
 
+/// Why one text cannot do for all who use a call.
+enum Clash {
+    /// They are routed differently.
+    Shared,
+    /// Agents of one stage ask for several efforts.
+    Efforts,
+    /// It has no options that could be told.
+    Spread,
+}
+
+impl Clash {
+    /// The reason for a stage: the first one that is not `alike`.
+    fn why(&self, users: &Users<'_, '_>, alike: impl Fn(&Target) -> bool) -> Why {
+        let other = users.iter().find(|(one, _)| !alike(&one.target));
+        match (self, other) {
+            (Self::Shared, Some((other, _))) => Why::Shared { with: other.stage.name.clone() },
+            (Self::Spread, _) => Why::Spread,
+            _ => Why::Efforts,
+        }
+    }
+}
+
 /// The model to set where all `users` are called; nothing where all keep theirs.
-fn model_for(site: &AgentSite, users: &Users<'_, '_>) -> Result<Option<ModelSetting>, Why> {
+fn model_for(site: &AgentSite, users: &Users<'_, '_>) -> Result<Option<ModelSetting>, Clash> {
     let mut by_asked: BTreeMap<String, &Option<String>> = BTreeMap::new();
     for (one, _) in users {
         let known = by_asked.entry(one.asked()).or_insert(&one.target.model);
         if **known != one.target.model {
-            return Err(other_than(users, |target| &target.model));
+            return Err(Clash::Shared);
         }
     }
     let wanted: BTreeMap<String, String> =
         by_asked.iter().filter_map(|(asked, to)| Some((asked.clone(), (*to).clone()?))).collect();
     let Some(first) = wanted.values().next() else { return Ok(None) };
+    // Literals tell apart what no sample called too: that stays.
+    if wanted.keys().all(|asked| site.tells_apart(asked)) {
+        return Ok(Some(ModelSetting::ByAsked(wanted)));
+    }
     let alike = wanted.len() == by_asked.len() && wanted.values().all(|to| to == first);
-    // Literals tell apart what no sample called: that stays.
-    Ok(Some(if alike && !site.chooses_model() {
-        ModelSetting::Always(first.clone())
-    } else {
-        ModelSetting::ByAsked(wanted)
-    }))
+    if alike { Ok(Some(ModelSetting::Always(first.clone()))) } else { Err(Clash::Shared) }
 }
 
 /// The effort to set where all `users` are called.
-fn effort_for(users: &Users<'_, '_>) -> Result<Option<Effort>, Why> {
+fn effort_for(users: &Users<'_, '_>) -> Result<Option<Effort>, Clash> {
     let first = users.first().and_then(|(one, _)| one.target.effort);
     if users.iter().any(|(one, _)| one.target.effort != first) {
-        return Err(other_than(users, |target| &target.effort));
+        return Err(Clash::Shared);
     }
     let several = |calls: &SpotCalls| calls.efforts.len() > 1;
     if first.is_some() && users.iter().any(|(_, calls)| several(calls)) {
-        return Err(Why::Efforts);
+        return Err(Clash::Efforts);
     }
     Ok(first)
-}
-
-/// Names the stage that stands against the others: the first one that wants something else than
-/// the first one that moves.
-fn other_than<T: PartialEq>(users: &Users<'_, '_>, want: impl Fn(&Target) -> &Option<T>) -> Why {
-    let mover = users.iter().find(|(one, _)| want(&one.target).is_some());
-    let other = users
-        .iter()
-        .find(|(one, _)| mover.is_some_and(|(mover, _)| want(&one.target) != want(&mover.target)));
-    let with = other.or(mover).map_or_else(String::new, |(one, _)| one.stage.name.clone());
-    Why::Shared { with }
 }

@@ -145,10 +145,10 @@ pub enum Obstacle {
 }
 
 impl AgentSite {
-    /// Whether literals of its own say which models it may ask for.
-    pub fn chooses_model(&self) -> bool {
+    /// Whether literals of its own say which models it may ask for, and `asked` is one of them.
+    pub fn tells_apart(&self, asked: &str) -> bool {
         matches!(&self.options, CallOptions::Literal { model: Some(value), .. }
-            if !value.choices.is_empty())
+            if value.choices.iter().any(|choice| choice.text == asked))
     }
 
     /// The edits that set options here. None of them adds or removes a line, and each of them lies between the parentheses of the call, so

@@ -87,7 +87,39 @@ return ask('sum up', 'report');
     assert_eq!(after, body);
     let why = Why::Shared { with: "report".to_owned() };
     assert_eq!(left(&made), [(Some("find"), Some(2), why)]);
+    assert!(changed(&made).is_empty());
     assert_eq!(made.left[0].to.as_deref(), Some("claude-haiku-5-5"));
+}
+
+/// Each stage names one that stands against it, never itself. An effort was chosen among those of
+/// its model, so it is not written alone.
+#[test]
+fn stages_that_want_different_models_name_each_other_and_keep_their_text() {
+    let rules = "pinned = 'override'
+[[rule]]
+name = 'wide'
+when = { role = 'fan-out' }
+then = { model = 'haiku', effort = 'medium' }
+[[rule]]
+name = 'rest'
+then = { model = 'sonnet', effort = 'medium' }
+";
+    let (made, body) = rewritten(
+        &format!(
+            "const ask = (prompt, label) => agent(prompt, {{ label }});
+await parallel({SIX}.map((n) => () => ask(`look at ${{n}}`, `find:${{n}}`)));
+return ask('sum up', 'report');
+"
+        ),
+        rules,
+    );
+    assert!(body.contains("agent(prompt, { label })"), "{body}");
+    let shared = |with: &str| Why::Shared { with: with.to_owned() };
+    assert_eq!(
+        left(&made),
+        [(Some("find"), Some(2), shared("report")), (Some("report"), Some(2), shared("find"))]
+    );
+    assert!(made.left.iter().all(|one| one.to.is_some() && one.effort.is_some()));
 }
 
 #[test]

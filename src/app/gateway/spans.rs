@@ -20,6 +20,12 @@ mod unsent {
     /// Nobody's spans.
     pub(in crate::app::gateway) struct Spans;
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        clippy::unused_async,
+        reason = "it is called as the one that sends"
+    )]
     impl Spans {
         /// Says that there are none, where somebody waits for them.
         pub(in crate::app::gateway) fn start(
