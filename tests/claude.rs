@@ -1,5 +1,7 @@
 //! What is Claude Code's: its files, the gate before its launches, the client under `flyball exec`.
 
+mod doctor;
+mod entries;
 mod exec;
 mod exec_report;
 mod exec_stand;
@@ -8,5 +10,8 @@ mod hook;
 mod hook_limits;
 mod hook_routes;
 mod hook_scripts;
+mod init;
+mod plugin;
 mod run_folder;
 mod stand;
+mod statusline;

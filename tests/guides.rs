@@ -45,16 +45,18 @@ fn commands_print_what_is_shown() {
 /// Every variable that flyball reads and that a page must not depend on.
 fn names() -> Vec<&'static str> {
     let aliases = environment::ALIAS_MODELS.map(|(_, name)| name);
+    let apis = environment::OTHER_APIS;
     let others = [
         environment::FLYBALL_CONFIG,
         environment::NO_COLOR,
         environment::TERM,
         environment::XDG_CONFIG_HOME,
         environment::CLAUDE_CONFIG_DIR,
+        environment::ANTHROPIC_BASE_URL,
         environment::ANTHROPIC_MODEL,
         environment::CLAUDE_CODE_SUBAGENT_MODEL,
     ];
-    aliases.into_iter().chain(others).collect()
+    aliases.into_iter().chain(apis).chain(others).collect()
 }
 
 /// What is not run proves nothing: a block of another form, or a program that is not there, would

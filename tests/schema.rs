@@ -2,6 +2,7 @@
 
 use flyball::event::RunReport;
 use flyball::plan::report::PlanReport;
+use flyball::report::checkup::Checkup;
 use flyball::report::exec::ExecReport;
 use flyball::report::json;
 use flyball::report::policy::{PolicyCheckReport, PolicyExplainReport};
@@ -35,6 +36,11 @@ fn run() {
 #[test]
 fn exec() {
     published_is_generated("exec.json", &json::schema::<ExecReport>());
+}
+
+#[test]
+fn doctor() {
+    published_is_generated("doctor.json", &json::schema::<Checkup>());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -17,6 +18,9 @@ use crate::ledger::{
     SqliteLedger, Verdict,
 };
 use crate::ledger_place::LedgerPlace;
+
+/// The longest that who only looks waits for who writes.
+const LOOK_WAIT: Duration = Duration::from_millis(200);
 
 /// An open ledger.
 pub(super) struct OpenLedger {
@@ -82,6 +86,19 @@ impl OpenLedger {
     /// The ledger in force, if it is there.
     pub(super) fn if_there(flag: &LedgerFlag, context: &Context) -> Result<Option<Self>, AppError> {
         Self::if_at(&place(flag, context)?, context)
+    }
+
+    /// The ledger in force, if it is there, for who only looks and does not wait long for who writes.
+    pub(super) fn to_look(flag: &LedgerFlag, context: &Context) -> Result<Option<Self>, AppError> {
+        match place(flag, context)? {
+            LedgerPlace::File(path) if path.exists() => {
+                let ledger = SqliteLedger::open_read_only(&path, Timestamp::now)
+                    .and_then(|ledger| ledger.with_wait(LOOK_WAIT))
+                    .map_err(explain)?;
+                Ok(Some(Self { books: Books::new(Box::new(ledger), 0), journals: None }))
+            }
+            place => Self::if_at(&place, context),
+        }
     }
 
     fn if_at(place: &LedgerPlace, context: &Context) -> Result<Option<Self>, AppError> {

@@ -65,17 +65,23 @@ impl Context {
 
     /// The same, as if the process had been started in `working_folder`.
     pub fn at(working_folder: PathBuf, colour: ColourChoice) -> Result<Self, AppError> {
-        let environment = Environment::of_process();
-        let (settings, settings_files) = Settings::load(&working_folder, &environment)?;
-        Ok(Self {
+        let mut context = Self::without_settings(working_folder, colour);
+        (context.settings, context.settings_files) =
+            Settings::load(&context.working_folder, &context.environment)?;
+        Ok(context)
+    }
+
+    /// The same where no settings file is read.
+    pub fn without_settings(working_folder: PathBuf, colour: ColourChoice) -> Self {
+        Self {
             stdout: stdout_terminal(colour),
             stderr: stderr_terminal(colour),
             working_folder,
-            environment,
-            settings,
-            settings_files,
+            environment: Environment::of_process(),
+            settings: Settings::default(),
+            settings_files: Vec::new(),
             today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
-        })
+        }
     }
 }
 

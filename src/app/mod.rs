@@ -16,11 +16,13 @@ mod charged;
 mod child;
 pub mod context;
 mod conversations;
+mod doctor;
 pub mod error;
 mod exec;
 pub mod exit;
 mod gateway;
 mod hook;
+mod init;
 pub mod inputs;
 mod keeper;
 pub mod knowledge;
@@ -40,6 +42,7 @@ mod shell;
 mod simulate_upstream;
 mod simulation;
 mod standing;
+mod statusline;
 mod workflows;
 
 pub use context::Context;
@@ -96,6 +99,9 @@ fn execute(command: Command, colour: ColourChoice) -> Result<Exit, AppError> {
         Command::Exec(typed) => exec::run(&typed, &context()?),
         Command::Gateway(typed) => gateway::run(&typed, &context()?),
         Command::Hook(command) => Ok(hook::run(command, colour)),
+        Command::Init(typed) => init::run(&typed, &context()?).map(|()| Exit::Done),
+        Command::Doctor(typed) => doctor::run(&typed, colour),
+        Command::Statusline(typed) => Ok(statusline::run(typed, colour)),
         Command::Policy(command) => policy::run(command, &context()?),
         Command::Pricing(arguments) => pricing::command(&arguments, &context()?),
         Command::Budget(command) => budget::run(command, &context()?),

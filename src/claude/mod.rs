@@ -5,7 +5,9 @@
 //! nothing. Must not know where settings of flyball are from, and how requests reach the API.
 
 pub mod agent_type;
+pub mod entry;
 pub mod hook;
+pub mod json_text;
 pub mod launch;
 pub mod launch_record;
 pub mod outcome;
@@ -14,5 +16,8 @@ pub mod run_folder;
 pub mod session_files;
 pub mod session_model;
 pub mod settings;
+pub mod settings_file;
+pub mod shell_command;
+pub mod status_input;
 pub mod transcript;
 pub mod workflow_run;

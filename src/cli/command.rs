@@ -2,15 +2,18 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::doctor::DoctorTyped;
 use super::exec::ExecTyped;
 use super::gateway::GatewayTyped;
 use super::hook::HookCommand;
+use super::init::InitTyped;
 use super::ledger::{BudgetCommand, LedgerCommand, RunsCommand};
 use super::plan::{PlanTyped, PlanningFlags};
 use super::policy::PolicyCommand;
 use super::pricing::PricingArgs;
 use super::run::RunTyped;
 use super::shell::{CompletionsTyped, ManTyped};
+use super::statusline::StatuslineTyped;
 use super::upstream::SimulateUpstreamTyped;
 use super::workflows::WorkflowsCommand;
 
@@ -60,6 +63,12 @@ pub enum Command {
     /// Answer Claude Code before it starts a workflow or an agent: allow, ask or deny
     #[command(subcommand)]
     Hook(HookCommand),
+    /// Put the launch check into Claude Code's settings, or take it out again
+    Init(Box<InitTyped>),
+    /// Look whether flyball and Claude Code work together, and say what to do
+    Doctor(DoctorTyped),
+    /// Print one line about a session of Claude Code: spent, limit, forecast
+    Statusline(StatuslineTyped),
     /// Check a routing policy, explain what it decides, or write it into a workflow
     #[command(subcommand)]
     Policy(PolicyCommand<PlanningFlags>),

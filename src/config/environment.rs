@@ -51,6 +51,8 @@ pub const CLAUDE_CODE_WORKFLOW_MAX_CONCURRENT_AGENTS: &str =
 pub const CLAUDE_CODE_MAX_OUTPUT_TOKENS: &str = "CLAUDE_CODE_MAX_OUTPUT_TOKENS";
 /// Hosts that no proxy stands before.
 pub const NO_PROXY: &str = "NO_PROXY";
+/// Where Claude Code sends its requests; its settings files override it.
+pub const ANTHROPIC_BASE_URL: &str = "ANTHROPIC_BASE_URL";
 /// What sends Claude Code's requests to another API than the one that `ANTHROPIC_BASE_URL` names.
 pub const OTHER_APIS: [&str; 6] = [
     "CLAUDE_CODE_USE_BEDROCK",
@@ -60,6 +62,8 @@ pub const OTHER_APIS: [&str; 6] = [
     "CLAUDE_CODE_USE_ANTHROPIC_AWS",
     "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
 ];
+/// The folders that programs are looked for in.
+pub const PATH: &str = "PATH";
 
 /// What an alias stands for in Claude Code: the alias and the variable that moves it.
 pub const ALIAS_MODELS: [(&str, &str); 4] = [
@@ -124,8 +128,12 @@ pub struct Environment {
     pub output_cap_tokens: Option<u64>,
     /// Hosts that no proxy stands before.
     pub no_proxy: Option<String>,
+    /// Where Claude Code would send its requests; there may be a password in it.
+    pub base_url: Option<Secret>,
     /// The variable that sends Claude Code's requests to another API, where one is on.
     pub other_api: Option<&'static str>,
+    /// The folders that programs are looked for in, first one first.
+    pub path: Vec<PathBuf>,
 }
 
 impl Environment {
@@ -181,12 +189,16 @@ impl Environment {
             output_cap_tokens: text(CLAUDE_CODE_MAX_OUTPUT_TOKENS)
                 .and_then(|text| text.trim().parse().ok()),
             no_proxy: text(NO_PROXY),
+            base_url: text(ANTHROPIC_BASE_URL).map(Secret),
             other_api: OTHER_APIS.into_iter().find(|name| text(name).is_some_and(|on| is_on(&on))),
+            path: value(PATH)
+                .map(|path| std::env::split_paths(&path).collect())
+                .unwrap_or_default(),
         }
     }
 }
 
 /// Whether a variable that switches something on does so.
-fn is_on(text: &str) -> bool {
+pub fn is_on(text: &str) -> bool {
     ["1", "true", "yes", "on"].contains(&text.trim().to_ascii_lowercase().as_str())
 }

@@ -6,6 +6,7 @@
 
 pub mod bill;
 pub mod budget;
+pub mod checkup;
 pub mod diagnostics;
 pub mod entries;
 pub mod exec;
@@ -13,6 +14,7 @@ pub mod gateway;
 pub mod holdings;
 pub mod json;
 pub mod launch;
+pub mod line_diff;
 pub mod markdown;
 pub mod number;
 pub mod page;
@@ -24,6 +26,7 @@ pub mod rewrite;
 pub mod run;
 pub mod runs;
 pub mod sheet;
+pub mod status_line;
 mod words;
 pub mod workflows;
 

@@ -174,10 +174,10 @@ fn leave_run(machine: &Machine, script: &str, done: usize) {
     for part in 0..12 {
         let (key, label) = (format!("v2:{part}"), format!("look:{part}"));
         let started = json!({ "type": "started", "key": key, "agentId": "a", "label": label });
-        journal += &format!("{started}\n");
+        journal += &(started.to_string() + "\n");
         if part < done {
             let result = json!({ "type": "result", "key": key, "agentId": "a", "result": "fine" });
-            journal += &format!("{result}\n");
+            journal += &(result.to_string() + "\n");
         }
     }
     machine

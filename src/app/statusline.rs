@@ -1,0 +1,172 @@
+//! `flyball statusline`: one line about the session that Claude Code describes. It is never an
+//! error: what goes wrong is the line.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::books::{self, OpenLedger};
+use super::charged;
+use super::context::Context;
+use super::error::AppError;
+use super::exit::Exit;
+use super::output;
+use super::standing::Standing;
+use crate::band::Band;
+use crate::budget::{Balance, Limits, ScopeRow, names_in};
+use crate::claude::status_input::{BYTES_MAX, StatusInput};
+use crate::cli::command::ColourChoice;
+use crate::cli::statusline::StatuslineTyped;
+use crate::config::Environment;
+use crate::money::Picodollars;
+use crate::report::Page;
+use crate::report::status_line::{self, AccountStatus, LaunchStatus, SessionStatus};
+
+/// A ledger that takes longer has no line: the client would take an old one.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// Launches that are looked at, at most.
+const LAUNCHES_MAX: usize = 500;
+/// The largest record of a launch that is read, bytes.
+const LAUNCH_BYTES_MAX: u64 = 16 << 20;
+
+pub(super) fn run(typed: StatuslineTyped, colour: ColourChoice) -> Exit {
+    let environment = Environment::of_process();
+    // Claude Code paints what a status line prints, though that is no terminal.
+    let plain = environment.no_colour || environment.dumb_terminal;
+    let coloured = colour == ColourChoice::Always || (colour == ColourChoice::Auto && !plain);
+    let page = Page::new(80, coloured);
+    let line = match status(typed, colour) {
+        Ok(status) => status_line::line(&status, page),
+        Err(error) => status_line::trouble(&error.sentence(), page),
+    };
+    // Nobody is left to tell.
+    let _ = output::print(&line);
+    Exit::Done
+}
+
+fn status(typed: StatuslineTyped, colour: ColourChoice) -> Result<SessionStatus, AppError> {
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(BYTES_MAX).read_to_string(&mut text);
+    read.map_err(|error| AppError::bad_input(format!("standard input cannot be read: {error}")))?;
+    let input = StatusInput::read(&text).map_err(|error| {
+        AppError::bad_input(format!("standard input is not what a status line is told: {error}"))
+    })?;
+    let folder = input.folder.clone().filter(|folder| folder.is_absolute() && folder.is_dir());
+    let context = match folder {
+        Some(folder) => Context::at(folder, colour)?,
+        None => Context::of_process(colour)?,
+    };
+    let launch = context.environment.launches.as_deref().and_then(|folder| {
+        let session = input.session_id.as_deref()?;
+        last_launch(folder, session)
+    });
+    let session = input.session_id.clone();
+    let accounts = within(PATIENCE, move || accounts(&typed, session.as_deref(), &context))?;
+    Ok(SessionStatus {
+        account: accounts.own,
+        wider: accounts.wider,
+        launch,
+        client_cost: input.client_cost,
+        windows: input.windows,
+    })
+}
+
+/// What the ledger knows.
+#[derive(Default)]
+struct Accounts {
+    own: Option<AccountStatus>,
+    wider: Option<(String, AccountStatus)>,
+}
+
+/// What `ask` answers, or that it did not in time.
+fn within(
+    limit: Duration,
+    ask: impl FnOnce() -> Result<Accounts, AppError> + Send + 'static,
+) -> Result<Accounts, AppError> {
+    let (tell, told) = mpsc::channel();
+    let asked = thread::Builder::new().spawn(move || drop(tell.send(ask())));
+    asked.map_err(|error| AppError::bug(format!("there is no thread for the ledger: {error}")))?;
+    let late = |_| AppError::new(Exit::Upstream, "the ledger does not answer");
+    told.recv_timeout(limit).map_err(late)?
+}
+
+fn accounts(
+    typed: &StatuslineTyped,
+    session: Option<&str>,
+    context: &Context,
+) -> Result<Accounts, AppError> {
+    if typed.ledger.ledger.is_none() && context.environment.ledger.is_none() {
+        return Ok(Accounts::default());
+    }
+    let Some(ledger) = OpenLedger::to_look(&typed.ledger, context)? else {
+        return Ok(Accounts::default());
+    };
+    let rows = ledger.read(|ledger| ledger.upper_scopes(charged::LEVELS))?;
+    let (runs, above): (Vec<ScopeRow>, Vec<ScopeRow>) = rows.into_iter().partition(charged::is_run);
+    let name = match (&context.environment.run, session) {
+        (Some(run), _) => Some(format!("run {run}")),
+        (None, Some(session)) => Some(format!("session {session}")),
+        (None, None) => None,
+    };
+    let own = name.and_then(|name| runs.iter().rev().find(|row| is_called(row, &name)));
+    let project = own
+        .and_then(|row| names_in(&row.path).nth(1)?.strip_prefix("project ").map(str::to_owned))
+        .unwrap_or_else(|| books::project_here(context));
+    let wider = Standing::new(above, Timestamp::now()).in_force(&project, &[])?;
+    let account = |paused: bool, balance: Balance| AccountStatus { paused, balance };
+    let wider = wider
+        .into_iter()
+        .filter(|budget| budget.balance.limits != Limits::NONE || budget.paused)
+        .map(|budget| (budget.name, account(budget.paused, budget.balance)))
+        .max_by_key(|(_, account)| (account.paused, account.used_per_mille()));
+    Ok(Accounts { own: own.map(|row| account(row.paused, row.balance())), wider })
+}
+
+/// Whether the run or session of `row` has this name, whosever key it uses.
+fn is_called(row: &ScopeRow, name: &str) -> bool {
+    let leaf = names_in(&row.path).last().unwrap_or("");
+    leaf.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(" of "))
+}
+
+#[derive(Deserialize)]
+struct Record {
+    session_id: Option<String>,
+    workflow: Option<String>,
+    decision: String,
+    plan: Option<Plan>,
+}
+
+#[derive(Deserialize)]
+struct Plan {
+    totals: Totals,
+}
+
+#[derive(Deserialize)]
+struct Totals {
+    cost_usd: Option<Band<Picodollars>>,
+}
+
+/// The last launch of `session` that went ahead, by what the launch hook left in `folder`.
+fn last_launch(folder: &Path, session: &str) -> Option<LaunchStatus> {
+    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok).take(LAUNCHES_MAX);
+    let mut records: Vec<(SystemTime, std::path::PathBuf)> = entries
+        .filter_map(|entry| {
+            let found = entry.metadata().ok()?;
+            let usable = found.is_file() && found.len() <= LAUNCH_BYTES_MAX;
+            usable.then(|| Some((found.modified().ok()?, entry.path())))?
+        })
+        .collect();
+    records.sort();
+    records.iter().rev().find_map(|(_, path)| {
+        let record: Record = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let own = record.session_id.as_deref() == Some(session) && record.decision != "deny";
+        let cost = record.plan.filter(|_| own)?.totals.cost_usd?;
+        Some(LaunchStatus { workflow: record.workflow?, p50: cost.p50, p90: cost.p90 })
+    })
+}
