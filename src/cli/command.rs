@@ -59,7 +59,7 @@ pub enum Command {
     /// Run Claude Code, or another client, under a budget, and say what it came to
     Exec(Box<ExecTyped>),
     /// Hold any client of the Anthropic API to its budget
-    Gateway(GatewayTyped),
+    Gateway(Box<GatewayTyped>),
     /// Answer Claude Code before it starts a workflow or an agent: allow, ask or deny
     #[command(subcommand)]
     Hook(HookCommand),

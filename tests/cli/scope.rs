@@ -113,7 +113,7 @@ fn changed_files_are_what_git_says() {
 fn sweeping(sources: u32) -> Program {
     let program = tree();
     for number in 0..sources {
-        program.write(&format!("src/more/{number}.rs"), &"fn main() {}\n".repeat(2_000));
+        program.write(&format!("src/more/{number}.rs"), "fn main() {}\n".repeat(2_000));
     }
     program.write(
         "sweep.js",
