@@ -262,5 +262,6 @@ fn job(policy: &NamedText, start: Start) -> PlanJob {
         as_written: false,
         subagent_model: None,
         tree: TreeCounts::default(),
+        window_rates: Vec::new(),
     }
 }

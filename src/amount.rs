@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::money::{MoneyError, Picodollars};
+use serde::{Deserialize, Serialize};
+
+use crate::money::{MoneyError, PICO_PER_USD, Picodollars};
 
 /// A budget as written: `$5`, `5usd`, `800ktok`, `200kout`, `40agents`, `25%5h`, `8%week`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +28,45 @@ pub enum Amount {
 }
 
 /// A subscription's allowance window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PlanWindow {
     /// The five-hour window.
+    #[serde(rename = "5h")]
     FiveHours,
     /// The weekly window.
     Week,
+}
+
+impl PlanWindow {
+    /// Every window, the shorter first.
+    pub const ALL: [Self; 2] = [Self::FiveHours, Self::Week];
+
+    /// As amounts have it after the `%`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FiveHours => "5h",
+            Self::Week => "week",
+        }
+    }
+
+    /// The window that amounts call `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|window| window.name() == name)
+    }
+}
+
+impl fmt::Display for PlanWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Thousandths of a percent as people write them: `25%`, `0.5%`.
+pub fn percent(milli_percent: u64) -> String {
+    // The same digits, a thousand to the percent.
+    let number = Picodollars::from_pico(i128::from(milli_percent) * (PICO_PER_USD / 1_000));
+    format!("{}%", number.to_decimal())
 }
 
 /// Why a text is not an amount.
@@ -127,8 +162,9 @@ const MILLI_PERCENT_MAX: u64 = 100_000;
 fn scaled(number: &str, scale: u64) -> Option<u64> {
     let exact: Picodollars = number.parse().ok()?;
     let product = exact.pico().checked_mul(i128::from(scale))?;
-    let unit = crate::money::PICO_PER_USD;
-    (product % unit == 0).then_some(product / unit).and_then(|n| u64::try_from(n).ok())
+    (product % PICO_PER_USD == 0)
+        .then_some(product / PICO_PER_USD)
+        .and_then(|n| u64::try_from(n).ok())
 }
 
 /// In the shortest form that reads back as the same amount.
@@ -140,13 +176,7 @@ impl fmt::Display for Amount {
             Self::OutputTokens(n) => thousands(*n, "out"),
             Self::Agents(n) => format!("{n}agents"),
             Self::PlanWindow { window, milli_percent } => {
-                let percent =
-                    Picodollars::from_pico(i128::from(*milli_percent) * 1_000_000_000).to_decimal();
-                let window = match window {
-                    PlanWindow::FiveHours => "5h",
-                    PlanWindow::Week => "week",
-                };
-                format!("{percent}%{window}")
+                format!("{}{window}", percent(*milli_percent))
             }
         };
         f.pad(&text)

@@ -28,6 +28,7 @@ pub mod ports;
 
 // L3: decisions; pure, synchronous, seeded
 pub mod budget;
+pub mod calibrate;
 pub mod event;
 pub mod plan;
 

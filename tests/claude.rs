@@ -12,6 +12,7 @@ mod hook_routes;
 mod hook_scripts;
 mod init;
 mod plugin;
+mod rate_limits;
 mod run_folder;
 mod stand;
 mod statusline;

@@ -5,6 +5,7 @@ mod bad_scripts;
 mod inputs;
 mod ledger;
 mod lists;
+mod plan_windows;
 mod postgres;
 mod program;
 mod runs;

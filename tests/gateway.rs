@@ -10,6 +10,7 @@ mod keys;
 mod metered;
 mod origins;
 mod passing;
+mod plan_windows;
 mod recording;
 mod requests;
 mod retries;

@@ -21,6 +21,7 @@ mod lending_reference;
 mod model;
 mod older_schema;
 mod operations;
+mod plan_windows;
 pub(crate) mod postgres;
 mod reconcile;
 mod slices;

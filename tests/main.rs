@@ -17,6 +17,7 @@
 mod amount;
 mod assume;
 mod budget;
+mod calibrate;
 mod claude;
 mod cli;
 mod examples;

@@ -1,7 +1,8 @@
 //! The Messages API on the wire: events however they are cut, usage as it is billed.
 
+use flyball::amount::PlanWindow;
 use flyball::gateway::StreamMeter;
-use flyball::messages::{EventKind, EventReader, WireUsage};
+use flyball::messages::{EventKind, EventReader, WindowReading, WireUsage, plan_windows};
 use flyball::pricing::{CacheTtl, Mode};
 use flyball::tokens::TokenUsage;
 use proptest::prelude::*;
@@ -197,4 +198,57 @@ fn the_answer_says_in_which_mode_it_was_served() {
     let slow = usage(r#"{"speed":"standard","inference_geo":"us"}"#);
     assert_eq!(slow.mode(asked), Mode { us: true, ..Mode::default() });
     assert_eq!(usage("{}").mode(asked), asked, "what it does not say is as it was asked for");
+}
+
+#[test]
+fn plan_windows_are_read_as_far_as_they_make_sense() {
+    let read = |utilization: &str, reset: &str| -> Vec<WindowReading> {
+        plan_windows(|name| match name {
+            "anthropic-ratelimit-unified-5h-utilization" => Some(utilization.to_owned().leak()),
+            "anthropic-ratelimit-unified-5h-reset" => Some(reset.to_owned().leak()),
+            "anthropic-ratelimit-unified-5h-status" => Some("allowed"),
+            _ => None,
+        })
+    };
+    // As real answers have had them, then what other sources of the same numbers write.
+    for (utilization, reset, used_milli_percent) in [
+        ("0.05", "1790814600", 5_000),
+        ("0.42", "1790814600", 42_000),
+        ("1", "1790814600", 100_000),
+        ("1.03", "1790814600", 103_000),
+        ("0", "1790814600", 0),
+        ("0.0", "1790814600", 0),
+        (" 0.29 ", " 1790814600 ", 29_000),
+        ("0.425", "2026-10-01T00:30:00Z", 42_500),
+        ("1e-7", "2026-10-01T00:30:00Z", 0),
+    ] {
+        let [reading] = &read(utilization, reset)[..] else { panic!("{utilization} {reset}") };
+        assert_eq!(reading.window, PlanWindow::FiveHours);
+        assert_eq!(reading.used_milli_percent, used_milli_percent, "{utilization}");
+        assert_eq!(reading.resets_at.as_second(), 1_790_814_600);
+    }
+    for (utilization, reset) in [
+        ("", "1790814600"),
+        ("42%", "1790814600"),
+        ("-0.1", "1790814600"),
+        ("42", "1790814600"),
+        ("NaN", "1790814600"),
+        ("inf", "1790814600"),
+        ("0.4", ""),
+        ("0.4", "soon"),
+        ("0.4", "0"),
+        ("0.4", "-5"),
+        ("0.4", "99999999999999999999"),
+    ] {
+        assert_eq!(read(utilization, reset), [], "{utilization} {reset}");
+    }
+    let week = plan_windows(|name| match name {
+        "anthropic-ratelimit-unified-7d-utilization" => Some("0.30"),
+        "anthropic-ratelimit-unified-7d-reset" => Some("1790814600"),
+        // Windows of single models are left aside.
+        "anthropic-ratelimit-unified-7d_oi-utilization" => Some("0.9"),
+        _ => None,
+    });
+    assert_eq!((week.len(), week[0].window), (1, PlanWindow::Week));
+    assert_eq!(week[0].used_milli_percent, 30_000);
 }

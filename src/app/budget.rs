@@ -7,16 +7,17 @@ use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
-use super::output;
 use super::standing::{self, InForce, Standing};
+use super::{output, plan_windows};
 use crate::amount::Amount;
-use crate::budget::Limits;
+use crate::budget::{Limits, PlanLimits};
 use crate::cli::ledger::{
     BudgetCommand, BudgetName, BudgetRaise, BudgetReset, BudgetSet, BudgetShow,
 };
 use crate::cli::value::PlainFormat;
 use crate::report::budget::{ShownBudget, table};
 use crate::report::json;
+use crate::report::plan_windows::{ShownPlan, text as plan_text};
 
 pub(super) fn run(command: BudgetCommand, context: &Context) -> Result<Exit, AppError> {
     match command {
@@ -24,11 +25,22 @@ pub(super) fn run(command: BudgetCommand, context: &Context) -> Result<Exit, App
         BudgetCommand::Show(typed) => show(&typed, context),
         BudgetCommand::Raise(typed) => raise(&typed, context),
         BudgetCommand::Reset(typed) => reset(&typed, context),
+        BudgetCommand::Observe(typed) => plan_windows::observe(&typed.ledger, context),
     }?;
     Ok(Exit::Done)
 }
 
 fn set(typed: &BudgetSet, context: &Context) -> Result<(), AppError> {
+    let Some(scope) = &typed.scope else {
+        let limits = PlanLimits {
+            plan: typed.plan.clone().unwrap_or_default(),
+            five_hours: typed.five_hour,
+            week: typed.week,
+        };
+        let mut ledger = OpenLedger::create(&typed.ledger, context)?;
+        plan_windows::limit(&mut ledger, &limits)?;
+        return print_all(&ledger, context);
+    };
     let mut limits = Limits::NONE;
     for amount in &typed.amounts {
         limits = limits.and(*amount).ok_or_else(|| only_observed(*amount))?;
@@ -37,7 +49,7 @@ fn set(typed: &BudgetSet, context: &Context) -> Result<(), AppError> {
     standing::time_zone(&typed.zone)?;
     let mut ledger = OpenLedger::create(&typed.ledger, context)?;
     let here = books::project_here(context);
-    match (&typed.scope, standing::fixed_path(&typed.scope, &here)) {
+    match (scope, standing::fixed_path(scope, &here)) {
         (BudgetName::Every(period), _) => {
             let standing = ledger.standing()?;
             // One zone at a time: with two, a day would be counted twice.
@@ -88,13 +100,17 @@ fn raise(typed: &BudgetRaise, context: &Context) -> Result<(), AppError> {
 
 fn reset(typed: &BudgetReset, context: &Context) -> Result<(), AppError> {
     let mut ledger = OpenLedger::existing(&typed.ledger, context)?;
+    let Some(scope) = &typed.scope else {
+        plan_windows::limit(&mut ledger, &PlanLimits::default())?;
+        return print_all(&ledger, context);
+    };
     let here = books::project_here(context);
     let standing = ledger.standing()?;
-    match (&typed.scope, standing::fixed_path(&typed.scope, &here)) {
+    match (scope, standing::fixed_path(scope, &here)) {
         (BudgetName::Every(period), _) => {
             let zones = standing.zones(*period);
             if zones.is_empty() {
-                return Err(not_set(&typed.scope));
+                return Err(not_set(scope));
             }
             for zone in zones {
                 let limits = standing.limits(&standing::template(*period, &zone));
@@ -120,7 +136,7 @@ fn not_set(name: &BudgetName) -> AppError {
 
 fn only_observed(amount: Amount) -> AppError {
     AppError::usage(format!("{amount} is only observed, so nothing can be held to it"))
-        .with_hint("give it dollars, tokens or agents: 20usd, 5mtok, 40agents")
+        .with_hint("give it dollars, tokens or agents: 20usd, 5mtok, 40agents; limit the window itself, softly, with: flyball budget set --plan NAME --five-hour 25%")
 }
 
 #[derive(Serialize)]
@@ -128,25 +144,38 @@ struct Shown<'a> {
     version: u32,
     at: Timestamp,
     budgets: &'a [ShownBudget],
+    /// Null where no limit was set and nothing was seen.
+    plan: Option<ShownPlan>,
 }
 
 fn show(typed: &BudgetShow, context: &Context) -> Result<(), AppError> {
-    let standing = match OpenLedger::if_there(&typed.ledger, context)? {
-        Some(ledger) => ledger.standing()?,
-        None => Standing::empty(Timestamp::now()),
+    let (standing, plan) = match OpenLedger::if_there(&typed.ledger, context)? {
+        Some(ledger) => (ledger.standing()?, plan_windows::shown(&ledger)?),
+        None => (Standing::empty(Timestamp::now()), None),
     };
     let budgets = all(&standing)?;
     output::print(&match typed.format {
-        PlainFormat::Table => table(&budgets, context.stdout.page()),
+        PlainFormat::Table => with_plan(&budgets, plan.as_ref(), context),
         PlainFormat::Json => {
-            json::pretty(&Shown { version: 1, at: standing.now(), budgets: &budgets })
+            json::pretty(&Shown { version: 1, at: standing.now(), budgets: &budgets, plan })
         }
     })
 }
 
 fn print_all(ledger: &OpenLedger, context: &Context) -> Result<(), AppError> {
     let budgets = all(&ledger.standing()?)?;
-    output::print(&table(&budgets, context.stdout.page()))
+    let plan = plan_windows::shown(ledger)?;
+    output::print(&with_plan(&budgets, plan.as_ref(), context))
+}
+
+/// The budgets, and below them the plan's windows where anything is known of them.
+fn with_plan(budgets: &[ShownBudget], plan: Option<&ShownPlan>, context: &Context) -> String {
+    let page = context.stdout.page();
+    match plan {
+        None => table(budgets, page),
+        Some(plan) if budgets.is_empty() => plan_text(plan, page),
+        Some(plan) => format!("{}\n{}", table(budgets, page), plan_text(plan, page)),
+    }
 }
 
 /// Everything that is limited now: the organisation, open windows, every project.

@@ -7,10 +7,15 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::books::OpenLedger;
 use super::context::Context;
 use super::error::AppError;
 use super::knowledge::{self, PolicyText};
+use super::plan_windows;
 use super::saved::{self, SavedMetas};
+use crate::amount::Amount;
+use crate::calibrate::WindowRate;
+use crate::cli::ledger::LedgerFlag;
 use crate::cli::plan::{ArgsOption, PlanOptions};
 use crate::cli::value::ArgsSource;
 use crate::config::settings::is_policy_file;
@@ -21,6 +26,7 @@ use crate::config::{
 use crate::plan::job::{NamedText, PlanJob};
 use crate::plan::synth::shipped_results;
 use crate::plan::widths::TreeCounts;
+use crate::policy::{BudgetScope, Policy};
 use crate::ports::script::{Limits, ScriptArgs, Start};
 use crate::pricing::{CacheTtl, PriceFile};
 use crate::workflow::{FoundIn, FoundWorkflow, Source, SourceSet, WorkflowRegistry};
@@ -171,6 +177,7 @@ impl PlanInputs {
             let text = knowledge::shipped_policy(name)?;
             Some(NamedText { name: name.to_owned(), text: text.to_owned() })
         });
+        let window_rates = window_rates(options, &policy, context)?;
         let policy = NamedText { name, text };
         let results = self.results.iter().map(|(label, file)| format!("{label}={}", file.text));
         let mut start = Start {
@@ -214,6 +221,7 @@ impl PlanInputs {
             as_written: false,
             subagent_model: None,
             tree: self.scope.as_ref().map(tree_counts).unwrap_or_default(),
+            window_rates,
         })
     }
 
@@ -307,4 +315,23 @@ fn count_scope(folder: &Path, options: &PlanOptions) -> Result<ScopeCounts, AppE
         AppError::bad_input(format!("cannot count the files of `{}`: {error}", folder.display()))
             .with_hint("--scope takes a folder")
     })
+}
+
+/// What a percent of a plan window is worth, where a budget of the run asks for a share of one. So no
+/// other plan depends on a ledger.
+fn window_rates(
+    options: &PlanOptions,
+    policy: &Policy,
+    context: &Context,
+) -> Result<Vec<WindowRate>, AppError> {
+    let of_policy = policy.budgets().iter().filter(|budget| budget.scope == BudgetScope::Run);
+    let budgets: Vec<Amount> = match &options.budgets[..] {
+        [] => of_policy.map(|budget| budget.amount).collect(),
+        budgets => budgets.to_vec(),
+    };
+    if !budgets.iter().any(|amount| matches!(amount, Amount::PlanWindow { .. })) {
+        return Ok(Vec::new());
+    }
+    let ledger = OpenLedger::if_there(&LedgerFlag::default(), context)?;
+    ledger.map_or_else(|| Ok(Vec::new()), |ledger| plan_windows::rates(&ledger))
 }

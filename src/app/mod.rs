@@ -31,6 +31,7 @@ mod output;
 mod pace;
 mod panic;
 pub mod plan;
+mod plan_windows;
 mod planning;
 mod policy;
 pub mod pricing;

@@ -66,6 +66,7 @@ fn config(typed: &SimulateUpstreamTyped, context: &Context) -> Result<UpstreamCo
     config.turns = typed.turns;
     config.miss_cache = typed.miss_cache;
     config.faults.clone_from(&typed.fault);
+    config.plan_windows.clone_from(&typed.plan_window);
     config.replay = typed.replay.as_deref().map(replay).transpose()?.map(Arc::new);
     config.threads = thread::available_parallelism().map_or(1, usize::from);
     if typed.fill_output {

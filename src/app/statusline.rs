@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -16,10 +16,11 @@ use super::charged;
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
-use super::output;
 use super::standing::Standing;
+use super::{output, plan_windows};
 use crate::band::Band;
 use crate::budget::{Balance, Limits, ScopeRow, names_in};
+use crate::claude::rate_limits;
 use crate::claude::status_input::{BYTES_MAX, StatusInput};
 use crate::cli::command::ColourChoice;
 use crate::cli::statusline::StatuslineTyped;
@@ -67,7 +68,16 @@ fn status(typed: StatuslineTyped, colour: ColourChoice) -> Result<SessionStatus,
         last_launch(folder, session)
     });
     let session = input.session_id.clone();
-    let accounts = within(PATIENCE, move || accounts(&typed, session.as_deref(), &context))?;
+    let until = Instant::now() + PATIENCE;
+    let noted = {
+        let (typed, context) = (typed.clone(), context.clone());
+        aside(move || note_windows(&text, &typed, &context))?
+    };
+    let accounts = aside(move || accounts(&typed, session.as_deref(), &context))?;
+    let late = |_| AppError::new(Exit::Upstream, "the ledger does not answer");
+    let accounts = accounts.recv_timeout(PATIENCE).map_err(late)??;
+    // What is not noted by then is seen again with the next line.
+    let _late = noted.recv_timeout(until.saturating_duration_since(Instant::now()));
     Ok(SessionStatus {
         account: accounts.own,
         wider: accounts.wider,
@@ -84,16 +94,28 @@ struct Accounts {
     wider: Option<(String, AccountStatus)>,
 }
 
-/// What `ask` answers, or that it did not in time.
-fn within(
-    limit: Duration,
-    ask: impl FnOnce() -> Result<Accounts, AppError> + Send + 'static,
-) -> Result<Accounts, AppError> {
+/// Asks on a thread of its own, which nobody has to wait for.
+fn aside<T: Send + 'static>(
+    ask: impl FnOnce() -> T + Send + 'static,
+) -> Result<mpsc::Receiver<T>, AppError> {
     let (tell, told) = mpsc::channel();
     let asked = thread::Builder::new().spawn(move || drop(tell.send(ask())));
     asked.map_err(|error| AppError::bug(format!("there is no thread for the ledger: {error}")))?;
-    let late = |_| AppError::new(Exit::Upstream, "the ledger does not answer");
-    told.recv_timeout(limit).map_err(late)?
+    Ok(told)
+}
+
+/// Notes how far plan windows are used, in a ledger that is there. A line is none the worse where
+/// that fails.
+fn note_windows(text: &str, typed: &StatuslineTyped, context: &Context) {
+    let Ok(readings) = rate_limits::observe(text) else { return };
+    if readings.is_empty()
+        || (typed.ledger.ledger.is_none() && context.environment.ledger.is_none())
+    {
+        return;
+    }
+    if let Ok(Some(mut ledger)) = OpenLedger::if_there(&typed.ledger, context) {
+        let _later = plan_windows::note(&mut ledger, readings);
+    }
 }
 
 fn accounts(

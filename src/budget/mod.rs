@@ -14,6 +14,7 @@ mod denial;
 mod effects;
 mod entry;
 mod lease;
+mod plan_limits;
 mod replay;
 mod rows;
 mod scope;
@@ -34,6 +35,7 @@ pub use denial::{Denial, DenialKind, Shortage, Warning};
 pub use effects::{Balance, Decision, Effects, Overrun, UnitBalance};
 pub use entry::{Entry, EntryKind};
 pub use lease::{Drawn, HEADROOM_BOUNDS_MIN, LeaseAsk, LeaseId, LeaseStanding, Lent};
+pub use plan_limits::{PlanLimits, PlanReached};
 pub use replay::{Replay, replay};
 pub use rows::{
     AttemptEnd, AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted,

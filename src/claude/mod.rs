@@ -11,6 +11,7 @@ pub mod json_text;
 pub mod launch;
 pub mod launch_record;
 pub mod outcome;
+pub mod rate_limits;
 pub mod resumed_run;
 pub mod run_folder;
 pub mod session_files;

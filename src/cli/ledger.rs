@@ -1,6 +1,6 @@
 //! `flyball budget`, `flyball ledger`, `flyball runs`: standing budgets, and the books behind them.
 
-use clap::{Args, Subcommand, ValueEnum, value_parser};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum, value_parser};
 
 use super::value::{self, PlainFormat};
 use crate::amount::Amount;
@@ -35,6 +35,9 @@ pub fn budget_name(text: &str) -> Result<BudgetName, String> {
         (_, Some(("project", name))) if !name.is_empty() => {
             Ok(BudgetName::Project(Some(name.to_owned())))
         }
+        _ if matches!(text.parse(), Ok(Amount::PlanWindow { .. })) => Err(format!(
+            "`{text}` is a share of a plan's window: write --plan NAME with --five-hour or --week"
+        )),
         _ => period.map(BudgetName::Every).ok_or_else(|| {
             format!("`{text}` is none of org, day, week, month, project, project:NAME")
         }),
@@ -45,6 +48,7 @@ const BUDGET_EXAMPLES: &str = "\
 Examples:
   flyball budget set day 20usd --zone Europe/Berlin
   flyball budget set project:shop 300usd 200agents
+  flyball budget set --plan max5x --five-hour 60% --week 40%
   flyball budget raise day 5usd
   flyball budget show";
 
@@ -60,20 +64,35 @@ pub enum BudgetCommand {
     Raise(BudgetRaise),
     /// Take a budget away, or undo raises of the day, week or month that is open now
     Reset(BudgetReset),
+    /// Note what Claude Code's status line says of plan windows: its JSON on standard input
+    Observe(BudgetObserve),
 }
 
 /// `flyball budget set` as typed.
 #[derive(Clone, Debug, Args)]
+#[command(group(ArgGroup::new("shares").multiple(true)))]
 pub struct BudgetSet {
     /// org, day, week, month, project or project:NAME
-    #[arg(value_name = "SCOPE", value_parser = budget_name)]
-    pub scope: BudgetName,
+    #[arg(value_name = "SCOPE", value_parser = budget_name, required_unless_present = "plan")]
+    pub scope: Option<BudgetName>,
     /// The most it may take: $20, 20usd, 800ktok, 200kout, 40agents
-    #[arg(value_name = "AMOUNT", required = true, value_parser = value::budget)]
+    #[arg(value_name = "AMOUNT", required_unless_present = "plan", value_parser = value::budget)]
     pub amounts: Vec<Amount>,
     /// The time zone of days, weeks and months
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub zone: String,
+    /// Limit the windows of a subscription's plan instead, softly; called so, such as max5x
+    #[arg(long, value_name = "NAME", value_parser = value::not_empty, requires = "shares",
+          conflicts_with_all = ["scope", "amounts", "zone"])]
+    pub plan: Option<String>,
+    /// How far the five-hour window may be used
+    #[arg(long, value_name = "PERCENT", value_parser = value::percent, group = "shares",
+          requires = "plan")]
+    pub five_hour: Option<u64>,
+    /// How far the weekly window may be used
+    #[arg(long, value_name = "PERCENT", value_parser = value::percent, group = "shares",
+          requires = "plan")]
+    pub week: Option<u64>,
     /// Which ledger.
     #[command(flatten)]
     pub ledger: LedgerFlag,
@@ -108,8 +127,19 @@ pub struct BudgetRaise {
 #[derive(Clone, Debug, Args)]
 pub struct BudgetReset {
     /// org, day, week, month, project or project:NAME
-    #[arg(value_name = "SCOPE", value_parser = budget_name)]
-    pub scope: BudgetName,
+    #[arg(value_name = "SCOPE", value_parser = budget_name, required_unless_present = "plan")]
+    pub scope: Option<BudgetName>,
+    /// Take the soft limits of the plan's windows away instead
+    #[arg(long, conflicts_with = "scope")]
+    pub plan: bool,
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
+}
+
+/// `flyball budget observe` as typed.
+#[derive(Clone, Debug, Args)]
+pub struct BudgetObserve {
     /// Which ledger.
     #[command(flatten)]
     pub ledger: LedgerFlag,

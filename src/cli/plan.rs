@@ -91,8 +91,8 @@ pub struct PlanningFlags {
           allow_hyphen_values = true)]
     pub fit: Option<Picodollars>,
 
-    /// A limit: 10usd, 800ktok, 200kout, 40agents; may be given once per unit
-    #[arg(long, value_name = "AMOUNT", value_parser = value::budget, help_heading = "Budget",
+    /// A limit: 10usd, 800ktok, 200kout, 40agents, 25%5h; may be given once per unit
+    #[arg(long, value_name = "AMOUNT", value_parser = value::plan_budget, help_heading = "Budget",
           allow_hyphen_values = true)]
     pub budget: Vec<Amount>,
 

@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::civil::Date;
 
 use super::value::{self, PlainFormat};
-use crate::upstream::{FaultRate, Pace, TurnRange};
+use crate::upstream::{FaultRate, Pace, SimulatedWindow, TurnRange};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +56,11 @@ pub struct SimulateUpstreamTyped {
     /// Let requests fail: KIND always, KIND=N in N of 1000; may be given several times
     #[arg(long, value_name = "KIND[=PER_MILLE]")]
     pub fault: Vec<FaultRate>,
+
+    /// Say on answers how far a plan window is used, 5h=40%; moved by what is billed, one percent
+    /// for every 0.02usd: 5h=40%,0.02usd; once per window
+    #[arg(long, value_name = "WINDOW=PERCENT[,AMOUNT]", conflicts_with = "replay")]
+    pub plan_window: Vec<SimulatedWindow>,
 
     /// Price files that override the shipped prices; later ones win
     #[arg(long, value_name = "FILE")]

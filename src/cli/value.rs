@@ -69,6 +69,25 @@ pub fn budget(text: &str) -> Result<Amount, String> {
     limit(text)
 }
 
+/// `--budget` of a plan: a share of a plan window can be judged, if not held.
+pub fn plan_budget(text: &str) -> Result<Amount, String> {
+    match text.parse() {
+        Ok(share @ Amount::PlanWindow { .. }) => Ok(share),
+        _ => budget(text),
+    }
+}
+
+/// A share of a plan window, in thousandths of a percent.
+pub fn percent(text: &str) -> Result<u64, String> {
+    let amount = format!("{text}5h").parse().ok().filter(|_| text.ends_with('%'));
+    match amount {
+        Some(Amount::PlanWindow { milli_percent, .. }) if milli_percent > 0 => Ok(milli_percent),
+        _ => Err(format!(
+            "`{text}` is no share of a window: write 25%, more than 0 and at most 100%"
+        )),
+    }
+}
+
 /// `--fit`: dollars.
 pub fn fit(text: &str) -> Result<Picodollars, String> {
     match budget(text)? {

@@ -134,6 +134,7 @@ impl Arrival {
         if let Some(why) = self.fingerprint.and_then(|print| self.shared.cuts.take(print)) {
             return Err(self.refuse(Fate::Exhausted, &Refusal::was_cut(&why)));
         }
+        let credential = self.within_plan(headers)?;
         let unpriced =
             |why: NoTariff| self.refuse(Fate::Unpriced, &Refusal::unpriced(&why.to_string()));
         let (mut terms, mut wanted) = self.wanted().map_err(unpriced)?;
@@ -156,7 +157,7 @@ impl Arrival {
         match reserved {
             Ok(held) => {
                 self.shared.tallies.flies().keep();
-                Ok(self.attempt(held, terms, bound))
+                Ok(self.attempt(held, terms, bound, credential))
             }
             Err(Refused::Denied(denial)) => {
                 let fate = match denial.kind {
@@ -173,7 +174,16 @@ impl Arrival {
         }
     }
 
-    fn attempt(&self, held: Box<dyn Held>, terms: Terms, bound: Bound) -> Attempt {
+    /// Whether its plan windows leave room for it, as far as somebody has seen; whose they are.
+    fn within_plan(&self, headers: &HeaderMap) -> Result<u64, Box<Response<ReplyBody>>> {
+        let (plan, now) = (&self.shared.plan, Timestamp::now());
+        let credential = plan.credential(self.shared.upstream.credential(), headers);
+        plan.reached(credential, now).map_or(Ok(credential), |reached| {
+            Err(self.refuse(Fate::Exhausted, &Refusal::plan_window(&reached, now)))
+        })
+    }
+
+    fn attempt(&self, held: Box<dyn Held>, terms: Terms, bound: Bound, credential: u64) -> Attempt {
         let grant = held.grant();
         let granted_output_tokens = grant.output_cap_tokens;
         let sent_output_tokens = match self.metered() {
@@ -204,6 +214,8 @@ impl Arrival {
             message: None,
             has_begun: false,
             asked_more: false,
+            credential,
+            account: None,
             tape: Tape::default(),
         }
     }

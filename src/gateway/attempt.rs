@@ -49,6 +49,10 @@ pub(crate) struct Attempt {
     pub(crate) reserved_usd: Picodollars,
     /// The id of the message that answers it.
     pub(crate) message: Option<String>,
+    /// Which credential it is sent with, see [`PlanWatch`](crate::gateway::PlanWatch).
+    pub(crate) credential: u64,
+    /// Whose plan windows it moves, once its answer says so.
+    pub(crate) account: Option<Arc<str>>,
     /// What is recorded of it.
     pub(crate) tape: Tape,
 }
@@ -211,6 +215,9 @@ impl Attempt {
     fn close(&mut self, ending: Ending, access: Access) {
         let Some(held) = self.held.take() else { return };
         self.tape.charged(access.fate);
+        if let (Ending::Settled(charge), Some(account)) = (ending, &self.account) {
+            self.shared.plan.settled(account, charge.usd);
+        }
         held.end(ending);
         self.shared.tallies.landed();
         self.shared.tell(access);

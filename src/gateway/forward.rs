@@ -8,6 +8,7 @@ use http::Response;
 use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use jiff::Timestamp;
 
 use crate::gateway::access::{Access, Fate};
 use crate::gateway::admit::Arrival;
@@ -82,6 +83,7 @@ pub(crate) async fn free(
     body: Bytes,
 ) -> Response<ReplyBody> {
     shared.tallies.passed_free();
+    let credential = shared.plan.credential(shared.upstream.credential(), &parts.headers);
     let request = match outgoing(shared, parts.method, parts.headers, path_and_query, body) {
         Ok(request) => request,
         Err(why) => return shared.refuse(&Refusal::bad_request(&why.to_string()), None),
@@ -90,6 +92,7 @@ pub(crate) async fn free(
     match tokio::time::timeout(within, shared.upstream.send(request)).await {
         Ok(Ok(answer)) => {
             let (mut parts, body) = answer.into_parts();
+            let _account = shared.plan.observe(credential, &parts.headers, Timestamp::now());
             parts.headers = headers::to_client(parts.headers);
             Response::from_parts(parts, ReplyBody::Passed(body))
         }

@@ -4,12 +4,16 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
+use jiff::Timestamp;
 
-use crate::budget::{Denial, DenialKind};
+use crate::amount::PlanWindow;
+use crate::budget::{Denial, DenialKind, PlanReached};
 use crate::messages::{ErrorKind, UNREACHABLE, error_body};
 
 /// Who is told to wait longer than a minute gives up at once.
 const GIVE_UP_SECONDS: u32 = 3_600;
+/// The least that makes it give up.
+const GIVE_UP_SECONDS_MIN: u32 = 61;
 /// Balance comes free within seconds, while requests are in flight.
 const SOON_SECONDS: u32 = 5;
 
@@ -26,6 +30,8 @@ pub(crate) struct Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Again {
     Never,
+    /// Not before so many seconds have passed.
+    After(u32),
     Soon,
     /// The status says it.
     Unsaid,
@@ -52,6 +58,23 @@ impl Refusal {
                 Self::new(status, ErrorKind::RateLimit, Again::Soon, message)
             }
         }
+    }
+
+    /// A plan window was seen at its soft limit, at `now`.
+    pub(crate) fn plan_window(reached: &PlanReached, now: Timestamp) -> Self {
+        let wait = reached.resets_at.duration_since(now).as_secs();
+        let wait = u32::try_from(wait).unwrap_or(GIVE_UP_SECONDS).max(GIVE_UP_SECONDS_MIN);
+        let flag = match reached.window {
+            PlanWindow::FiveHours => "--five-hour",
+            PlanWindow::Week => "--week",
+        };
+        let message = format!(
+            "flyball: soft limit reached ({reached}; soft: others who use this plan move it too); \
+             raise it with: flyball budget set --plan {} {flag} PERCENT",
+            reached.plan
+        );
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self::new(status, ErrorKind::Billing, Again::After(wait), message)
     }
 
     /// It has no price or no bound, and that will stay so.
@@ -139,6 +162,10 @@ impl Refusal {
                 if self.status == StatusCode::TOO_MANY_REQUESTS {
                     headers.insert(RETRY_AFTER, HeaderValue::from(GIVE_UP_SECONDS));
                 }
+            }
+            Again::After(seconds) => {
+                headers.insert("x-should-retry", HeaderValue::from_static("false"));
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
             Again::Soon => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(SOON_SECONDS));

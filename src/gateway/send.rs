@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Error as ClientError, ResponseFuture};
+use jiff::Timestamp;
 
 use crate::gateway::access::Fate;
 use crate::gateway::attempt::Attempt;
@@ -130,6 +131,8 @@ pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
 fn begin(mut attempt: Attempt, answer: Response<Incoming>, chance: Chance) -> Sent {
     let (mut parts, body) = answer.into_parts();
     attempt.tape.answered(parts.status, &parts.headers);
+    let plan = &attempt.shared.plan;
+    attempt.account = plan.observe(attempt.credential, &parts.headers, Timestamp::now());
     parts.headers = headers::to_client(parts.headers);
     headers::name_attempt(&mut parts.headers, &attempt.id, attempt.routed.as_deref());
     attempt.status = parts.status.as_u16();

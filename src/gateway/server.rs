@@ -23,6 +23,7 @@ use crate::gateway::body::ReplyBody;
 use crate::gateway::conversation::Conversations;
 use crate::gateway::cuts::Cuts;
 use crate::gateway::origin::Origins;
+use crate::gateway::plan_watch::PlanWatch;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::route::ModelRouter;
 use crate::gateway::service;
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) cuts: Arc<Cuts>,
     /// The live page, where there is one.
     pub(crate) watching: Option<Arc<Watching>>,
+    /// How far plan windows are used.
+    pub(crate) plan: Arc<PlanWatch>,
     /// Who knows where agents come from, where somebody does.
     pub(crate) origins: Option<Arc<dyn Origins>>,
     on_access: OnAccess,
@@ -100,6 +103,7 @@ impl Gateway {
             conversations: Arc::default(),
             cuts: Arc::default(),
             watching: watching.map(Arc::new),
+            plan: Arc::default(),
             origins: None,
             on_access: Arc::new(on_access),
             replies: Arc::default(),
@@ -119,6 +123,14 @@ impl Gateway {
     #[must_use]
     pub fn with_router(self, router: Arc<dyn ModelRouter>) -> Self {
         let shared = Shared { router: Some(router), ..(*self.shared).clone() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same gateway, which tells `plan` what answers say of plan windows, and refuses what that
+    /// stands against.
+    #[must_use]
+    pub fn with_plan_watch(self, plan: Arc<PlanWatch>) -> Self {
+        let shared = Shared { plan, ..(*self.shared).clone() };
         Self { shared: Arc::new(shared) }
     }
 

@@ -8,6 +8,7 @@ use crate::budget::{AttemptRow, LeaseRow, ScopeId, ScopeRow, Store, StoreError};
 use crate::id::{AttemptId, RunId};
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::owner::OwnerRow;
+use crate::ledger::plan_window_row::PlanWindowRow;
 use crate::ledger::runs::RunRow;
 
 /// Balances and attempts of one moment.
@@ -34,6 +35,8 @@ pub enum AnyRow {
     Entry(EntryRow),
     /// An execution of a workflow.
     Run(RunRow),
+    /// What is known of a subscription's plan windows.
+    PlanWindow(PlanWindowRow),
 }
 
 /// Takes rows one by one, until it fails.
@@ -78,7 +81,7 @@ pub trait ReadLedger {
 
     /// Hands every row to `each`: scopes in the order they were opened, attempts in the order they
     /// were admitted, who was counted where, slices in the order they were lent, entries oldest
-    /// first, runs by id.
+    /// first, runs by id, what is known of plan windows in the order it was written.
     fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError>;
 
     /// The last `limit` runs, the latest first.
@@ -86,12 +89,19 @@ pub trait ReadLedger {
 
     /// One run.
     fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError>;
+
+    /// What is known of plan windows, in the order it was written: every limit, and of the last
+    /// `last` rows what was seen.
+    fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError>;
 }
 
 /// A ledger that can be written.
 pub trait Ledger: Store + ReadLedger + Send {
     /// Remembers a run, or what it has become.
     fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError>;
+
+    /// Writes down what is known of plan windows, after what is there already, in one transaction.
+    fn record_plan_windows(&mut self, rows: &[PlanWindowRow]) -> Result<(), StoreError>;
 
     /// Takes over everything that `rows` hands out, as it is, in one transaction.
     ///

@@ -7,11 +7,16 @@ use crate::id::{AttemptId, RunId};
 use crate::ledger::access::{EachRow, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::owner::OwnerRow;
+use crate::ledger::plan_window_row::PlanWindowRow;
 use crate::ledger::runs::RunRow;
 
 impl<L: Ledger + ?Sized> Ledger for Box<L> {
     fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError> {
         (**self).record_run(run)
+    }
+
+    fn record_plan_windows(&mut self, rows: &[PlanWindowRow]) -> Result<(), StoreError> {
+        (**self).record_plan_windows(rows)
     }
 
     fn fill(&mut self, rows: RowSource<'_>) -> Result<(), StoreError> {
@@ -73,5 +78,9 @@ impl<L: ReadLedger + ?Sized> ReadLedger for Box<L> {
 
     fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError> {
         (**self).run(id)
+    }
+
+    fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError> {
+        (**self).plan_windows(last)
     }
 }

@@ -19,6 +19,8 @@ pub struct Copied {
     pub entries: u64,
     /// Runs.
     pub runs: u64,
+    /// What is known of plan windows.
+    pub plan_windows: u64,
 }
 
 /// Why a ledger was not copied.
@@ -104,6 +106,7 @@ impl Tally {
             AnyRow::Counted(..) | AnyRow::Lease(_) => {}
             AnyRow::Entry(_) => self.copied.entries += 1,
             AnyRow::Run(_) => self.copied.runs += 1,
+            AnyRow::PlanWindow(_) => self.copied.plan_windows += 1,
         }
         // Rows that differ in anything are written differently.
         self.digest.update(format!("{row:?}\n"));

@@ -18,6 +18,7 @@ use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::failure::{Fault, holds_something};
 use crate::ledger::gather::{Source, gather};
 use crate::ledger::owner::{self, Liveness, OwnerRow};
+use crate::ledger::plan_window_row::PlanWindowRow;
 use crate::ledger::runs::RunRow;
 
 /// A ledger in memory. Clones share it, as processes share a file.
@@ -47,6 +48,7 @@ struct Kept {
     owners: BTreeMap<OwnerId, (Timestamp, Weak<()>)>,
     entries: Vec<EntryRow>,
     runs: BTreeMap<String, RunRow>,
+    plan_windows: Vec<PlanWindowRow>,
 }
 
 impl MemoryLedger {
@@ -145,6 +147,7 @@ impl Kept {
             AnyRow::Lease(row) => drop(self.leases.insert(row.id, row)),
             AnyRow::Entry(row) => self.entries.push(row),
             AnyRow::Run(row) => drop(self.runs.insert(row.id.0.clone(), row)),
+            AnyRow::PlanWindow(row) => self.plan_windows.push(row),
         }
     }
 
@@ -158,6 +161,7 @@ impl Kept {
             .chain(self.leases.values().cloned().map(AnyRow::Lease))
             .chain(self.entries.iter().cloned().map(AnyRow::Entry))
             .chain(self.runs.values().cloned().map(AnyRow::Run))
+            .chain(self.plan_windows.iter().cloned().map(AnyRow::PlanWindow))
     }
 
     fn in_flight(&self) -> Vec<AttemptRow> {
@@ -211,6 +215,11 @@ impl Ledger for MemoryLedger {
             ..run.clone()
         };
         self.kept()?.runs.insert(run.id.0.clone(), row);
+        Ok(())
+    }
+
+    fn record_plan_windows(&mut self, rows: &[PlanWindowRow]) -> Result<(), StoreError> {
+        self.kept()?.plan_windows.extend(rows.iter().map(PlanWindowRow::as_kept));
         Ok(())
     }
 
@@ -326,6 +335,14 @@ impl ReadLedger for MemoryLedger {
 
     fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError> {
         Ok(self.kept()?.runs.get(&id.0).cloned())
+    }
+
+    fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError> {
+        let kept = self.kept()?;
+        let rows = kept.plan_windows.iter().enumerate();
+        let first = kept.plan_windows.len().saturating_sub(last);
+        let is_asked = |(at, row): &(usize, &PlanWindowRow)| *at >= first || row.is_limit();
+        Ok(rows.filter(is_asked).map(|(_, row)| row.clone()).collect())
     }
 }
 

@@ -10,13 +10,13 @@ use crate::budget::StoreError;
 use crate::ledger::failure::Fault;
 
 /// The schema that this program writes. Older files are brought here, newer ones refused.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// Marks an SQLite file as a ledger of flyball: "flyb".
 const APPLICATION_ID: i64 = 0x666c_7962;
 
 /// Step `n` leads from version `n` to `n + 1`. A step that was shipped is never edited.
-const STEPS: [&str; 2] = [ACCOUNTS, LEASES];
+const STEPS: [&str; 3] = [ACCOUNTS, LEASES, PLAN_WINDOWS];
 
 const ACCOUNTS: &str = "
 CREATE TABLE scopes (
@@ -111,6 +111,20 @@ CREATE TABLE owners (
     process INTEGER NOT NULL,
     since_milliseconds INTEGER NOT NULL
 ) STRICT;
+";
+
+const PLAN_WINDOWS: &str = "
+CREATE TABLE plan_windows (
+    number INTEGER PRIMARY KEY,
+    at_milliseconds INTEGER NOT NULL,
+    kind TEXT NOT NULL,                   -- limit, seen
+    name TEXT NOT NULL,                   -- of the plan, or of the account
+    plan_window TEXT NOT NULL,            -- 5h, week
+    milli_percent INTEGER,                -- the limit, NULL for none; or what is used
+    resets_at_seconds INTEGER,            -- of what was seen
+    settled_usd_pico TEXT                 -- of what was seen
+) STRICT;
+CREATE INDEX plan_windows_limits ON plan_windows (number) WHERE kind = 'limit';
 ";
 
 /// Refuses what is no ledger or a newer one. Whether the file needs [`migrate`].

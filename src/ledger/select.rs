@@ -18,6 +18,7 @@ use crate::ledger::entry_row::{Details, EntryFilter, EntryRow, Parts};
 use crate::ledger::failure::Fault;
 use crate::ledger::gather::Source;
 use crate::ledger::owner::{Liveness, OwnerRow};
+use crate::ledger::plan_windows;
 use crate::ledger::runs::RunRow;
 
 macro_rules! scopes_where {
@@ -219,7 +220,7 @@ pub(super) fn run(connection: &Connection, id: &RunId) -> Result<Option<RunRow>,
 pub(super) fn is_empty(connection: &Connection) -> Result<bool, Fault> {
     let sql = "SELECT NOT EXISTS (SELECT 1 FROM scopes) AND NOT EXISTS (SELECT 1 FROM attempts) \
                AND NOT EXISTS (SELECT 1 FROM counted) AND NOT EXISTS (SELECT 1 FROM leases) AND NOT EXISTS (SELECT 1 FROM entries) \
-               AND NOT EXISTS (SELECT 1 FROM runs)";
+               AND NOT EXISTS (SELECT 1 FROM runs) AND NOT EXISTS (SELECT 1 FROM plan_windows)";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
@@ -239,7 +240,9 @@ pub(super) fn every_row(connection: &Connection, each: EachRow<'_>) -> Result<()
     let leases = leases_where!("ORDER BY id");
     each_of(connection, leases, |row| lease_row(row).map(AnyRow::Lease), each)?;
     each_of(connection, ALL_ENTRIES, |row| entry_row(row).map(AnyRow::Entry), each)?;
-    each_of(connection, runs_where!("ORDER BY id"), |row| run_row(row).map(AnyRow::Run), each)
+    each_of(connection, runs_where!("ORDER BY id"), |row| run_row(row).map(AnyRow::Run), each)?;
+    let row = |row: &Row<'_>| plan_windows::row(row).map(AnyRow::PlanWindow);
+    each_of(connection, plan_windows::EVERY, row, each)
 }
 
 fn each_of(
@@ -267,7 +270,7 @@ fn one<T>(
     found.transpose()
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,

@@ -19,6 +19,8 @@ use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::failure::{Fault, holds_something, is_busy};
 use crate::ledger::gather::{Source, gather};
 use crate::ledger::owner::{self, Claim, OwnerRow};
+use crate::ledger::plan_window_row::PlanWindowRow;
+use crate::ledger::plan_windows;
 use crate::ledger::remembered::Remembered;
 use crate::ledger::runs::RunRow;
 use crate::ledger::{opening, schema, select, upsert};
@@ -225,6 +227,14 @@ impl Ledger for SqliteLedger {
         done.map_err(|fault| fault.told(self.path.display()))
     }
 
+    fn record_plan_windows(&mut self, rows: &[PlanWindowRow]) -> Result<(), StoreError> {
+        let done = self.within(|connection| {
+            rows.iter().try_for_each(|row| plan_windows::write(connection, row))?;
+            Ok(!rows.is_empty())
+        });
+        done.map_err(|fault| fault.told(self.path.display()))
+    }
+
     fn fill(&mut self, rows: RowSource<'_>) -> Result<(), StoreError> {
         let place = self.path.clone();
         let done = self.within(|connection| {
@@ -319,5 +329,9 @@ impl ReadLedger for SqliteLedger {
 
     fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError> {
         self.reading(|connection| select::run(connection, id))
+    }
+
+    fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError> {
+        self.reading(|connection| plan_windows::read(connection, last))
     }
 }

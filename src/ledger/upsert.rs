@@ -14,6 +14,7 @@ use crate::ledger::columns::{
 use crate::ledger::entry_row::Details;
 use crate::ledger::failure::Fault;
 use crate::ledger::owner;
+use crate::ledger::plan_windows;
 use crate::ledger::runs::RunRow;
 
 const SCOPE: &str = "
@@ -322,6 +323,7 @@ pub(super) fn write_row(connection: &Connection, row: &AnyRow) -> Result<(), Fau
             insert_entry(&mut *connection.prepare_cached(ENTRY)?, &line)
         }
         AnyRow::Run(row) => write_run(connection, row),
+        AnyRow::PlanWindow(row) => plan_windows::write(connection, row),
     }
 }
 

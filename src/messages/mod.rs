@@ -4,12 +4,14 @@
 mod error;
 mod event;
 mod octets;
+mod plan_window;
 mod recording;
 mod usage;
 
 pub use error::{ErrorKind, UNREACHABLE, error_body};
 pub use event::{EventKind, EventReader, SseEvent};
 pub use octets::Octets;
+pub use plan_window::{WindowReading, milli_percent, plan_windows};
 pub use recording::{
     BadExchange, BadRecording, RECORDED_ANSWER_BYTES_MAX, RECORDED_PIECES_MAX, RECORDING_BYTES_MAX,
     RECORDING_VERSION, RecordedAnswer, RecordedEnding, RecordedExchange, RecordedPiece,

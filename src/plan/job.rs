@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::WindowRate;
 use crate::effort::Effort;
 use crate::plan::widths::TreeCounts;
 use crate::ports::script::Start;
@@ -68,6 +69,9 @@ pub struct PlanJob {
     pub subagent_model: Option<String>,
     /// What was counted in the working tree.
     pub tree: TreeCounts,
+    /// What a percent of a plan window is worth, where a budget asks for a share of one and that was
+    /// learned.
+    pub window_rates: Vec<WindowRate>,
 }
 
 /// An agent of an earlier run of the script that ended well. The first calls of a run are taken from

@@ -68,7 +68,13 @@ pub fn plan_id(setup: &Setup, texts: &Hashes) -> String {
         concurrency,
         prefix_stagger_milliseconds,
         on,
+        window_rates,
     } = &*setup.job;
+    // A share of a window is worth what was learned; most plans ask for none.
+    let budgets = match &window_rates[..] {
+        [] => json!(budgets),
+        rates => json!([budgets, rates]),
+    };
     let mut canonical = json!({
         "texts": texts,
         "limits": limits,

@@ -149,14 +149,21 @@ fn judge(
         billed_tokens: &read(|cost| cost.billed_tokens),
         output_tokens: &read(|cost| cost.output_tokens),
         agents: &read(|cost| u64::from(cost.agents)),
+        window_rates: &setup.job.window_rates,
     };
     let tolerated = setup.policy.thresholds().ask.exceed_per_mille.unwrap_or(1000);
     let mut reasons = priced.fit.reasons.clone();
     let mut budgets = Vec::new();
     for amount in setup.budgets()? {
+        let window = verdict::say_window(amount, &outcomes);
         match verdict::hold(amount, &outcomes, tolerated) {
-            Some(held) => budgets.push(held),
-            None => reasons.push(format!("{amount} cannot be held against a forecast")),
+            Some(held) => {
+                budgets.push(held);
+                reasons.extend(window);
+            }
+            None => reasons.push(
+                window.unwrap_or_else(|| format!("{amount} cannot be held against a forecast")),
+            ),
         }
     }
     let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();

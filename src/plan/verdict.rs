@@ -6,7 +6,9 @@
     reason = "a share of samples, between 0 and 1,000"
 )]
 
-use crate::amount::Amount;
+use crate::amount::{Amount, percent};
+use crate::band::quantile;
+use crate::calibrate::WindowRate;
 use crate::money::Picodollars;
 use crate::plan::endings::per_mille;
 use crate::plan::report::{BudgetVerdict, VerdictOutcome};
@@ -21,17 +23,22 @@ pub struct Outcomes<'a> {
     pub output_tokens: &'a [u64],
     /// Agents.
     pub agents: &'a [u64],
+    /// What a percent of a plan window is worth, where that was learned.
+    pub window_rates: &'a [WindowRate],
 }
 
 /// One budget held against the samples; `None` where they say nothing about it: a plan window
 /// needs a history of its own, dollars need prices.
+///
+/// A share of a plan window is held as the dollars that it is worth at least.
 pub fn hold(amount: Amount, outcomes: &Outcomes<'_>, tolerated: u32) -> Option<BudgetVerdict> {
+    let costly = |limit: Picodollars| {
+        let costs = outcomes.cost?;
+        Some((costs.iter().filter(|cost| **cost > limit).count(), costs.len()))
+    };
     let above = |values: &[u64], limit: u64| values.iter().filter(|value| **value > limit).count();
     let (exceeding, samples) = match amount {
-        Amount::Usd(limit) => {
-            let costs = outcomes.cost?;
-            (costs.iter().filter(|cost| **cost > limit).count(), costs.len())
-        }
+        Amount::Usd(limit) => costly(limit)?,
         Amount::BilledTokens(limit) => {
             (above(outcomes.billed_tokens, limit), outcomes.billed_tokens.len())
         }
@@ -39,7 +46,10 @@ pub fn hold(amount: Amount, outcomes: &Outcomes<'_>, tolerated: u32) -> Option<B
             (above(outcomes.output_tokens, limit), outcomes.output_tokens.len())
         }
         Amount::Agents(limit) => (above(outcomes.agents, limit), outcomes.agents.len()),
-        Amount::PlanWindow { .. } => return None,
+        Amount::PlanWindow { window, milli_percent } => {
+            let rate = outcomes.window_rates.iter().find(|rate| rate.window == window)?;
+            costly(rate.worth(milli_percent))?
+        }
     };
     Some(BudgetVerdict {
         amount: amount.to_string(),
@@ -47,6 +57,27 @@ pub fn hold(amount: Amount, outcomes: &Outcomes<'_>, tolerated: u32) -> Option<B
         error_per_mille: error_per_mille(exceeding, samples),
         tolerated_per_mille: tolerated,
     })
+}
+
+/// How a share of a plan window was held, or why it was not; `None` for other amounts.
+pub fn say_window(amount: Amount, outcomes: &Outcomes<'_>) -> Option<String> {
+    let Amount::PlanWindow { window, .. } = amount else { return None };
+    let rate = outcomes.window_rates.iter().find(|rate| rate.window == window);
+    let Some(rate) = rate else {
+        return Some(format!(
+            "{amount} cannot be judged: what 1% is worth is not calibrated, see flyball budget show"
+        ));
+    };
+    let mut costs = outcomes.cost?.to_vec();
+    costs.sort_unstable();
+    let share = |per_mille| Some(percent(rate.share(quantile(&costs, per_mille)?)));
+    let (low, high) = (rate.low, rate.high);
+    Some(format!(
+        "{amount} is soft: a run takes at most {} of the window typically and {} in 1 of 10, where \
+         1% is worth {low}, the low end of {low} to {high} at list price",
+        share(500)?,
+        share(900)?,
+    ))
 }
 
 /// Half the width of the 95 % Wilson interval for `part` of `whole`, in thousandths, rounded up:

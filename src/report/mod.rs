@@ -19,6 +19,7 @@ pub mod markdown;
 pub mod number;
 pub mod page;
 pub mod plan;
+pub mod plan_windows;
 pub mod policy;
 pub mod pricing;
 pub mod progress;

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use super::fault::FaultRate;
 use super::pace::Pace;
+use super::plan_window::SimulatedWindow;
 use super::replay::Replay;
 use crate::pricing::PriceTable;
 use crate::seed::Seed;
@@ -76,6 +77,8 @@ pub struct UpstreamConfig {
     /// What was recorded, to be answered again instead of all of the above; servers that share it
     /// go through it together.
     pub replay: Option<Arc<Replay>>,
+    /// Plan windows of which every answer to a message says how far they are used.
+    pub plan_windows: Vec<SimulatedWindow>,
     /// Threads that serve, 1 or more.
     pub threads: usize,
 }
@@ -95,6 +98,7 @@ impl UpstreamConfig {
             faults: Vec::new(),
             turns: TurnRange::default(),
             replay: None,
+            plan_windows: Vec::new(),
             threads: 1,
         }
     }

@@ -11,6 +11,7 @@ use super::ask::TOO_LARGE;
 use super::envelope::{Refusal, json_response};
 use super::limits::{BODY_BYTES_MAX, BODY_TIME_MAX};
 use super::messages::{self, Outcome};
+use super::plan_window;
 use super::reply::{Cut, ReplyBody};
 use super::server::Shared;
 use super::socket::ResetSwitch;
@@ -22,11 +23,16 @@ pub(super) async fn exchange(
     reset: ResetSwitch,
 ) -> Result<Response<ReplyBody>, Cut> {
     let request_id = shared.next_request_id();
+    let is_message = request.uri().path() == "/v1/messages";
     let answered = route(&shared, request, reset, &request_id).await?;
     let mut response = answered.unwrap_or_else(|refusal| refusal.response(&request_id));
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         // A recorded answer has its own.
         response.headers_mut().entry("request-id").or_insert(id);
+    }
+    if is_message && shared.config.replay.is_none() {
+        let (windows, spent) = (&shared.config.plan_windows, || shared.books.bill().usd);
+        plan_window::tell(windows, spent, shared.started, response.headers_mut());
     }
     Ok(response)
 }

@@ -21,6 +21,7 @@ mod messages;
 mod meter;
 mod pace;
 mod pieces;
+mod plan_window;
 mod replay;
 mod reply;
 mod schema_value;
@@ -39,5 +40,6 @@ pub use limits::{
 };
 pub use messages::first_answer;
 pub use pace::Pace;
+pub use plan_window::{SimulatedWindow, WindowError};
 pub use replay::Replay;
 pub use server::{SimulatedUpstream, StartError, UpstreamHandle};

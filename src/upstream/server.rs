@@ -11,6 +11,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -49,6 +50,8 @@ pub(super) struct Shared {
     pub(super) cache: PromptCache,
     pub(super) books: Arc<Books>,
     pub(super) counts: Counts,
+    /// Plan windows begin with the server.
+    pub(super) started: Timestamp,
     requests: AtomicU64,
 }
 
@@ -59,6 +62,7 @@ impl Shared {
             cache: PromptCache::default(),
             books: Arc::new(Books::new(config.on)),
             counts: Counts::default(),
+            started: Timestamp::now(),
             requests: AtomicU64::new(0),
             config,
         }

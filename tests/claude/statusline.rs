@@ -4,7 +4,7 @@ use std::process::Command;
 
 use flyball::budget::{Answer, Ask, Balance, Books, Bound, Charge, Limits, Operation, OutputCap};
 use flyball::id::AttemptId;
-use flyball::ledger::SqliteLedger;
+use flyball::ledger::{PlanWindowRow, ReadLedger, SqliteLedger};
 use flyball::money::{Picodollars, Rate};
 use flyball::report::Page;
 use flyball::report::status_line::{AccountStatus, LaunchStatus, SessionStatus, line};
@@ -88,6 +88,12 @@ fn it_shows_the_session_the_tightest_budget_and_the_plan_windows() {
         said(&machine, &input(&machine, &told), &[]),
         "flyball $1.20 of $5.00 (24 %) · project shop $4.20 of $100.00 (4 %) · 5h 24 % · week 41 %\n"
     );
+    // What it is told in full is noted, once.
+    let path = machine.path("home/.local/state/flyball/ledger.db");
+    said(&machine, &input(&machine, &told), &[]);
+    let ledger = SqliteLedger::open(&path, Timestamp::now).unwrap();
+    let [PlanWindowRow::Seen(seen)] = &ledger.plan_windows(10).unwrap()[..] else { panic!() };
+    assert_eq!((seen.used_milli_percent, seen.resets_at.as_second()), (23_500, 1_764_100_000));
 }
 
 #[test]

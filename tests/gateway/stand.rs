@@ -62,7 +62,7 @@ impl Books {
         command
     }
 
-    fn ledger(&self) -> SqliteLedger {
+    pub(super) fn ledger(&self) -> SqliteLedger {
         SqliteLedger::open(&self.path(), Timestamp::now).unwrap()
     }
 

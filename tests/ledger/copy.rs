@@ -49,6 +49,7 @@ fn filled(ledger: impl Ledger) -> impl Ledger {
         report: Some(json!({"z": 1, "a": [0.1, "0.25"]})),
     };
     books.store().record_run(&row).unwrap();
+    books.store().record_plan_windows(&super::plan_windows::some()).unwrap();
     books.into_store()
 }
 

@@ -159,5 +159,6 @@ fn job() -> PlanJob {
         as_written: false,
         subagent_model: None,
         tree: TreeCounts::default(),
+        window_rates: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! Budgets held against samples.
 
+use flyball::amount::PlanWindow;
+use flyball::calibrate::WindowRate;
 use flyball::gate::Gate;
 use flyball::money::Picodollars;
 use flyball::plan::report::{PlanReport, VerdictOutcome};
@@ -100,4 +102,47 @@ fn without_a_budget_there_is_no_verdict_on_one() {
     let report = stand().plan();
     assert_eq!(report.verdict.outcome, VerdictOutcome::NoBudget);
     assert!(report.verdict.budgets.is_empty() && report.to_fit.is_empty());
+}
+
+fn against_window(budget: &str, usd_per_percent: Option<&str>) -> PlanReport {
+    let rate = |usd: &str| WindowRate {
+        window: PlanWindow::FiveHours,
+        low: usd.parse().unwrap(),
+        likely: usd.parse().unwrap(),
+        high: usd.parse().unwrap(),
+        moved_milli_percent: 20_000,
+        intervals: 20,
+    };
+    let rates = usd_per_percent.map(rate).into_iter().collect();
+    stand().with(|job| (job.budgets, job.window_rates) = (vec![budget.to_owned()], rates)).plan()
+}
+
+#[test]
+fn a_share_of_a_plan_window_is_judged_as_the_dollars_that_it_is_worth() {
+    let dollars = against("0.50usd");
+    let share = against_window("25%5h", Some("0.02"));
+    assert_eq!(share.verdict.outcome, dollars.verdict.outcome);
+    let held = &share.verdict.budgets[0];
+    assert_eq!(held.amount, "25%5h");
+    assert_eq!(held.exceeded_per_mille, dollars.verdict.budgets[0].exceeded_per_mille);
+    let said = share.verdict.reasons.join("\n");
+    // Rounded up to whole percents, from dollars at two cents a percent.
+    let typical = share.totals.cost_usd.unwrap().p50.scale_ceil(50, 1).pico();
+    let percents = typical.unsigned_abs().div_ceil(1_000_000_000_000);
+    let soft = format!("25%5h is soft: a run takes at most {percents}% of the window typically");
+    assert!(said.contains(&soft), "{said}");
+    assert!(said.contains("where 1% is worth $0.0200"), "{said}");
+    assert_ne!(share.plan_id, against_window("25%5h", Some("0.03")).plan_id);
+}
+
+#[test]
+fn a_share_of_a_window_that_is_not_calibrated_is_not_judged() {
+    for (budget, rate) in [("25%5h", None), ("8%week", Some("0.02"))] {
+        let report = against_window(budget, rate);
+        assert_eq!(report.verdict.outcome, VerdictOutcome::NoBudget);
+        assert!(report.verdict.budgets.is_empty());
+        let said = report.verdict.reasons.join("\n");
+        assert!(said.contains(&format!("{budget} cannot be judged")), "{said}");
+        assert!(said.contains("not calibrated"), "{said}");
+    }
 }

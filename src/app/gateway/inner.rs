@@ -14,10 +14,11 @@ use super::host::Say;
 use super::on_ledger::{self, Below, Writer};
 use super::opening::OpeningLimits;
 use super::till::{Counter, LedgerTill};
-use crate::app::books;
+use crate::app::books::{self, OpenLedger};
 use crate::app::context::Context;
 use crate::app::error::AppError;
 use crate::app::output;
+use crate::app::plan_windows::PlanKeeper;
 use crate::budget::Limits;
 use crate::cli::ledger::LedgerFlag;
 use crate::gateway::{Gateway, GatewayLimits, GatewaySettings, Tariff, Upstream};
@@ -33,6 +34,7 @@ pub(in crate::app) struct InnerGateway {
     ends: oneshot::Sender<()>,
     serving: tokio::task::JoinHandle<io::Result<()>>,
     counter: Arc<Counter>,
+    plan: PlanKeeper,
     writer: Writer,
 }
 
@@ -60,12 +62,16 @@ impl InnerGateway {
             runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(AppError::bug)?;
         let address = listener.local_addr().map_err(AppError::bug)?;
         let (ends, ended) = oneshot::channel();
-        let gateway = gateway(upstream, prices, till);
+        let plan = PlanKeeper::start(OpenLedger::create(ledger, context)?, &say)?;
+        let gateway = gateway(upstream, prices, till).with_plan_watch(plan.watch());
+        let looks = runtime.spawn(plan.clone().keep(super::LOOK_EVERY));
         let serving = runtime.spawn(async move {
             // It ends as well where nobody is left to end it.
-            gateway.serve(listener, async { drop(ended.await) }).await
+            let served = gateway.serve(listener, async { drop(ended.await) }).await;
+            looks.abort();
+            served
         });
-        Ok(Self { address, runtime, ends, serving, counter, writer })
+        Ok(Self { address, runtime, ends, serving, counter, plan, writer })
     }
 
     /// Where it listens.
@@ -84,6 +90,7 @@ impl InnerGateway {
         let _ended = self.ends.send(());
         let served = self.runtime.block_on(self.serving);
         super::finish(self.runtime, self.counter, self.writer);
+        self.plan.end();
         served.map_err(AppError::bug)?.map_err(AppError::bug)
     }
 }

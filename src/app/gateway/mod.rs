@@ -27,7 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::certificate::Certificate;
 use self::console::LedgerConsole;
-pub(super) use self::host::{Host, Ready};
+pub(super) use self::host::{Host, Ready, Say};
 pub(super) use self::inner::InnerGateway;
 use self::on_ledger::{OnLedger, Writer};
 pub(super) use self::opening::limits;
@@ -38,6 +38,7 @@ use self::till::{Counter, LedgerTill};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
+use super::plan_windows::PlanKeeper;
 use super::{inputs, knowledge, output};
 use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee};
 use crate::config::SourceFile;
@@ -120,13 +121,15 @@ pub(super) fn serve_until(
     let recorder = typed.record.as_deref().map(recording::start).transpose()?;
     let (recorder, recording) = recorder.unzip();
     let runtime = runtime()?;
-    let OnLedger { till, console, writer } =
+    let OnLedger { till, console, plan, writer } =
         OnLedger::open(typed, context, runtime.handle(), &host.say)?;
     let counter = till.counter();
     let tariff = Tariff::new(prices);
-    let parts = Parts { tariff, router, access, recorder, till, console };
+    let keeper = plan.clone();
+    let parts = Parts { tariff, router, access, recorder, till, console, plan };
     let served = runtime.block_on(serve(typed, context, parts, host));
     finish(runtime, counter, writer);
+    keeper.end();
     // Everything is written once nobody records any more.
     drop(recording.map(JoinHandle::join));
     served
@@ -201,6 +204,7 @@ struct Parts {
     recorder: Option<Recorder>,
     till: LedgerTill,
     console: Option<LedgerConsole>,
+    plan: PlanKeeper,
 }
 
 async fn serve(
@@ -209,7 +213,7 @@ async fn serve(
     parts: Parts,
     host: Host,
 ) -> Result<Arc<Tallies>, AppError> {
-    let Parts { tariff, router, access, recorder, till, console } = parts;
+    let Parts { tariff, router, access, recorder, till, console, plan } = parts;
     let upstream = Upstream::new(&typed.upstream, access.upstream_key.as_deref())
         .map_err(|error| AppError::usage(error).with_hint("such as https://api.anthropic.com"))?;
     let name = upstream.host().to_owned();
@@ -230,6 +234,7 @@ async fn serve(
             record(access);
             tell(access);
         });
+    gateway = gateway.with_plan_watch(plan.watch());
     if let Some(origins) = counter.scopes().origins() {
         gateway = gateway.with_origins(Arc::new(origins.clone()));
     }
@@ -244,9 +249,9 @@ async fn serve(
     if let Some(routes) = routes {
         (host.say)(&routes);
     }
-    let looks = tokio::spawn(look_again(counter));
+    let looks = [tokio::spawn(look_again(counter)), tokio::spawn(plan.keep(LOOK_EVERY))];
     let served = gateway.serve(listener, ends).await;
-    looks.abort();
+    looks.iter().for_each(tokio::task::JoinHandle::abort);
     if let Some(renewal) = renewal {
         renewal.abort();
     }

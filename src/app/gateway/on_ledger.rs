@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::super::books::{self, OpenLedger};
 use super::super::context::Context;
 use super::super::error::AppError;
+use super::super::plan_windows::PlanKeeper;
 use super::console::LedgerConsole;
 use super::host::Say;
 use super::opening::{HeldTo, OpeningLimits};
@@ -34,6 +35,8 @@ pub(super) struct OnLedger {
     pub(super) till: LedgerTill,
     /// What the live page shows, where there is one.
     pub(super) console: Option<LedgerConsole>,
+    /// How far plan windows are used, and what keeps that in the ledger.
+    pub(super) plan: PlanKeeper,
     /// The thread that writes there.
     pub(super) writer: Writer,
 }
@@ -61,7 +64,8 @@ impl OnLedger {
             let watched = OpenLedger::create(&typed.ledger, context)?;
             Some(LedgerConsole::new(watched, commit, handle.clone()))
         };
-        Ok(Self { till, console, writer })
+        let plan = PlanKeeper::start(OpenLedger::create(&typed.ledger, context)?, say)?;
+        Ok(Self { till, console, plan, writer })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ledger::postgres::schema::{not_newer, version_question};
 use crate::ledger::postgres::session::{Question, Session};
 use crate::ledger::postgres::trouble::Trouble;
 use crate::ledger::postgres::write::{LOCK_NUMBERING, Writes};
-use crate::ledger::postgres::{pages, select};
+use crate::ledger::postgres::{pages, plan_windows, select};
 
 /// Rows that are written at once.
 const ROWS_MAX: usize = 1_000;
@@ -18,7 +18,8 @@ const ROWS_MAX: usize = 1_000;
 const IS_EMPTY: &str = "
 SELECT NOT EXISTS (SELECT FROM flyball.scopes) AND NOT EXISTS (SELECT FROM flyball.attempts)
     AND NOT EXISTS (SELECT FROM flyball.counted) AND NOT EXISTS (SELECT FROM flyball.entries)
-    AND NOT EXISTS (SELECT FROM flyball.leases) AND NOT EXISTS (SELECT FROM flyball.runs)";
+    AND NOT EXISTS (SELECT FROM flyball.leases) AND NOT EXISTS (SELECT FROM flyball.runs)
+    AND NOT EXISTS (SELECT FROM flyball.plan_windows)";
 
 /// Hands every row to `each`.
 pub(super) fn every_row(session: &Session, each: EachRow<'_>) -> Result<(), Trouble> {
@@ -35,7 +36,11 @@ pub(super) fn every_row(session: &Session, each: EachRow<'_>) -> Result<(), Trou
         each(AnyRow::Lease(select::lease_row(&row)?))?;
     }
     pages::entries(session, |row| each(AnyRow::Entry(row)).map(std::ops::ControlFlow::Continue))?;
-    pages::runs(session, |row| each(AnyRow::Run(row)))
+    pages::runs(session, |row| each(AnyRow::Run(row)))?;
+    for row in pages::rows(session, plan_windows::every())? {
+        each(AnyRow::PlanWindow(plan_windows::row(&row)?))?;
+    }
+    Ok(())
 }
 
 /// Begins a transaction that fills a ledger, with every lock that keeps others from doing so.

@@ -10,6 +10,7 @@ mod claim;
 mod copies;
 mod locked;
 mod pages;
+mod plan_windows;
 mod schema;
 mod select;
 mod server;
@@ -36,6 +37,7 @@ use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::failure::Fault;
 use crate::ledger::owner::{Liveness, OwnerRow};
+use crate::ledger::plan_window_row::PlanWindowRow;
 use crate::ledger::postgres::locked::Locked;
 use crate::ledger::postgres::schema::{not_newer, version_question};
 use crate::ledger::postgres::server::Server;
@@ -266,10 +268,12 @@ impl PostgresLedger {
         }
     }
 
-    fn recorded(&self, run: &RunRow) -> Result<(), Trouble> {
+    /// Writes rows that no balance depends on.
+    fn recorded(&self, rows: impl Fn() -> Result<Vec<Question>, Fault>) -> Result<(), Trouble> {
         let begin = self.begin_writing();
         let (session, ()) = self.begun(|session| {
-            let questions = vec![version_question(), write::run(run)];
+            let mut questions = vec![version_question()];
+            questions.extend(rows()?);
             let answers = session.ask(Some(&begin), questions, self.wait)?;
             not_newer(answers.first().map_or(&[], |answer| &answer.rows)).map(drop)
         })?;
@@ -341,7 +345,12 @@ impl Store for PostgresLedger {
 
 impl Ledger for PostgresLedger {
     fn record_run(&mut self, run: &RunRow) -> Result<(), StoreError> {
-        self.recorded(run).map_err(|trouble| trouble.told(self.place()))
+        self.recorded(|| Ok(vec![write::run(run)])).map_err(|trouble| trouble.told(self.place()))
+    }
+
+    fn record_plan_windows(&mut self, rows: &[PlanWindowRow]) -> Result<(), StoreError> {
+        let recorded = self.recorded(|| rows.iter().map(plan_windows::insert).collect());
+        recorded.map_err(|trouble| trouble.told(self.place()))
     }
 
     fn fill(&mut self, rows: RowSource<'_>) -> Result<(), StoreError> {
@@ -422,5 +431,9 @@ impl ReadLedger for PostgresLedger {
 
     fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError> {
         self.read(select::run(id), select::run_row).map(|mut rows| rows.pop())
+    }
+
+    fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError> {
+        self.read(plan_windows::last(last), plan_windows::row)
     }
 }

@@ -12,13 +12,13 @@ use crate::ledger::postgres::session::{Commit, Question, Session};
 use crate::ledger::postgres::trouble::Trouble;
 
 /// The schema that this program writes to Postgres. Older tables are brought here, newer refused.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+pub(super) const SCHEMA_VERSION: i64 = 2;
 
 /// Held by who makes or changes tables: "flyb" and a number.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7384640318541824001)";
 
 /// Step `n` leads from version `n` to `n + 1`. A step that was shipped is never edited.
-const STEPS: [&str; 1] = [ACCOUNTS];
+const STEPS: [&str; 2] = [ACCOUNTS, PLAN_WINDOWS];
 
 /// Rows of `locks` never change. Whoever opens scopes holds `scopes` from before it reads, whoever
 /// writes entries holds `entries` from before it numbers them. Slices may be numbered with gaps:
@@ -123,6 +123,20 @@ CREATE TABLE flyball.runs (
     report JSON
 );
 CREATE INDEX runs_by_start ON flyball.runs (started_at_milliseconds);
+";
+
+const PLAN_WINDOWS: &str = "
+CREATE TABLE flyball.plan_windows (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at_milliseconds BIGINT NOT NULL,
+    kind TEXT NOT NULL,                   -- limit, seen
+    name TEXT NOT NULL,                   -- of the plan, or of the account
+    plan_window TEXT NOT NULL,            -- 5h, week
+    milli_percent BIGINT,                 -- the limit, NULL for none; or what is used
+    resets_at_seconds BIGINT,             -- of what was seen
+    settled_usd_pico NUMERIC(38,0)        -- of what was seen
+);
+CREATE INDEX plan_windows_limits ON flyball.plan_windows (number) WHERE kind = 'limit';
 ";
 
 /// Whether a ledger is there; where `create` is set, it is made where it is missing and brought up

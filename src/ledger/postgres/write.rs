@@ -16,6 +16,7 @@ use crate::ledger::columns::{count, dollars, end};
 use crate::ledger::entry_row::{Details, EntryRow};
 use crate::ledger::failure::Fault;
 use crate::ledger::postgres::locked::Locked;
+use crate::ledger::postgres::plan_windows;
 use crate::ledger::postgres::session::{Question, Session};
 use crate::ledger::postgres::trouble::Trouble;
 use crate::ledger::runs::RunRow;
@@ -356,10 +357,8 @@ impl Writes {
                 }
                 AnyRow::Lease(row) => leases.push(row),
                 AnyRow::Entry(row) => entries.push(EntryColumns::of(row)?),
-                AnyRow::Run(row) => {
-                    writes.questions.push(run(row));
-                    writes.rows.push(Some(1));
-                }
+                AnyRow::Run(row) => writes.one(run(row)),
+                AnyRow::PlanWindow(row) => writes.one(plan_windows::insert(row)?),
             }
         }
         writes.scopes(INSERT_SCOPES, scopes)?;
@@ -372,6 +371,12 @@ impl Writes {
         }
         writes.list(COPY_ENTRIES, &entries, true)?;
         Ok(writes)
+    }
+
+    /// A row of its own.
+    fn one(&mut self, question: Question) {
+        self.questions.push(question);
+        self.rows.push(Some(1));
     }
 
     fn scopes<'a>(
