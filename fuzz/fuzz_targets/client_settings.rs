@@ -5,14 +5,14 @@
 use flyball::claude::entry::{hooks, put_hook, put_status_line, without_hook, without_status_line};
 use flyball::claude::json_text::JsonText;
 use flyball::claude::settings_file::without_secrets;
-use flyball::claude::shell_command::{quoted, words};
+use flyball::claude::shell_command::{shell_word, words};
 use flyball::claude::status_input::StatusInput;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let _ = StatusInput::read(text);
     let _ = words(text);
-    assert_eq!(words(&quoted(text)), [text]);
+    assert_eq!(words(&shell_word(text)), [text]);
     let Ok(json) = JsonText::parse(text) else { return };
     JsonText::parse(&without_secrets(&json)).expect("JSON without secrets is JSON");
     let command = "flyball hook pre-tool-use || exit 2";

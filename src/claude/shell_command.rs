@@ -5,7 +5,7 @@
 const PROGRAM: &str = "flyball";
 
 /// `text` as one word of a shell.
-pub fn quoted(text: &str) -> String {
+pub fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();

@@ -34,6 +34,7 @@ pub use meta::{Meta, MetaPhase};
 pub use registry::{FoundIn, FoundWorkflow, Lookup, WorkflowRegistry};
 pub use source::{Source, SourceSet};
 pub use span_edit::{ForeignEdit, Rewritten, SpanEdit, TextEdit};
+pub use sweep::asks_for_everything;
 
 /// The largest script that the client accepts, bytes.
 pub const SCRIPT_BYTES_MAX: usize = 512 * 1024;

@@ -44,6 +44,12 @@ const PART: &[&str] = &[
     "touched",
 ];
 
+/// Whether `text` asks for everything anywhere, be it in a comment: a quick look before a script is
+/// read.
+pub fn asks_for_everything(text: &str) -> bool {
+    first(text).is_some()
+}
+
 /// The first place in `text` that asks for everything: its byte offset and its words.
 pub(super) fn first(text: &str) -> Option<(usize, &str)> {
     let words = words(text);

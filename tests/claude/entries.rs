@@ -5,7 +5,7 @@ use flyball::claude::entry::{
 };
 use flyball::claude::json_text::{JsonText, Step};
 use flyball::claude::settings_file::without_secrets;
-use flyball::claude::shell_command::{of_flyball, quoted, words};
+use flyball::claude::shell_command::{of_flyball, shell_word, words};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
@@ -107,7 +107,7 @@ proptest! {
 
     #[test]
     fn a_quoted_word_is_one_word(word in "\\PC{0,12}") {
-        prop_assert_eq!(words(&quoted(&word)), [word]);
+        prop_assert_eq!(words(&shell_word(&word)), [word]);
     }
 }
 

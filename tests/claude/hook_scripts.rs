@@ -213,3 +213,22 @@ fn a_resumed_run_costs_what_is_left_of_it() {
     let escaping = json!({ "scriptPath": "w.js", "resumeFromRunId": "../../etc" });
     assert_eq!(machine.workflow(&escaping, &[]).code, 2);
 }
+
+#[test]
+fn a_launch_that_reads_everything_is_measured_and_capped() {
+    let machine = Machine::new();
+    for number in 0..20 {
+        machine.write(&format!("shop/src/{number}.rs"), "fn main() {}\n");
+    }
+    let policy = "schema = 1\nname = 'mine'\n[thresholds]\ndeny = { files = 10 }\n";
+    machine.write("shop/mine.toml", policy);
+    let flags = ["--policy", "mine.toml", "--allow-under", "1000usd"];
+    let of = |task: &str| {
+        let script = ONE.replace("Look at the code", task);
+        machine.workflow(&json!({ "script": script }), &flags)
+    };
+    let all = of("Read every file in the repository");
+    assert_eq!(all.decision(), "deny");
+    assert!(all.reason().contains("21 files in the folder; denied above 10"), "{}", all.reason());
+    assert_eq!(of("Read every changed file").decision(), "allow");
+}

@@ -9,7 +9,7 @@ use super::seen::Seen;
 use crate::amount::Amount;
 use crate::budget::{Quantity, Unit};
 use crate::claude::outcome::WorkflowOutcome;
-use crate::claude::settings::shell_word;
+use crate::claude::shell_command::shell_word;
 use crate::cli::exec::ExecTyped;
 use crate::cli::gateway::Guarantee;
 use crate::ledger_place::LedgerPlace;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::budget::Denial;
-use crate::claude::settings::shell_word;
+use crate::claude::shell_command::shell_word;
 use crate::gateway::Caller;
 
 /// Runs and sessions that are counted at once; beyond so many all are forgotten.

@@ -16,7 +16,7 @@ use crate::plan::PlanError;
 use crate::plan::job::PlanJob;
 use crate::ports::script::{EngineError, ScriptArgs};
 use crate::script::sandbox::Sandbox;
-use crate::workflow::SourceSet;
+use crate::workflow::{SourceSet, asks_for_everything};
 
 /// Kept back for what comes after a plan, so that a plan that takes too long is told as such.
 const RESERVE: Duration = Duration::from_millis(300);
@@ -47,6 +47,10 @@ impl<'a> Forecast<'a> {
         let mut planning = planning.clone();
         planning.workflow = subject.named;
         planning.budgets = budgets;
+        // Whoever is to read everything is bounded by the folder alone: so it is counted.
+        if planning.scope.is_none() && asks_for_everything(&subject.script.text) {
+            planning.scope = Some(context.working_folder.clone());
+        }
         let mut inputs = PlanInputs::of_script(subject.script, subject.registry, &planning)?;
         inputs.args = subject.args;
         let mut job = inputs.job(&planning, context)?;

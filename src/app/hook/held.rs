@@ -9,6 +9,7 @@ use super::super::standing::{InForce, Standing};
 use crate::amount::Amount;
 use crate::budget::{Balance, Limits, ScopeRow, names_in};
 use crate::claude::hook::decision::{HeldLimit, Raise};
+use crate::claude::shell_command::shell_word;
 use crate::cli::hook::{HookOptions, HookTyped};
 use crate::ledger_place::LedgerPlace;
 use crate::money::Picodollars;
@@ -48,9 +49,9 @@ pub(super) fn limits(
         let bare = name.strip_prefix("run ").unwrap_or(&name);
         let flag = ledger_flag(typed);
         let command = if row.paused {
-            Raise::With(format!("flyball runs resume{flag} {}", quoted(bare)))
+            Raise::With(format!("flyball runs resume{flag} {}", shell_word(bare)))
         } else {
-            Raise::By(format!("flyball runs raise{flag} {}", quoted(bare)))
+            Raise::By(format!("flyball runs raise{flag} {}", shell_word(bare)))
         };
         held.extend(left(&name, row.paused, &row.balance(), &command));
     }
@@ -106,7 +107,7 @@ fn project_of(row: &ScopeRow) -> Option<String> {
 fn by_command(budget: &InForce, typed: &HookTyped) -> Raise {
     let (kind, rest) = budget.name.split_once(' ').unwrap_or((&budget.name, ""));
     let name = match kind {
-        "project" => format!("project:{}", quoted(rest)),
+        "project" => format!("project:{}", shell_word(rest)),
         kind => kind.to_owned(),
     };
     Raise::By(format!("flyball budget raise{} {name}", ledger_flag(typed)))
@@ -115,18 +116,11 @@ fn by_command(budget: &InForce, typed: &HookTyped) -> Raise {
 /// ` --ledger FILE` where the hook was told of one; a database's address is not shown.
 fn ledger_flag(typed: &HookTyped) -> String {
     match &typed.ledger.ledger {
-        Some(LedgerPlace::File(path)) => format!(" --ledger {}", quoted(&path.to_string_lossy())),
+        Some(LedgerPlace::File(path)) => {
+            format!(" --ledger {}", shell_word(&path.to_string_lossy()))
+        }
         Some(LedgerPlace::Postgres(_)) | None => String::new(),
     }
-}
-
-/// A name as a shell takes it.
-fn quoted(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
-    if !name.is_empty() && name.bytes().all(plain) {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', r"'\''"))
 }
 
 /// One limit for each unit of `balance` that is limited.

@@ -15,7 +15,7 @@ use super::output;
 use crate::claude::entry::{self, EntryError, PROJECT_FOLDER, Put};
 use crate::claude::json_text::JsonText;
 use crate::claude::settings_file::{SettingsFile, SettingsFileError, without_secrets};
-use crate::claude::shell_command::quoted;
+use crate::claude::shell_command::shell_word;
 use crate::cli::init::InitTyped;
 use crate::config::registry::project_folders;
 use crate::config::settings::is_policy_file;
@@ -149,14 +149,14 @@ fn program(typed: &InitTyped) -> Result<String, AppError> {
     let program = program.to_str().ok_or_else(|| {
         AppError::usage("the path of flyball is not UTF-8 text, so no settings can name it")
     })?;
-    Ok(quoted(program))
+    Ok(shell_word(program))
 }
 
 /// The line that Claude Code gives to a shell. Only exit code 2 blocks a launch: a flyball that is
 /// gone or killed would let it go ahead.
 fn hook_command(program: &str, typed: &InitTyped, context: &Context) -> Result<String, AppError> {
     let mut words = vec![program.to_owned(), "hook".to_owned(), "pre-tool-use".to_owned()];
-    words.extend(typed.hook_flags().iter().map(|flag| quoted(flag)));
+    words.extend(typed.hook_flags().iter().map(|flag| shell_word(flag)));
     if let Some(policy) = &typed.policy {
         words.extend(["--policy".to_owned(), policy_named(policy, typed, context)?]);
     }
@@ -169,7 +169,7 @@ fn policy_named(policy: &str, typed: &InitTyped, context: &Context) -> Result<St
     let file = context.working_folder.join(policy);
     if !is_policy_file(policy) {
         knowledge::policy(&policy_source(policy)?)?;
-        return Ok(quoted(policy));
+        return Ok(shell_word(policy));
     }
     let absolute = std::fs::canonicalize(&file).unwrap_or(file);
     knowledge::policy(&policy_source(&absolute.display().to_string())?)?;
@@ -177,11 +177,11 @@ fn policy_named(policy: &str, typed: &InitTyped, context: &Context) -> Result<St
     match below.as_deref().map(|root| absolute.strip_prefix(root)) {
         // Claude Code sets the variable for every hook.
         Some(Ok(relative)) => {
-            Ok(format!("\"${PROJECT_FOLDER}\"/{}", quoted(&relative.display().to_string())))
+            Ok(format!("\"${PROJECT_FOLDER}\"/{}", shell_word(&relative.display().to_string())))
         }
         Some(Err(_)) => Err(AppError::usage(format!("`{policy}` is outside of the repository"))
             .with_hint("others would not have it: put it into the repository")),
-        None => Ok(quoted(&absolute.display().to_string())),
+        None => Ok(shell_word(&absolute.display().to_string())),
     }
 }
 
