@@ -350,3 +350,34 @@ fn what_a_policy_asks_for_and_nobody_could_hold_is_refused_at_the_start() {
         stand.books.fails(&["gateway", "--listen", "127.0.0.1:0", "--policy", "nobody"]);
     assert_eq!(code, Some(6), "{said}");
 }
+
+#[test]
+fn rules_of_phases_and_labels_reach_the_requests_of_their_agents() {
+    let stand = Stand::new();
+    let path = stand.client.path().join("routes.toml");
+    let rules = "schema = 1\nname = \"team\"\npinned = \"override\"\n\
+                 [[rule]]\nname = \"keep it\"\nwhen = { label = \"part\", phase = \"Judge\" }\nthen = \"keep\"\n\
+                 [[rule]]\nname = \"looks\"\nwhen = { phase = [\"Look\", \"Judge\"] }\n\
+                 then = { model = \"claude-haiku-5-5\" }\n";
+    fs::write(&path, rules).unwrap();
+    for (agent, phase) in [("a1", "Look"), ("b1", "Judge"), ("c1", "Sum")] {
+        stand.client.starts(started(agent, phase));
+    }
+    stand.client.starts(Started { label: Some("other"), ..started("b2", "Judge") });
+    let gateway = stand.start(&["--policy", path.to_str().unwrap(), "--rewrite"]);
+    let sent_to = |agent: &str| {
+        let mut body = request("hi", 900);
+        body["model"] = "claude-opus-5-5".into();
+        let answer = gateway.ask(&body, &headers("s", agent));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.header("x-flyball-model").unwrap_or_else(|| "as asked".to_owned())
+    };
+    assert_eq!(sent_to("a1"), "claude-haiku-5-5");
+    assert_eq!(sent_to("b1"), "as asked");
+    assert_eq!(sent_to("b2"), "claude-haiku-5-5");
+    assert_eq!(sent_to("c1"), "as asked");
+    assert_eq!(sent_to(""), "as asked");
+    drop(gateway.stop());
+    assert_eq!(stand.books.spent(), stand.upstream.bill().usd);
+    stand.books.assert_all_settled();
+}
