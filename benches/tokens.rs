@@ -63,10 +63,31 @@ fn main() {
         ours = ours.min(time(&mut || counter.count(black_box(&text))));
         theirs = theirs.min(time(&mut || tiktoken.count_ordinary(black_box(&text)) as u64));
     }
+    let rulers = rulers();
+    let bare = bpe_openai::o200k_base();
+    let (mut guarded, mut unguarded) = (Duration::MAX, Duration::MAX);
+    for _ in 0..3 {
+        guarded = guarded.min(time(&mut || counter.count(black_box(&rulers))));
+        unguarded = unguarded.min(time(&mut || bare.count(black_box(rulers.as_str())) as u64));
+    }
+    println!(
+        "rulers: {:.2} (with the guard {guarded:.1?}, without {unguarded:.1?})",
+        unguarded.as_secs_f64() / guarded.as_secs_f64()
+    );
     println!(
         "ratio: {:.2} (ours {ours:.1?}, tiktoken-rs {theirs:.1?}, best of {ROUNDS})",
         theirs.as_secs_f64() / ours.as_secs_f64()
     );
+}
+
+/// Long runs of one character, which a guard cuts before the vocabulary sees them.
+fn rulers() -> String {
+    let (mut text, mut stream) = (String::new(), Seed::new(9).stream(0));
+    while text.len() < BYTES / 4 {
+        text.extend((0..stream.below(9_000)).map(|_| '-'));
+        text.push('=');
+    }
+    text
 }
 
 fn time(count: &mut dyn FnMut() -> u64) -> Duration {

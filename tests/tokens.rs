@@ -9,8 +9,6 @@
     reason = "a test may panic, and compares small whole numbers"
 )]
 
-use std::time::{Duration, Instant};
-
 use flyball::seed::{Seed, Stream};
 use flyball::usage::TokenCounter;
 use proptest::prelude::*;
@@ -165,31 +163,6 @@ fn megabytes_of_mixed_trouble_are_counted() {
         .take(1 << 18)
         .collect();
     assert!(counter.count(&any) >= 1 << 18);
-}
-
-#[test]
-fn rulers_do_not_stall_the_counter() {
-    let mut rulers = String::new();
-    let mut stream = Seed::new(9).stream(0);
-    while rulers.len() < 1 << 18 {
-        rulers.push_str(&"-".repeat(stream.below(9_000) as usize));
-        rulers.push('=');
-    }
-    let (counter, vocabulary) = (TokenCounter::load(), bpe_openai::o200k_base());
-    let guarded = fastest(&|| counter.count(&rulers));
-    let unguarded = fastest(&|| vocabulary.count(rulers.as_str()) as u64);
-    // About five times as fast; the same text in the same test, so load cancels out.
-    assert!(guarded * 2 < unguarded, "{guarded:?} against {unguarded:?}");
-}
-
-/// The least disturbed of three runs.
-fn fastest(count: &dyn Fn() -> u64) -> Duration {
-    let time = |_| {
-        let begin = Instant::now();
-        std::hint::black_box(count());
-        begin.elapsed()
-    };
-    (0..3).map(time).min().unwrap()
 }
 
 #[test]

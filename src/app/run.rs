@@ -311,7 +311,7 @@ fn run_setup(plan: &PlanReport, setup: &Setup, run_id: RunId) -> Result<RunSetup
     for limit in setup.policy.budgets() {
         let into = match &limit.scope {
             BudgetScope::Agent => &mut run.agent_limits,
-            BudgetScope::Phase(title) => run.phase_limits.entry(title.clone()).or_default(),
+            BudgetScope::Phase(title) => run.phase_limits.entry(title),
             // The run's own limit and wider budgets are in force already.
             _ => continue,
         };

@@ -14,6 +14,7 @@ mod denial;
 mod effects;
 mod entry;
 mod lease;
+mod phase_limits;
 mod plan_limits;
 mod replay;
 mod rows;
@@ -35,6 +36,7 @@ pub use denial::{Denial, DenialKind, Shortage, Warning};
 pub use effects::{Balance, Decision, Effects, Overrun, UnitBalance};
 pub use entry::{Entry, EntryKind};
 pub use lease::{Drawn, HEADROOM_BOUNDS_MIN, LeaseAsk, LeaseId, LeaseStanding, Lent};
+pub use phase_limits::PhaseLimits;
 pub use plan_limits::{PlanLimits, PlanReached};
 pub use replay::{Replay, replay};
 pub use rows::{

@@ -79,6 +79,10 @@ impl Hold {
         for name in &self.switched_off {
             variables.insert((*name).to_owned(), "0".into());
         }
+        if self.gate.is_some() {
+            // A file of the user or the project could switch every hook off, the gate with them.
+            settings.insert("disableAllHooks".to_owned(), false.into());
+        }
         let hooks = object(&mut settings, "hooks")?;
         if let Some(gate) = &self.gate {
             hook(hooks, "PreToolUse", &json!({ "matcher": LAUNCHES, "hooks": [command(gate)] }))?;

@@ -189,7 +189,10 @@ impl Arrival {
         let sent_output_tokens = match self.metered() {
             Some(_) => {
                 let asked = self.request.asked_output_tokens.min(terms.max_output_tokens);
-                self.rule_cap_tokens().map_or(asked, |rule| rule.min(asked))
+                // Below its thinking budget a request would be refused.
+                let thinking = self.request.thinking_tokens;
+                let capped = |rule| OutputCap::new(asked, rule, thinking).standing_tokens;
+                self.rule_cap_tokens().map_or(asked, capped)
             }
             None => granted_output_tokens,
         };

@@ -146,7 +146,7 @@ fn begin(mut attempt: Attempt, answer: Response<Incoming>, chance: Chance) -> Se
         return Sent::Replied(Response::from_parts(parts, ReplyBody::Metered(Box::new(body))));
     }
     let body = std::mem::take(&mut attempt.tape).over(body);
-    if !is_free(parts.status, media) {
+    if !is_free(parts.status, &parts.headers, media) {
         attempt.expire(Fate::UpstreamBroke, Some(format!("status {}", parts.status)));
         return Sent::Replied(Response::from_parts(parts, body));
     }
@@ -160,10 +160,11 @@ fn begin(mut attempt: Attempt, answer: Response<Incoming>, chance: Chance) -> Se
 }
 
 /// Whether a request that was answered with this status has cost nothing. The API bills none that it
-/// refuses, and says so in its envelope; what stands between it and us answers in other words, and
-/// then a failure of a server leaves open what became of the request.
-fn is_free(status: StatusCode, media: &str) -> bool {
-    status.is_client_error() || (status.is_server_error() && media.starts_with("application/json"))
+/// refuses, in JSON with a `request-id`; what stands between it and us may answer in JSON too and has
+/// no such id, and then a failure of a server leaves open what became of the request.
+fn is_free(status: StatusCode, headers: &HeaderMap, media: &str) -> bool {
+    let of_the_api = media.starts_with("application/json") && headers.contains_key("request-id");
+    status.is_client_error() || (status.is_server_error() && of_the_api)
 }
 
 /// An answer that is waited for. Where nobody waits any more, it is waited for in the background, to

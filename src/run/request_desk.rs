@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::budget::{
     Account, AccountError, Admission, Ask, Balance, Bound, Charge, Effects, Limits, OutputCap,
-    ScopeId, Share, Unit,
+    PhaseLimits, ScopeId, Share, Unit,
 };
 use crate::id::{AttemptId, CallId, RunId};
 use crate::ports::agent::{RequestId, RequestWanted};
@@ -22,7 +22,7 @@ pub(crate) struct RequestDesk {
     /// Agents of others, by the name of a wider budget.
     agents_taken: BTreeMap<String, u64>,
     phases: BTreeMap<Arc<str>, ScopeId>,
-    phase_limits: BTreeMap<String, Limits>,
+    phase_limits: PhaseLimits,
     agent_limits: Limits,
     requests: BTreeMap<RequestId, RequestAtWork>,
     by_attempt: BTreeMap<AttemptId, RequestId>,
@@ -84,13 +84,14 @@ impl RequestDesk {
         agent: CallId,
         phase: &Arc<str>,
     ) -> Result<ScopeId, AccountError> {
+        let phase = self.phase_limits.spelled(phase);
         let phase = if let Some(scope) = self.phases.get(phase) {
             *scope
         } else {
-            let limits = self.phase_limits.get(&**phase).copied().unwrap_or_default();
+            let limits = self.phase_limits.of(phase).unwrap_or(Limits::NONE);
             let name = if phase.is_empty() { "no phase" } else { phase };
             let scope = self.account.open(Some(self.run), &format!("phase {name}"), limits)?;
-            self.phases.insert(Arc::clone(phase), scope);
+            self.phases.insert(Arc::from(phase), scope);
             scope
         };
         self.account.open(Some(phase), &format!("agent {}", agent.0), self.agent_limits)
@@ -246,7 +247,7 @@ impl RequestDesk {
     }
 
     pub(crate) fn phase_balance(&self, phase: &str) -> Balance {
-        let scope = self.phases.get(phase).copied();
+        let scope = self.phases.get(self.phase_limits.spelled(phase)).copied();
         scope.and_then(|scope| self.account.balance(scope).ok()).unwrap_or_default()
     }
 

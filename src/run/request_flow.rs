@@ -39,7 +39,7 @@ impl Dispatcher<'_> {
                 continue; // it has not asked for anything yet
             }
             let remaining = agent.needs.remaining;
-            let limited = self.setup.phase_limits.contains_key(&*agent.phase);
+            let limited = self.setup.phase_limits.of(&agent.phase).is_some();
             let of_phase = limited.then(|| of_phases.entry(agent.phase.clone()).or_default());
             if let Some((wanted, was_told)) = self.held_back.get_mut(call) {
                 let run_pays = of_run.leaves(&run, remaining);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::budget::{Account, Charge, Limits, ScopeId};
+use crate::budget::{Account, Charge, Limits, PhaseLimits, ScopeId};
 use crate::event::{PhaseForecast, RunEvent};
 use crate::id::RunId;
 use crate::plan::report::Hashes;
@@ -45,8 +45,8 @@ pub struct RunSetup {
     pub limits: Limits,
     /// Wider budgets that the run is held to as well: a day's, a project's.
     pub wider: Vec<WiderBudget>,
-    /// Limits of phases, by title.
-    pub phase_limits: BTreeMap<String, Limits>,
+    /// Limits of phases.
+    pub phase_limits: PhaseLimits,
     /// Limits of every single agent.
     pub agent_limits: Limits,
     /// Soft thresholds in thousandths of a limit.
@@ -77,7 +77,7 @@ impl RunSetup {
             workflow: workflow.to_owned(),
             limits: Limits::NONE,
             wider: Vec::new(),
-            phase_limits: BTreeMap::new(),
+            phase_limits: PhaseLimits::default(),
             agent_limits: Limits::NONE,
             thresholds_per_mille: vec![750, 900],
             concurrency: CONCURRENCY_DEFAULT,

@@ -94,8 +94,8 @@ pub(super) fn message(model: &str) -> String {
 
 /// A refusal in the API's words.
 pub(super) fn refusal(status: &str, headers: &[&str]) -> String {
-    let headers: Vec<&str> =
-        headers.iter().copied().chain(["content-type: application/json"]).collect();
+    let own = ["content-type: application/json", "request-id: req_canned"];
+    let headers: Vec<&str> = headers.iter().copied().chain(own).collect();
     let body = r#"{"type":"error","error":{"type":"api_error","message":"canned"}}"#;
     reply(status, &headers, body)
 }

@@ -92,7 +92,7 @@ fn a_phase_ends_with_its_budget_while_others_go_on() {
     assert_eq!((refused.status, refused.header("x-should-retry").as_deref()), (429, Some("false")));
     let message = refused.text();
     assert!(
-        message.contains(&format!("session s / workflow review {RUN} / phase Verify has spent")),
+        message.contains(&format!("session s / workflow review {RUN} / phase verify has spent")),
         "{message}"
     );
     assert_eq!(ask(&gateway, "a3").status, 429);
@@ -100,9 +100,9 @@ fn a_phase_ends_with_its_budget_while_others_go_on() {
     assert_eq!(gateway.ask(&request("x", 1_000), &headers("s", "")).status, 200);
     assert_eq!(metric(&gateway, UNKNOWN), 0);
     let log = gateway.stop().log;
-    assert!(log.iter().any(|line| line.contains("phase Verify")), "{log:?}");
+    assert!(log.iter().any(|line| line.contains("phase verify")), "{log:?}");
     assert_eq!(stand.books.spent(), stand.upstream.bill().usd);
-    let (verify, find) = (stand.scope("/ phase Verify"), stand.scope("/ phase Find"));
+    let (verify, find) = (stand.scope("/ phase verify"), stand.scope("/ phase Find"));
     assert_eq!((verify.settled.output_tokens, find.settled.output_tokens), (1_000, 1_000));
     assert_eq!(stand.scope("/ phase Find / agent part b1").settled, find.settled);
     stand.books.assert_all_settled();
@@ -379,5 +379,21 @@ fn rules_of_phases_and_labels_reach_the_requests_of_their_agents() {
     assert_eq!(sent_to(""), "as asked");
     drop(gateway.stop());
     assert_eq!(stand.books.spent(), stand.upstream.bill().usd);
+    stand.books.assert_all_settled();
+}
+
+#[test]
+fn however_a_phase_is_spelled_it_has_its_budget_once() {
+    let stand = Stand::new();
+    let policy = stand.policy("phase = { \"Deep Review\" = \"1500out\" }");
+    let spelled = ["deep  review", "Deep\u{a0}Review", "DEEP REVIEW\n"];
+    let agents = ["a1", "a2", "a3"];
+    for (agent, phase) in agents.into_iter().zip(spelled) {
+        stand.client.starts(started(agent, phase));
+    }
+    let gateway = stand.start(&["--policy", &policy]);
+    assert_eq!(agents.map(|agent| ask(&gateway, agent).status), [200, 429, 429]);
+    drop(gateway.stop());
+    assert_eq!(stand.scope("/ phase Deep Review").settled.output_tokens, 1_000);
     stand.books.assert_all_settled();
 }

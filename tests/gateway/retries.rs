@@ -82,6 +82,9 @@ fn what_may_have_cost_something_is_never_sent_again() {
 #[test]
 fn refusals_that_are_the_client_s_to_wait_for_pass() {
     let html = reply("502 Bad Gateway", &["content-type: text/html"], "<h1>a proxy</h1>");
+    // A proxy that speaks JSON is no API, which gives every answer an id.
+    let json = ["content-type: application/json"];
+    let json = reply("502 Bad Gateway", &json, "{\"message\":\"invalid response\"}");
     for (name, answer, kind) in [
         ("never", refusal("529 Overloaded", &["x-should-retry: false"]), "settle"),
         ("late", refusal("429 Too Many", &["retry-after: 3600"]), "settle"),
@@ -95,6 +98,7 @@ fn refusals_that_are_the_client_s_to_wait_for_pass() {
         ("bad", refusal("400 Bad Request", &[]), "settle"),
         ("a timeout", refusal("504 Timeout", &[]), "settle"),
         ("a proxy's", html, "expire"),
+        ("a proxy's in JSON", json, "expire"),
     ] {
         let (books, upstream) = (Books::new(), Canned::new(vec![answer]));
         let flags = ["--retries", "5", "--max-hold", "20"];

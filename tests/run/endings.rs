@@ -152,12 +152,12 @@ fn limits_of_phases_and_agents_hold_beside_the_run() {
     let least = SmallAgents::least_bound(price(MODEL).as_ref());
     let few = Picodollars::from_pico(least.pico() * 3);
     let mut case = Case::new(usd(100), 5);
-    case.setup.phase_limits.insert("wave 0".to_owned(), Limits::usd(few));
+    case.setup.phase_limits.insert("WAVE 0", Limits::usd(few));
     let report = case.run(&mut Waves::new(&[20, 5], OnReject::Swallow));
     assert!(report.phases[0].cost_usd.spent <= few);
     assert!(report.phases[0].agents.denied > 0);
     assert_eq!((report.phases[1].agents.done, report.phases[1].agents.denied), (5, 0));
-    assert!(report.denials.iter().all(|d| d.scope == "run wf_test / phase wave 0"));
+    assert!(report.denials.iter().all(|d| d.scope == "run wf_test / phase WAVE 0"));
 
     let mut case = Case::new(usd(100), 5);
     case.setup.agent_limits = Limits { requests: Some(2), ..Limits::NONE };

@@ -208,11 +208,11 @@ fn the_most_advanced_share_that_is_passed_applies() {
 #[test]
 fn a_phase_limit_steps_its_own_phase_down() {
     let mut case = case(bounds(10_000), 4, &[(600, CHEAP)]);
-    case.setup.phase_limits.insert("wave 0".to_owned(), Limits::usd(bounds(20)));
+    case.setup.phase_limits.insert("Wave 0", Limits::usd(bounds(20)));
     let told = Told::of(case, &[40, 12]);
     told.check();
     let [of] = &told.report.step_downs[..] else { panic!("{:?}", told.report.step_downs) };
-    assert_eq!((&*of.name, &*of.scope), ("wave 0", "run wf_test / phase wave 0"));
+    assert_eq!((&*of.name, &*of.scope), ("wave 0", "run wf_test / phase Wave 0"));
     assert_eq!(told.report.stages[1].agents.done, 12);
     let second = told.started().into_iter().filter(|call| call.0 > 40);
     assert!(second.clone().count() == 12 && second.into_iter().all(|of| !of_any(&told, of)));
@@ -297,7 +297,7 @@ proptest! {
             case.setup.stagger_milliseconds = 0;
         }
         if let Some(phase) = phase {
-            case.setup.phase_limits.insert("wave 0".to_owned(), Limits::usd(bounds(phase)));
+            case.setup.phase_limits.insert("Wave 0", Limits::usd(bounds(phase)));
         }
         let told = Told::of(case, &[30, 8]);
         told.check();

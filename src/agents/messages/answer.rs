@@ -207,7 +207,9 @@ impl Refusal {
         let message = told.and_then(|told| told.message);
         let server_failed = self.status >= 500;
         let may_cost = match (&message, self.was_sent) {
-            _ if !server_failed || self.status == 503 => false,
+            _ if !server_failed => false,
+            // The gateway itself has no ledger.
+            _ if self.status == 503 && !self.was_sent => false,
             // The API bills nothing that it refuses in its own words.
             (message, true) => message.is_none(),
             (Some(message), false) => !message.starts_with(UNREACHABLE),

@@ -31,7 +31,8 @@ pub(super) fn of(caller: &Caller, whence: Whence, limits: &OpeningLimits) -> Vec
     if let Some(origin) = &caller.origin {
         let mut names = vec![(workflow(origin), Limits::NONE)];
         if let Some(phase) = &origin.phase {
-            names.push((format!("phase {}", name(phase)), limits.phase(phase)));
+            let spelled = limits.phase_spelled(phase);
+            names.push((format!("phase {}", name(spelled)), limits.phase(phase)));
         }
         let label = origin.label.as_deref().and_then(label);
         let agent = label.map_or_else(|| agent.clone(), |label| format!("{label} {agent}"));

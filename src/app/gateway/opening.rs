@@ -1,13 +1,11 @@
 //! What scopes are opened with: the limits of flags and of a policy.
 
-use std::collections::BTreeMap;
-
 use super::super::error::AppError;
 use super::super::inputs::policy_source;
 use super::super::knowledge;
 use super::super::standing::Standing;
 use crate::amount::Amount;
-use crate::budget::Limits;
+use crate::budget::{Limits, PhaseLimits};
 use crate::cli::gateway::GatewayTyped;
 use crate::policy::{BudgetLimit, BudgetScope};
 
@@ -19,7 +17,7 @@ pub(super) struct OpeningLimits {
     /// An agent; where that is none, agents of no workflow have no scopes of their own.
     pub(super) agent: Limits,
     /// Phases of each workflow, by title in lower case.
-    phases: BTreeMap<String, Limits>,
+    phases: PhaseLimits,
 }
 
 impl OpeningLimits {
@@ -30,17 +28,18 @@ impl OpeningLimits {
 
     /// Those of the phase called `title`, case aside.
     pub(super) fn phase(&self, title: &str) -> Limits {
-        self.phases.get(&folded(title)).copied().unwrap_or(Limits::NONE)
+        self.phases.of(title).unwrap_or(Limits::NONE)
+    }
+
+    /// The one title under which that phase is charged.
+    pub(super) fn phase_spelled<'a>(&'a self, title: &'a str) -> &'a str {
+        self.phases.spelled(title)
     }
 
     /// In each unit the lowest that any phase has.
     pub(super) fn strictest_phase(&self) -> Limits {
-        self.phases.values().fold(Limits::NONE, |lowest, limits| lowest.lowest(*limits))
+        self.phases.strictest()
     }
-}
-
-fn folded(title: &str) -> String {
-    title.trim().to_lowercase()
 }
 
 /// What a gateway holds its clients to besides the budgets of the ledger.
@@ -62,7 +61,7 @@ impl HeldTo {
         let mut limits = OpeningLimits {
             run: limits(&typed.session_budget)?,
             agent: limits(&typed.agent_budget)?,
-            phases: BTreeMap::new(),
+            phases: PhaseLimits::default(),
         };
         let Some(name) = &typed.policy else { return Ok(Self { limits, notice: None }) };
         let found = knowledge::policy(&policy_source(name)?)?;
@@ -71,7 +70,7 @@ impl HeldTo {
             let into = match &budget.scope {
                 BudgetScope::Run => &mut limits.run,
                 BudgetScope::Agent => &mut limits.agent,
-                BudgetScope::Phase(title) => limits.phases.entry(folded(title)).or_default(),
+                BudgetScope::Phase(title) => limits.phases.entry(title),
                 _ => continue,
             };
             *into = into.and(budget.amount).ok_or_else(|| only_observed(budget.amount))?;

@@ -39,7 +39,7 @@ pub(super) fn limits(
         None => None,
     };
     let (standing, run) = match &ledger {
-        Some(ledger) => (ledger.standing()?, of_run(ledger, context)?),
+        Some(ledger) => (ledger.standing()?, of_run(ledger, typed.project.as_deref(), context)?),
         None => (Standing::empty(jiff::Timestamp::now()), None),
     };
     // A run lies below its project, wherever its session was started.
@@ -91,12 +91,18 @@ fn own(options: &HookOptions, policy: &Policy) -> Vec<HeldLimit> {
 }
 
 /// The scope of the run that the session belongs to, once something was charged to it.
-fn of_run(ledger: &OpenLedger, context: &Context) -> Result<Option<ScopeRow>, AppError> {
+fn of_run(
+    ledger: &OpenLedger,
+    project: Option<&str>,
+    context: &Context,
+) -> Result<Option<ScopeRow>, AppError> {
     let Some(run) = &context.environment.run else { return Ok(None) };
     let rows = ledger.read(|ledger| ledger.upper_scopes(charged::LEVELS))?;
     let name = format!("run {run}");
     let mut rows = rows.into_iter().filter(charged::is_run);
-    Ok(rows.find(|row| names_in(&row.path).last() == Some(&*name)))
+    // Runs of two projects may have one name.
+    let is_its = |row: &ScopeRow| project.is_none_or(|of| project_of(row).as_deref() == Some(of));
+    Ok(rows.find(|row| names_in(&row.path).last() == Some(&*name) && is_its(row)))
 }
 
 fn project_of(row: &ScopeRow) -> Option<String> {
