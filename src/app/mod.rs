@@ -21,6 +21,7 @@ pub mod error;
 mod exec;
 pub mod exit;
 mod gateway;
+mod health;
 mod hook;
 mod init;
 pub mod inputs;

@@ -93,6 +93,34 @@ fn the_run_that_the_session_belongs_to_holds() {
 }
 
 #[test]
+fn a_run_of_that_name_in_another_project_is_another_run() {
+    let machine = Machine::new();
+    machine.flyball(&["budget", "set", "day", "1000usd"]);
+    let mut books = {
+        let path = machine.path("home/.local/state/flyball/ledger.db");
+        Books::new(SqliteLedger::open(&path, Timestamp::now).unwrap(), 0)
+    };
+    let opens = [("project wide", "900"), ("project narrow", "4")].map(|(project, usd)| {
+        let path = ["org", project, "run nightly"].map(str::to_owned).to_vec();
+        Operation::Open { path, limits: Limits::usd(usd.parse().unwrap()) }
+    });
+    let opened = books.apply(&opens).unwrap();
+    drop(books);
+    assert!(opened.answers.iter().all(Result::is_ok));
+    let answer = |project: &str| {
+        let flags = ["--at", DAY, "--allow-under", "900usd", "--project", project];
+        let mut command = machine.command(&flags);
+        command.env("FLYBALL_RUN", "nightly");
+        let call = machine.call("Workflow", &json!({ "script": TWELVE }));
+        answered(command, call.as_bytes())
+    };
+    assert_eq!(answer("wide").decision(), "allow");
+    let denied = answer("narrow");
+    assert!(denied.reason().contains("run nightly allows $4.00"), "{}", denied.reason());
+    assert_eq!(answer("neither").decision(), "allow");
+}
+
+#[test]
 fn a_run_that_nothing_was_charged_to_yet_limits_nothing() {
     let machine = Machine::new();
     machine.flyball(&["budget", "set", "day", "1000usd"]);

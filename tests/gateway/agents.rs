@@ -1,12 +1,10 @@
 //! Runs whose agents talk to the API: `flyball run --agents messages` through the gateway within it,
 //! before a simulated upstream.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-
 use flyball::money::Picodollars;
 use serde_json::Value;
 
+use super::canned::{Canned, refusal, reply};
 use super::stand::Books;
 use crate::upstream::stand::Stand as Upstream;
 
@@ -140,6 +138,21 @@ fn requests_that_come_to_nothing_are_sent_again_and_charged_as_the_ledger_says()
     }
 }
 
+/// A load balancer says 503 as the gateway does without a ledger; but this one was sent.
+#[test]
+fn what_was_sent_is_charged_to_the_run_too() {
+    let balancer = reply("503 Busy", &["content-type: text/html"], "<h1>busy</h1>");
+    let upstream = Canned::new(vec![balancer, refusal("400 Bad Request", &[])]);
+    let folder = Folder::with("return await agent('x')");
+    let at = format!("http://{}", upstream.address());
+    let (code, report, said) = folder.run(&at, &["--budget", "1usd"]);
+    assert_eq!((code, upstream.got().len()), (7, 2), "{said}");
+    assert_eq!(report["requests"]["expired"], 1, "{report}");
+    assert_eq!(folder.books.kinds().iter().filter(|kind| *kind == "expire").count(), 1);
+    let spent = serde_json::to_value(folder.books.spent()).unwrap();
+    assert_eq!(report["cost_usd"]["spent"], spent, "{said}");
+}
+
 #[test]
 fn a_terminal_error_is_null_and_says_why() {
     let upstream = Upstream::new();
@@ -196,31 +209,16 @@ fn a_text_that_is_cut_at_its_cap_goes_on_in_another_request() {
 
 #[test]
 fn agents_send_their_key_their_model_and_nothing_that_nobody_asked_for() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let hearing = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut seen = Vec::new();
-        let mut buffer = [0; 4_096];
-        while !String::from_utf8_lossy(&seen).ends_with("]}") {
-            let read = stream.read(&mut buffer).unwrap();
-            assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
-            seen.extend(&buffer[..read]);
-        }
-        let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"no"}}"#;
-        let length = body.len();
-        let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n";
-        write!(stream, "{head}content-length: {length}\r\n\r\n{body}").unwrap();
-        String::from_utf8(seen).unwrap()
-    });
+    let upstream = Canned::new(vec![refusal("400 Bad Request", &[])]);
+    let address = upstream.address();
     let folder = Folder::with("return await agent('the very task', { effort: 'low' })");
     let (code, report, _) = folder.run(&format!("http://{address}"), &["--budget", "1usd"]);
-    let said = hearing.join().unwrap();
-    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    let got = upstream.got().remove(0);
+    let (head, body) = (got.head, got.body);
     assert!(head.starts_with("POST /v1/messages HTTP/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("x-api-key: {KEY}\r\n")), "{head}");
     assert!(head.contains("anthropic-version: 2023-06-01\r\n"), "{head}");
-    let body: Value = serde_json::from_str(body).unwrap();
+    let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["messages"][0]["content"][0]["text"], "the very task");
     assert_eq!((&body["model"], &body["stream"]), (&"claude-haiku-4-5".into(), &true.into()));
     let fields: Vec<&String> = body.as_object().unwrap().keys().collect();

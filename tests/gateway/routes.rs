@@ -20,9 +20,14 @@ const CHEAP: &str = "[[rule]]\nname = \"cheap\"\nthen = { model = \"claude-haiku
 
 /// What the upstream gets of `body` under `rules`, and the line of the log.
 fn sent(rules: &str, body: &str, headers: &[(&str, &str)]) -> (Got, String) {
+    sent_under(&[], rules, body, headers)
+}
+
+fn sent_under(flags: &[&str], rules: &str, body: &str, headers: &[(&str, &str)]) -> (Got, String) {
     let (books, upstream) = (Books::new(), Canned::new(vec![message("whoever")]));
     let policy = policy(&books, rules);
-    let gateway = Gateway::before(&books, upstream.address(), &[&policy, "--rewrite"]);
+    let flags = [&[&*policy, "--rewrite"], flags].concat();
+    let gateway = Gateway::before(&books, upstream.address(), &flags);
     let line = "POST /v1/messages";
     let answer =
         crate::upstream::client::send(gateway.address(), line, headers, Some(body.as_bytes()));
@@ -119,6 +124,16 @@ fn effort_and_cap_are_the_rule_s() {
     let (got, log) = sent(rules, body, &[]);
     assert_eq!(got.body, body.replacen("\"max\"", "\"medium\"", 1).replacen("64000", " 5000", 1));
     assert!(log.contains("effort max->medium cap 5000 by `calm`"), "{log}");
+}
+
+#[test]
+fn a_cap_leaves_room_for_thinking_whatever_is_guaranteed() {
+    let rules = "[[rule]]\nname = \"short\"\nthen = { output_cap = 5000 }\n";
+    let body = r#"{"model":"claude-haiku-4-5","max_tokens":32000,"stream":true,"thinking":{"type":"enabled","budget_tokens":10000},"messages":[{"role":"user","content":"hi"}]}"#;
+    for guarantee in ["strict", "metered"] {
+        let (got, log) = sent_under(&["--guarantee", guarantee], rules, body, &[]);
+        assert_eq!(got.body, body.replacen("32000", "11000", 1), "{guarantee}: {log}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::agents::messages::ASKED_OUTPUT_TOKENS;
 use crate::agents::messages::answer::{Answer, Block};
 use crate::ports::agent::{AgentEnd, AgentJob, StopReason};
 use crate::ports::script::Outcome;
@@ -79,7 +80,9 @@ impl Conversation {
         })
     }
 
-    /// The request, for an answer of at most so many tokens.
+    /// The request, for an answer of at most so many tokens. Whatever that number, it is as long as
+    /// with [`ASKED_OUTPUT_TOKENS`]: its bound, which its length is part of, is made before its cap
+    /// is known, and whoever bounds it on its way is to find the same.
     pub(super) fn body(&self, max_tokens: u64) -> Vec<u8> {
         let mut body = json!({
             "model": self.model,
@@ -100,12 +103,14 @@ impl Conversation {
                 fields.insert("output_config".to_owned(), json!({ "effort": effort }));
             }
         }
-        body.to_string().into_bytes()
+        let digits = |number: u64| number.to_string().len();
+        let blanks = digits(ASKED_OUTPUT_TOKENS).saturating_sub(digits(max_tokens));
+        format!("{body}{}", " ".repeat(blanks)).into_bytes()
     }
 
-    /// No prompt of the next request has more tokens, whose answer has at most so many.
-    pub(super) fn prompt_tokens_max(&self, max_tokens: u64) -> u64 {
-        u64::try_from(self.body(max_tokens).len())
+    /// No prompt of the next request has more tokens.
+    pub(super) fn prompt_tokens_max(&self) -> u64 {
+        u64::try_from(self.body(ASKED_OUTPUT_TOKENS).len())
             .unwrap_or(u64::MAX)
             .saturating_add(OVERHEAD_TOKENS)
     }

@@ -127,7 +127,7 @@ impl MessagesBackend {
         self.ready.push_back(AgentEvent::RequestWanted(RequestWanted {
             request,
             agent,
-            prompt_tokens_max: known.conversation.prompt_tokens_max(ASKED_OUTPUT_TOKENS),
+            prompt_tokens_max: known.conversation.prompt_tokens_max(),
             asked_output_tokens: ASKED_OUTPUT_TOKENS,
             thinking_tokens: 0,
             cache_write: CACHE_WRITE,

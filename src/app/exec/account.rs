@@ -1,5 +1,7 @@
 //! The run's scope in the ledger: opened or raised before the client starts, read after it has ended.
 
+use std::time::{Duration, Instant};
+
 use super::super::books::OpenLedger;
 use super::super::context::Context;
 use super::super::error::AppError;
@@ -8,16 +10,20 @@ use super::super::{knowledge, standing};
 use crate::amount::Amount;
 use crate::app::gateway;
 use crate::app::inputs::policy_source;
-use crate::budget::{Limits, ScopeRow, Unit, UnitBalance};
+use crate::budget::{Charge, Limits, ScopeRow, Unit, UnitBalance};
 use crate::cli::exec::ExecTyped;
-use crate::money::Picodollars;
 use crate::policy::BudgetScope;
+
+/// How long what a client had answers to may take to be written to the ledger, and how often that is
+/// looked for.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The scope of one run.
 pub(super) struct RunAccount {
     ledger: OpenLedger,
     path: Vec<String>,
-    before: Picodollars,
+    before: Charge,
 }
 
 impl RunAccount {
@@ -42,11 +48,11 @@ impl RunAccount {
         ledger.limit(path.clone(), limits)?;
         let row = row(&ledger, &path)?.ok_or_else(|| AppError::bug("no scope was opened"))?;
         refuse_used_up(&row, run)?;
-        Ok(Self { ledger, path, before: row.settled.usd })
+        Ok(Self { ledger, path, before: row.settled })
     }
 
     /// What it has taken before.
-    pub(super) const fn before(&self) -> Picodollars {
+    pub(super) const fn before(&self) -> Charge {
         self.before
     }
 
@@ -62,9 +68,24 @@ impl RunAccount {
     }
 
     /// What it has taken in all.
-    pub(super) fn spent(&self) -> Result<Picodollars, AppError> {
+    pub(super) fn spent(&self) -> Result<Charge, AppError> {
         let row = row(&self.ledger, &self.path)?;
-        row.map(|row| row.settled.usd).ok_or_else(|| AppError::bug("the run's scope is gone"))
+        row.map(|row| row.settled).ok_or_else(|| AppError::bug("the run's scope is gone"))
+    }
+
+    /// How many of `answered` requests, which the client has had answers to, the ledger has never
+    /// heard of. The gateway of another process may write what it admitted from a slice a moment
+    /// later, so it is waited for.
+    pub(super) fn unheard_of(&self, answered: u64) -> Result<u64, AppError> {
+        let until = Instant::now() + WRITTEN_WITHIN;
+        loop {
+            let requests = self.spent()?.requests.saturating_sub(self.before.requests);
+            let missing = answered.saturating_sub(requests);
+            if missing == 0 || Instant::now() >= until {
+                return Ok(missing);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 }
 

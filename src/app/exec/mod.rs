@@ -26,6 +26,7 @@ use self::seen::Seen;
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
+use super::health::{Health, origin};
 use super::{books, gateway, output};
 use crate::budget::UnitBalance;
 use crate::claude::launch;
@@ -35,7 +36,7 @@ use crate::cli::gateway::GatewayTyped;
 use crate::cli::value::PlainFormat;
 use crate::gateway::Tariff;
 use crate::money::Picodollars;
-use crate::report::exec::{ClientEnd, EXEC_REPORT_VERSION, ExecReport, table};
+use crate::report::exec::{Bypass, ClientEnd, EXEC_REPORT_VERSION, ExecReport, table};
 use crate::report::json;
 
 /// Where requests of the client go.
@@ -49,6 +50,7 @@ enum Gate {
 /// Runs the client, and says what it came to.
 pub(super) fn run(typed: &ExecTyped, context: &Context) -> Result<Exit, AppError> {
     let client = Client::of(typed, context)?;
+    typed.gateway.as_deref().map_or(Ok(()), admits)?;
     let run = typed.run.clone().map_or_else(new_name, Ok)?;
     let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
     let tariff = tariff(typed)?;
@@ -83,6 +85,27 @@ pub(super) fn run(typed: &ExecTyped, context: &Context) -> Result<Exit, AppError
     let report = outcome.report(end, seen.as_ref(), gathered, notices)?;
     show(&report, typed, context)?;
     Ok(exit(status, &report, typed))
+}
+
+/// Refuses a `--gateway` that would hold nobody.
+fn admits(url: &str) -> Result<(), AppError> {
+    let at = origin(url).unwrap_or_else(|| "what --gateway says".to_owned());
+    let (why, hint) = match Health::of(url) {
+        Some(Health::Admits) => return Ok(()),
+        Some(Health::Refuses(why)) => {
+            (format!("the gateway at {at} admits nothing: {why}"), "see what it says where it runs")
+        }
+        Some(Health::IsNone(status)) => (
+            format!("{at} answers with {status}, as no gateway of flyball does"),
+            "nothing there would hold the client; see what listens",
+        ),
+        Some(Health::Silent(error)) => (
+            format!("nobody answers at {at}: {error}"),
+            "start one with flyball gateway, or leave --gateway out",
+        ),
+        None => (format!("{at} is no address of a gateway"), "write http://HOST:PORT"),
+    };
+    Err(AppError::new(Exit::Upstream, why).with_hint(hint))
 }
 
 /// A name that no other run has.
@@ -150,8 +173,10 @@ impl Outcome<'_> {
         gathered: Gathered,
         mut notices: Vec<String>,
     ) -> Result<ExecReport, AppError> {
-        let spent = self.account.spent()?;
-        let before = self.account.before();
+        // Another process may still be writing: this waits for it, so it comes first.
+        let mut bypassed = gathered.bypassed.clone();
+        bypassed.extend(self.unheard_of(seen, &gathered)?);
+        let (before, spent) = (self.account.before().usd, self.account.spent()?.usd);
         let stopped = Stopped {
             typed: self.typed,
             client: self.client,
@@ -182,9 +207,31 @@ impl Outcome<'_> {
             other_agents: gathered.other_agents,
             launches: gathered.launches,
             resume,
-            bypassed: gathered.bypassed,
+            bypassed,
             notices,
         })
+    }
+
+    /// Where the gateway is another process: messages in transcripts that the ledger has no request
+    /// for. They went elsewhere, or the gateway has another ledger.
+    fn unheard_of(
+        &self,
+        seen: Option<&Seen>,
+        gathered: &Gathered,
+    ) -> Result<Option<Bypass>, AppError> {
+        if seen.is_some() {
+            return Ok(None);
+        }
+        let answered = gathered.spent.values().map(|spent| spent.requests).sum();
+        let requests = self.account.unheard_of(answered)?;
+        if requests == 0 {
+            return Ok(None);
+        }
+        let at_list: Picodollars = gathered.spent.values().map(|spent| spent.usd).sum();
+        let charged = self.account.spent()?.usd - self.account.before().usd;
+        let session = gathered.last_session.clone().unwrap_or_else(|| "unknown".to_owned());
+        let usd = Some(at_list - charged).filter(|usd| *usd > Picodollars::ZERO);
+        Ok(Some(Bypass { session, requests, usd, is_ours: true }))
     }
 
     /// What is not as it should be with what is known.
@@ -195,8 +242,7 @@ impl Outcome<'_> {
         }
         if seen.is_none() {
             doubts.push(
-                "the gateway is another process: what it refused, and what went around it, is in \
-                 its log and not here"
+                "the gateway is another process: what it refused is in its log and not here"
                     .to_owned(),
             );
         }
