@@ -4,47 +4,12 @@
 # the same workflow resumed after the budget was raised, and each fault of the upstream once. Checks
 # what was spent, refused and paid twice, prints a table, and fails where a check does.
 #
-#   benches/real_client.sh                    installs the client into a throw-away folder with npm
-#   benches/real_client.sh CLIENT             uses that binary of Claude Code, 2.1.330 or later
-#   FLYBALL=path benches/real_client.sh       runs that binary of flyball instead of building one
 #   SLOW=1 benches/real_client.sh             with the faults that the client waits out for minutes
 #
-# Needs bash, curl, jq, and npm unless a client is given; Linux on x86-64. The client is not free
-# software and is kept nowhere. It gets a home of its own, no key, and only addresses of loopback.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export LC_ALL=C
+# real_client_stage.sh says how it is called and what it needs.
+source "$(dirname "${BASH_SOURCE[0]}")/real_client_stage.sh"
 
-readonly version=2.1.330
 readonly cap=0.80 raise=1.50 agents=20
-
-for tool in curl jq; do
-  command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 2; }
-done
-flyball=${FLYBALL:-}
-if [[ -z $flyball ]]; then
-  cargo build --release --quiet
-  flyball=${CARGO_TARGET_DIR:-target}/release/flyball
-fi
-flyball=$(realpath "$flyball")
-work=$(mktemp -d)
-readonly flyball work
-
-clean_up() {
-  for pid in $(jobs -pr); do kill "$pid" || true; done
-  wait
-  rm -rf "$work"
-}
-trap clean_up EXIT
-
-client=${1:-}
-if [[ -z $client ]]; then
-  package=@anthropic-ai/claude-code-linux-x64
-  npm install --prefix "$work/client" --ignore-scripts --no-audit --no-fund --loglevel=error "$package@$version"
-  client=$work/client/node_modules/$package/claude
-fi
-client=$(realpath "$client")
-readonly client
 
 # In a subshell it takes its place, so that whoever ends the one ends the other.
 clean() { exec env -i PATH=/usr/bin:/bin HOME="$home" "$@"; }
@@ -55,11 +20,7 @@ start() { # log, arguments
   shift
   clean FLYBALL_LEDGER="$home/ledger.db" "$flyball" "$@" --listen 127.0.0.1:0 >"$log.out" 2>"$log" &
   started=$!
-  until grep -qs 'http://' "$log"; do
-    kill -0 "$started" 2>/dev/null || { cat "$log" >&2; exit 1; }
-    sleep 0.05
-  done
-  address=$(grep -om1 'http://[0-9.]*:[0-9]*' "$log")
+  listens "$log" "$started"
 }
 
 # A home, an upstream, a ledger and a gateway of their own.
@@ -89,7 +50,6 @@ books() { # settled or reserved, of the one session
     jq -r ".runs[0].units[] | select(.unit == \"usd\") | .$1"
 }
 logged() { grep -c "$1" "$home/gateway.log" || true; }
-holds() { jq -en "$1" >/dev/null; } # arithmetic
 end() { kill "$gateway_pid"; wait "$gateway_pid" || true; }
 
 failures=0

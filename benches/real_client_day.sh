@@ -4,46 +4,10 @@
 # the Agent tool starts. Checks that both together are held to the day, and that what both
 # gateways charged is what the upstream billed.
 #
-#   benches/real_client_day.sh               installs the client into a throw-away folder with npm
-#   benches/real_client_day.sh CLIENT        uses that binary of Claude Code, 2.1.330 or later
-#   FLYBALL=path benches/real_client_day.sh  runs that binary of flyball instead of building one
-#
-# Needs bash, curl, jq, and npm unless a client is given; Linux on x86-64. The client is not free
-# software and is kept nowhere. It gets a home of its own, no key, and only addresses of loopback.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export LC_ALL=C
+# real_client_stage.sh says how it is called and what it needs.
+source "$(dirname "${BASH_SOURCE[0]}")/real_client_stage.sh"
 
-readonly version=2.1.330
 readonly cap=1.20 agents=20
-
-for tool in curl jq; do
-  command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 2; }
-done
-flyball=${FLYBALL:-}
-if [[ -z $flyball ]]; then
-  cargo build --release --quiet
-  flyball=${CARGO_TARGET_DIR:-target}/release/flyball
-fi
-flyball=$(realpath "$flyball")
-work=$(mktemp -d)
-readonly flyball work
-
-clean_up() {
-  for pid in $(jobs -pr); do kill "$pid" || true; done
-  wait
-  rm -rf "$work"
-}
-trap clean_up EXIT
-
-client=${1:-}
-if [[ -z $client ]]; then
-  package=@anthropic-ai/claude-code-linux-x64
-  npm install --prefix "$work/client" --ignore-scripts --no-audit --no-fund --loglevel=error "$package@$version"
-  client=$work/client/node_modules/$package/claude
-fi
-client=$(realpath "$client")
-readonly client
 mkdir -p "$work/bin"
 ln -s "$client" "$work/bin/claude"
 
@@ -53,11 +17,8 @@ clean() { exec env -i PATH="$work/bin:/usr/bin:/bin" HOME="$home" FLYBALL_LEDGER
 home=$work/one
 mkdir -p "$work/one/project" "$work/two/project"
 clean "$flyball" simulate-upstream --turns 1-1 --listen 127.0.0.1:0 >"$work/upstream" 2>&1 &
-until grep -qs 'http://' "$work/upstream"; do
-  kill -0 $! 2>/dev/null || { cat "$work/upstream" >&2; exit 1; }
-  sleep 0.05
-done
-upstream=$(grep -om1 'http://[0-9.]*:[0-9]*' "$work/upstream")
+listens "$work/upstream" $!
+upstream=$address
 (clean "$flyball" budget set day "${cap}usd") >/dev/null
 
 begin() { # name, flags and arguments of the client; runs beside the other
@@ -72,7 +33,6 @@ begin() { # name, flags and arguments of the client; runs beside the other
 }
 report() { jq -r "$2" "$work/$1/report.json"; }
 bill() { curl -s "$upstream/simulate/bill" | jq -r "$1"; }
-holds() { jq -en "$1" >/dev/null; } # arithmetic
 
 failures=0
 check() { # words, command

@@ -5,46 +5,10 @@
 # settings files of the user and of the project set ANTHROPIC_BASE_URL to where nobody listens. Checks
 # what was spent, named and found out, prints the reports, and fails where a check does.
 #
-#   benches/real_client_exec.sh               installs the client into a throw-away folder with npm
-#   benches/real_client_exec.sh CLIENT        uses that binary of Claude Code, 2.1.330 or later
-#   FLYBALL=path benches/real_client_exec.sh  runs that binary of flyball instead of building one
-#
-# Needs bash, curl, jq, and npm unless a client is given; Linux on x86-64. The client is not free
-# software and is kept nowhere. It gets a home of its own, no key, and only addresses of loopback.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export LC_ALL=C
+# real_client_stage.sh says how it is called and what it needs.
+source "$(dirname "${BASH_SOURCE[0]}")/real_client_stage.sh"
 
-readonly version=2.1.330
 readonly cap=0.80 raised=2.50 agents=20
-
-for tool in curl jq; do
-  command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 2; }
-done
-flyball=${FLYBALL:-}
-if [[ -z $flyball ]]; then
-  cargo build --release --quiet
-  flyball=${CARGO_TARGET_DIR:-target}/release/flyball
-fi
-flyball=$(realpath "$flyball")
-work=$(mktemp -d)
-readonly flyball work
-
-clean_up() {
-  for pid in $(jobs -pr); do kill "$pid" || true; done
-  wait
-  rm -rf "$work"
-}
-trap clean_up EXIT
-
-client=${1:-}
-if [[ -z $client ]]; then
-  package=@anthropic-ai/claude-code-linux-x64
-  npm install --prefix "$work/client" --ignore-scripts --no-audit --no-fund --loglevel=error "$package@$version"
-  client=$work/client/node_modules/$package/claude
-fi
-client=$(realpath "$client")
-readonly client
 mkdir -p "$work/bin" "$work/around"
 ln -s "$client" "$work/bin/claude"
 
@@ -57,11 +21,8 @@ for settings in "$home/.claude/settings.json" "$home/project/.claude/settings.js
   echo '{"env":{"ANTHROPIC_BASE_URL":"http://127.0.0.1:9","CLAUDE_CODE_USE_BEDROCK":"1"}}' >"$settings"
 done
 clean "$flyball" simulate-upstream --turns 1-1 --listen 127.0.0.1:0 >"$work/upstream" 2>&1 &
-until grep -qs 'http://' "$work/upstream"; do
-  kill -0 $! 2>/dev/null || { cat "$work/upstream" >&2; exit 1; }
-  sleep 0.05
-done
-upstream=$(grep -om1 'http://[0-9.]*:[0-9]*' "$work/upstream")
+listens "$work/upstream" $!
+upstream=$address
 
 held() { # flags of exec, --, command; its report goes to $home/report*, what it says to $home/said
   code=0
@@ -77,7 +38,6 @@ held() { # flags of exec, --, command; its report goes to $home/report*, what it
 }
 bill() { curl -s "$upstream/simulate/bill" | jq -r "$1"; }
 report() { jq -c "$1" "$home/report.json"; }
-holds() { jq -en "$1" >/dev/null; } # arithmetic
 directive() { jq -nc "{tool: \"Workflow\", input: $1}" --arg script "${2:-}" --arg run "${3:-}"; }
 
 failures=0

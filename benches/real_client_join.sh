@@ -4,46 +4,13 @@
 # phase completes and the second stops at its budget, that the refusal names the phase, that what was
 # charged to each phase is there to be read, and that no agent was unknown; fails where a check does.
 #
-#   benches/real_client_join.sh               installs the client into a throw-away folder with npm
-#   benches/real_client_join.sh CLIENT        uses that binary of Claude Code, 2.1.330 or later
-#   FLYBALL=path benches/real_client_join.sh  runs that binary of flyball instead of building one
-#
-# Needs bash, curl, jq, and npm unless a client is given; Linux on x86-64. The client is not free
-# software and is kept nowhere. It gets a home of its own, no key, and only addresses of loopback.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export LC_ALL=C
+# real_client_stage.sh says how it is called and what it needs.
+source "$(dirname "${BASH_SOURCE[0]}")/real_client_stage.sh"
 
-readonly version=2.1.330
 readonly look=20 check=20 budget=0.60
-
-for tool in curl jq; do
-  command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 2; }
-done
-flyball=${FLYBALL:-}
-if [[ -z $flyball ]]; then
-  cargo build --release --quiet
-  flyball=${CARGO_TARGET_DIR:-target}/release/flyball
-fi
-flyball=$(realpath "$flyball")
-home=$(mktemp -d)
-readonly flyball home
-
-clean_up() {
-  for pid in $(jobs -pr); do kill "$pid" || true; done
-  wait
-  rm -rf "$home"
-}
-trap clean_up EXIT
-
-client=${1:-}
-if [[ -z $client ]]; then
-  package=@anthropic-ai/claude-code-linux-x64
-  npm install --prefix "$home/client" --ignore-scripts --no-audit --no-fund --loglevel=error "$package@$version"
-  client=$home/client/node_modules/$package/claude
-fi
-client=$(realpath "$client")
-readonly client
+home=$work/home
+mkdir "$home"
+readonly home
 
 # In a subshell it takes its place, so that whoever ends the one ends the other.
 clean() { exec env -i PATH=/usr/bin:/bin HOME="$home" FLYBALL_LEDGER="$home/ledger.db" "$@"; }
@@ -54,11 +21,7 @@ start() { # log, arguments
   shift
   clean "$flyball" "$@" --listen 127.0.0.1:0 >"$log.out" 2>"$log" &
   started=$!
-  until grep -qs 'http://' "$log"; do
-    kill -0 "$started" 2>/dev/null || { cat "$log" >&2; exit 1; }
-    sleep 0.05
-  done
-  address=$(grep -om1 'http://[0-9.]*:[0-9]*' "$log")
+  listens "$log" "$started"
 }
 
 claude() { # arguments; what it says goes to $home/said, its exit code to $code
@@ -73,7 +36,6 @@ claude() { # arguments; what it says goes to $home/said, its exit code to $code
 }
 
 runs() { (clean "$flyball" runs charged "$@"); }
-holds() { jq -en "$1" >/dev/null; } # arithmetic
 failures=0
 check() { # words, command
   local words=$1
@@ -122,7 +84,7 @@ check 'the first phase completes' [ "$seen" = $look ]
 check 'of the second some agents are done, and some refused' [ "$checked" -gt 0 -a "$checked" -lt $check ]
 refused=$(grep -c '^exhausted 429' "$home/gateway.log" || true)
 check 'every refusal is of an agent of the second phase' [ "$refused" = $((check - checked)) ]
-check 'and names it' [ "$(grep -c '^exhausted 429 .*workflow two-phases wf_[^ ]* / phase Check has spent' "$home/gateway.log")" = "$refused" ]
+check 'and names it' [ "$(grep -c '^exhausted 429 .*workflow two-phases wf_[^ ]* / phase check has spent' "$home/gateway.log")" = "$refused" ]
 claude -p '@simulate {"tool":"Agent","input":{"description":"look","prompt":"Look","subagent_type":"general-purpose"}}' \
   --resume "$session"
 check 'an agent of the Agent tool is held to no phase' [ "$code" = 0 -a "$(jq .subagent_stats.completed "$home/said")" = 1 ]
@@ -134,7 +96,7 @@ billed=$(curl -s "$upstream/simulate/bill" | jq .usd -r)
 runs "$session" --format json >"$home/runs.json"
 charged() { jq -r ".scopes[] | select(.scope | test(\"$1\")) | .units[] | select(.unit == \"usd\") | .settled" "$home/runs.json"; }
 check 'charged is what was billed' holds "$(charged '^session') == $billed"
-check 'the phase is within its budget' holds "$(charged '^phase Check') <= $budget"
+check 'the phase is within its budget' holds "$(charged '^phase check') <= $budget"
 check 'the ledger balances' grep -q balances <(clean "$flyball" ledger verify)
 
 "$client" --version </dev/null 2>/dev/null | head -1 || true

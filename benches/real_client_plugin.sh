@@ -4,48 +4,13 @@
 # the marketplace of this checkout, and with the hook that `flyball init` writes; then a machine where
 # flyball is not installed. Prints a table, and fails where a check does.
 #
-#   benches/real_client_plugin.sh [CLIENT]      as benches/real_client.sh: that binary, or one from npm
-#   FLYBALL=path benches/real_client_plugin.sh  runs that binary of flyball instead of building one
-#
-# Needs bash, curl, jq, and npm unless a client is given; Linux on x86-64. The client is not free
-# software and is kept nowhere. It gets a home of its own, no key, and only addresses of loopback.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export LC_ALL=C
+# real_client_stage.sh says how it is called and what it needs.
+source "$(dirname "${BASH_SOURCE[0]}")/real_client_stage.sh"
 
-readonly version=2.1.330
 root=$PWD
 readonly root
-
-for tool in curl jq; do
-  command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 2; }
-done
-flyball=${FLYBALL:-}
-if [[ -z $flyball ]]; then
-  cargo build --release --quiet
-  flyball=${CARGO_TARGET_DIR:-target}/release/flyball
-fi
-flyball=$(realpath "$flyball")
-work=$(mktemp -d)
-readonly flyball work
 mkdir "$work/bin"
 ln -s "$flyball" "$work/bin/flyball"
-
-clean_up() {
-  for pid in $(jobs -pr); do kill "$pid" || true; done
-  wait
-  rm -rf "$work"
-}
-trap clean_up EXIT
-
-client=${1:-}
-if [[ -z $client ]]; then
-  package=@anthropic-ai/claude-code-linux-x64
-  npm install --prefix "$work/client" --ignore-scripts --no-audit --no-fund --loglevel=error "$package@$version"
-  client=$work/client/node_modules/$package/claude
-fi
-client=$(realpath "$client")
-readonly client
 
 installed=$work/bin
 clean() { exec env -i PATH="$installed:/usr/bin:/bin" HOME="$home" "$@"; }
@@ -57,11 +22,8 @@ begin() { # name
   printf 'budget = "1usd"\n' >"$home/project/flyball.toml"
   (installed=$work/bin clean "$flyball" simulate-upstream --turns 1-1 --listen 127.0.0.1:0 >"$home/bill.json" 2>"$home/upstream.log") &
   upstream_pid=$!
-  until grep -qs 'http://' "$home/upstream.log"; do
-    kill -0 "$upstream_pid" 2>/dev/null || { cat "$home/upstream.log" >&2; exit 1; }
-    sleep 0.05
-  done
-  upstream=$(grep -om1 'http://[0-9.]*:[0-9]*' "$home/upstream.log")
+  listens "$home/upstream.log" "$upstream_pid"
+  upstream=$address
   before=0
 }
 end() { kill "$upstream_pid"; wait "$upstream_pid" || true; }
