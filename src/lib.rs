@@ -34,6 +34,7 @@ pub mod plan;
 
 // L4: IO; siblings never import each other
 pub mod agents;
+pub mod causes;
 pub mod claude;
 pub mod config;
 pub mod gateway;

@@ -22,8 +22,8 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The longest id of a session, a run or an agent, bytes.
-const ID_BYTES_MAX: usize = 64;
+use crate::claude::session_files::{folders, is_folder, is_id, name_of, runs_below};
+
 /// The longest text that is taken over from a file, bytes.
 const TEXT_BYTES_MAX: usize = 4_096;
 /// The largest description of an agent that is read, bytes.
@@ -116,16 +116,6 @@ impl RunFolders {
     }
 }
 
-/// Whether `text` is the name of one file and nothing more.
-fn is_id(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    !text.is_empty() && text.len() <= ID_BYTES_MAX && text.bytes().all(plain)
-}
-
-fn is_run(name: &str) -> bool {
-    name.starts_with("wf_") && is_id(name)
-}
-
 /// What the folders of a session say of `agent`, following who started whom.
 fn within(sessions: &[PathBuf], agent: &str) -> Option<Found> {
     let mut agent = agent.to_owned();
@@ -157,7 +147,7 @@ fn one(session: &Path, agent: &str) -> Option<One> {
         });
     }
     let runs: Vec<PathBuf> = if is_folder(&subagents) && is_folder(&workflows) {
-        folders(&workflows).filter(|run| is_run(&name_of(run))).collect()
+        runs_below(&workflows)
     } else {
         Vec::new()
     };
@@ -180,7 +170,7 @@ fn one(session: &Path, agent: &str) -> Option<One> {
 
 /// An agent of `run` of which no more is known.
 fn started_in(session: &Path, run: &Path) -> WorkflowAgent {
-    let run = name_of(run);
+    let run = name_of(run).map_or_else(String::new, str::to_owned);
     let workflow = workflow_of(session, &run);
     WorkflowAgent { run, workflow, phase: None, label: None, agent_type: None }
 }
@@ -295,20 +285,4 @@ fn words(value: Option<Value>) -> Option<String> {
     }
     text.truncate(end);
     (!text.trim().is_empty()).then_some(text)
-}
-
-/// The folders in `folder`, links aside.
-fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES_MAX);
-    let entries = entries.filter_map(Result::ok);
-    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    entries.filter(is_folder).map(|entry| entry.path())
-}
-
-fn is_folder(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -48,7 +48,7 @@ impl SessionFiles {
         if !is_id(session) {
             return Vec::new();
         }
-        let found = folders(&home.join("projects")).into_iter().map(|project| Self {
+        let found = folders(&home.join("projects")).map(|project| Self {
             session: session.to_owned(),
             transcript: project.join(format!("{session}.jsonl")),
             folder: project.join(session),
@@ -84,8 +84,7 @@ impl SessionFiles {
 
     /// The folders of its workflows' runs.
     pub fn runs(&self) -> Vec<PathBuf> {
-        let mut runs = folders(&self.folder.join("subagents").join("workflows"));
-        runs.retain(|run| name_of(run).is_some_and(|name| name.starts_with("wf_") && is_id(name)));
+        let mut runs = runs_below(&self.folder.join("subagents").join("workflows"));
         runs.sort();
         runs
     }
@@ -116,11 +115,23 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     entries.filter_map(Result::ok).map(|entry| entry.path()).collect()
 }
 
-fn folders(folder: &Path) -> Vec<PathBuf> {
-    entries(folder).into_iter().filter(|path| is_folder(path)).collect()
+/// The folders in `folder`, links aside.
+pub(super) fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES_MAX);
+    let entries = entries.filter_map(Result::ok);
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.filter(is_folder).map(|entry| entry.path())
 }
 
-fn is_folder(path: &Path) -> bool {
+/// The folders in `folder` that are runs of workflows.
+pub(super) fn runs_below(folder: &Path) -> Vec<PathBuf> {
+    let is_run =
+        |run: &PathBuf| name_of(run).is_some_and(|name| name.starts_with("wf_") && is_id(name));
+    folders(folder).filter(is_run).collect()
+}
+
+/// Whether it is a folder and no link to one.
+pub(super) fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 

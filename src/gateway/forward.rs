@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
+use crate::causes::with_causes;
 use crate::gateway::access::{Access, Fate};
 use crate::gateway::admit::Arrival;
 use crate::gateway::body::{NotWhole, ReplyBody, whole};
@@ -18,7 +19,7 @@ use crate::gateway::headers;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::request::MessagesRequest;
 use crate::gateway::retry::Chance;
-use crate::gateway::send::{Sent, in_words, outgoing, send};
+use crate::gateway::send::{Sent, outgoing, send};
 use crate::gateway::server::Shared;
 
 /// Answers a request to `/v1/messages` whose body is `body`.
@@ -97,9 +98,9 @@ pub(crate) async fn free(
             Response::from_parts(parts, ReplyBody::Passed(body))
         }
         Ok(Err(error)) if error.is_connect() => {
-            shared.refuse(&Refusal::unreachable(&in_words(&error)), None)
+            shared.refuse(&Refusal::unreachable(&with_causes(&error)), None)
         }
-        Ok(Err(error)) => shared.refuse(&Refusal::broke(&in_words(&error)), None),
+        Ok(Err(error)) => shared.refuse(&Refusal::broke(&with_causes(&error)), None),
         Err(_late) => shared.refuse(&Refusal::timed_out(), None),
     }
 }

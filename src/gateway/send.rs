@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::{Error as ClientError, ResponseFuture};
 use jiff::Timestamp;
 
+use crate::causes::with_causes;
 use crate::gateway::access::Fate;
 use crate::gateway::attempt::Attempt;
 use crate::gateway::body::{MeteredBody, ReplyBody};
@@ -94,7 +95,7 @@ pub(crate) fn outgoing(
 /// again.
 fn failed(mut attempt: Attempt, error: &ClientError, chance: Chance) -> Sent {
     let shared = Arc::clone(&attempt.shared);
-    let why = in_words(error);
+    let why = with_causes(error);
     if !error.is_connect() {
         let refusal = Refusal::broke(&why);
         attempt.status = refusal.status.as_u16();
@@ -114,17 +115,6 @@ fn failed(mut attempt: Attempt, error: &ClientError, chance: Chance) -> Sent {
 
 fn again_in(after: Duration) -> String {
     format!("sent again in {} ms", after.as_millis())
-}
-
-/// An error with what lies behind it.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        words = format!("{words}: {error}");
-        source = error.source();
-    }
-    words
 }
 
 /// The upstream has begun to answer.

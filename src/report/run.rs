@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
 use super::number::{self, count, dollars, duration, money_cell, percent, plural, range};
 use super::page::{FIXED_SPACE, Page, clean, fitted, width_of, wrapped};
@@ -23,6 +23,8 @@ const PHASES_MAX: usize = 24;
 const TITLE_WIDTH_MIN: usize = 5;
 /// Columns of space after each column of the table.
 const GAPS: [usize; 8] = [2, 1, 2, 2, 2, 2, 2, 0];
+/// The columns that are left out where nothing was forecast.
+const FORECASTS: [usize; 3] = [3, 5, 7];
 /// Columns of a workflow's name.
 const NAME_WIDTH_MAX: usize = 24;
 
@@ -143,6 +145,13 @@ fn phases(report: &RunReport, page: Page) -> Vec<String> {
     table.set_content_arrangement(ContentArrangement::Disabled);
     for row in rows {
         table.add_row(cells(row));
+    }
+    if report.phases.iter().all(|phase| phase.forecast.is_none()) {
+        for column in FORECASTS {
+            if let Some(column) = table.column_mut(column) {
+                column.set_constraint(ColumnConstraint::Hidden);
+            }
+        }
     }
     for (column, gap) in table.column_iter_mut().zip(GAPS) {
         column.set_padding((0, u16::try_from(gap).unwrap_or(2)));

@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 7] = [
         "role",
         "effort",
         "diagnostic",
+        "causes",
         "gate",
         "ledger_place",
     ],

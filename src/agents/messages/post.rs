@@ -1,6 +1,5 @@
 //! Sends one request to a gateway and reports what comes of it.
 
-use std::error::Error;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use crate::agents::messages::answer::{Answer, AnswerReader, Refusal, Refused, Then};
+use crate::causes::with_causes;
 use crate::messages::WireUsage;
 use crate::ports::agent::RequestId;
 
@@ -84,7 +84,7 @@ impl Post {
         let answered = tokio::time::timeout(ANSWER_WITHIN, self.client.request(sent)).await;
         let answer = answered.map_err(|_| broke("there was no answer in time".to_owned()))?;
         let answer = answer.map_err(|error| {
-            let refused = broke(format!("the gateway cannot be reached: {}", in_words(&error)));
+            let refused = broke(format!("the gateway cannot be reached: {}", with_causes(&error)));
             Refused { may_cost: !error.is_connect(), ..refused }
         })?;
         if answer.status() != StatusCode::OK {
@@ -96,7 +96,7 @@ impl Post {
             let frame = tokio::time::timeout(SILENCE_MAX, body.frame()).await;
             let frame = frame.map_err(|_| broke("the answer fell silent".to_owned()))?;
             let frame = frame.ok_or_else(|| broke("the answer ended too soon".to_owned()))?;
-            let frame = frame.map_err(|error| broke(in_words(&error)))?;
+            let frame = frame.map_err(|error| broke(with_causes(&error)))?;
             let Some(data) = frame.data_ref() else { continue };
             let reached = reader.read(data).map_err(broke)?;
             if reached.start {
@@ -133,15 +133,4 @@ async fn refusal(answer: Response<Incoming>) -> Refusal {
         was_sent: parts.headers.contains_key("x-flyball-attempt"),
         body,
     }
-}
-
-/// An error with what lies behind it.
-fn in_words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        words = format!("{words}: {error}");
-        source = error.source();
-    }
-    words
 }
