@@ -20,8 +20,8 @@ use crate::workflow::{SourceSet, asks_for_everything};
 
 /// Kept back for what comes after a plan, so that a plan that takes too long is told as such.
 const RESERVE: Duration = Duration::from_millis(300);
-/// Interrupt polls of a dry run: some tenths of a second. Scripts compute little.
-const STEPS_MAX: u64 = 1_000;
+/// Interrupt polls of a dry run: a tenth of a second, of which there are several. Scripts compute little.
+const STEPS_MAX: u64 = 400;
 
 /// A launch that can be planned.
 pub(super) struct Forecast<'a> {
