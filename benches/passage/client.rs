@@ -26,12 +26,15 @@ pub(super) struct Load {
 pub(super) struct Sample {
     times: Vec<Duration>,
     took: Duration,
+    /// What the process that answered computed.
+    pub(super) computed: Duration,
 }
 
 impl Sample {
     pub(super) fn add(&mut self, other: Self) {
         self.times.extend(other.times);
         self.took += other.took;
+        self.computed += other.computed;
     }
 
     /// P50, P99 and the longest, milliseconds.
@@ -42,6 +45,11 @@ impl Sample {
             self.times[position].as_secs_f64() * 1_000.0
         };
         [at(50), at(99), at(100)]
+    }
+
+    /// What each took to compute, microseconds.
+    pub(super) fn computed_microseconds(&self) -> f64 {
+        self.computed.as_secs_f64() * 1e6 / self.times.len() as f64
     }
 
     /// Times per second.

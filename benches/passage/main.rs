@@ -1,6 +1,6 @@
 //! What passing through the gateway costs, beside nginx and beside no one: one upstream, one client,
 //! the same requests, in turns. Needs nginx (Debian: `apt-get install nginx-light`); without it that
-//! column is missing.
+//! column is missing. `bare` is a proxy of flyball's libraries that reads nothing.
 //!
 //! `FLYBALL_PASSAGE=quick` asks for a tenth; words after `--` choose rows that contain one of them.
 #![allow(
@@ -13,14 +13,18 @@
     reason = "a benchmark reports and stops"
 )]
 
+mod bare;
 mod client;
+mod process;
 mod proxies;
 mod upstream;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use self::bare::Bare;
 use self::client::{Load, Sample, frames, requests};
+use self::process::Process;
 use self::proxies::{Flyball, Nginx};
 
 /// Bytes of a body.
@@ -33,6 +37,9 @@ const TURNS: usize = 5;
 const STREAMS: (usize, usize, Duration) = (1_000, 20, Duration::from_millis(500));
 
 fn main() {
+    if bare::is_told_to() {
+        return;
+    }
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let chosen = |what: &str| words.is_empty() || words.iter().any(|word| what.contains(word));
@@ -41,11 +48,16 @@ fn main() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let upstream = upstream::start();
     let nginx = Nginx::start(upstream);
+    let bare = Bare::start(upstream);
     let flyball = Flyball::start(upstream);
-    let mut arms: Vec<(&str, SocketAddr)> = vec![("direct", upstream)];
-    arms.extend(nginx.as_ref().map(|nginx| ("nginx", nginx.address())));
-    arms.push(("flyball", flyball.address()));
-    println!("{:<26}{:<9}{:>10}{:>10}{:>10}{:>11}", "", "", "p50 ms", "p99 ms", "max ms", "per s");
+    let mut arms = vec![Arm { name: "direct", address: upstream, process: None }];
+    arms.extend(nginx.as_ref().map(|nginx| Arm::new("nginx", nginx.address(), nginx.id())));
+    arms.push(Arm::new("bare", bare.address(), bare.id()));
+    arms.push(Arm::new("flyball", flyball.address(), flyball.id()));
+    println!(
+        "{:<27}{:<9}{:>8}{:>9}{:>8}{:>9}{:>9}{:>7}",
+        "", "", "p50 ms", "p99 ms", "max ms", "per s", "CPU µs", "MB"
+    );
     for body in BODIES {
         for (connections, count) in LOADS {
             let count = if body > 100_000 { count / 10 } else { count };
@@ -57,25 +69,20 @@ fn main() {
             let load = Load { connections, count: count / TURNS, body_bytes: body };
             let mut samples: Vec<Sample> = arms.iter().map(|_| Sample::default()).collect();
             for _ in 0..TURNS {
-                for ((_, address), sample) in arms.iter().zip(&mut samples) {
-                    sample.add(runtime.block_on(requests(*address, load)));
+                for (arm, sample) in arms.iter().zip(&mut samples) {
+                    sample.add(arm.measure(|| runtime.block_on(requests(arm.address, load))));
                 }
             }
             report(&what, &arms, &mut samples);
-            println!(
-                "{:<26}{:<9}{:>6} MB",
-                "",
-                "resident",
-                flyball.peak_memory_bytes() / 1_000_000
-            );
         }
     }
     let (streams, frame_count, pause) = STREAMS;
     let frame_count = if quick { 4 } else { frame_count };
     let what = format!("{streams} streams, each frame");
     if chosen(&what) {
-        let each = arms.iter();
-        let each = each.map(|(_, to)| runtime.block_on(frames(*to, streams, frame_count, pause)));
+        let each = arms.iter().map(|arm| {
+            arm.measure(|| runtime.block_on(frames(arm.address, streams, frame_count, pause)))
+        });
         let mut samples: Vec<Sample> = each.collect();
         report(&what, &arms, &mut samples);
     }
@@ -83,16 +90,42 @@ fn main() {
     println!("{}", charged.trim_end());
 }
 
+/// What is asked, and the process that answers, where it is not this one.
+struct Arm {
+    name: &'static str,
+    address: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Arm {
+    fn new(name: &'static str, address: SocketAddr, id: u32) -> Self {
+        Self { name, address, process: Some(Process::new(id)) }
+    }
+
+    /// What `load` found, with the time that the process computed meanwhile.
+    fn measure(&self, load: impl FnOnce() -> Sample) -> Sample {
+        let computed = || self.process.as_ref().map_or(Duration::ZERO, Process::computed);
+        let before = computed();
+        let mut sample = load();
+        sample.computed = computed().saturating_sub(before);
+        sample
+    }
+}
+
 /// A row for each arm, with what it adds to the first.
-fn report(what: &str, arms: &[(&str, SocketAddr)], samples: &mut [Sample]) {
+fn report(what: &str, arms: &[Arm], samples: &mut [Sample]) {
     let direct = samples[0].quantiles();
     let mut what = what;
-    for ((name, _), sample) in arms.iter().zip(samples) {
+    for (arm, sample) in arms.iter().zip(samples) {
         let [p50, p99, max] = sample.quantiles();
-        println!("{what:<26}{name:<9}{p50:>10.3}{p99:>10.3}{max:>10.1}{:>11.0}", sample.rate());
-        if *name != "direct" {
-            println!("{:<26}{:<9}{:>+10.3}{:>+10.3}", "", "", p50 - direct[0], p99 - direct[1]);
-        }
+        print!("{what:<27}{:<9}{p50:>8.3}{p99:>9.3}{max:>8.1}{:>9.0}", arm.name, sample.rate());
         what = "";
+        let Some(process) = &arm.process else {
+            println!();
+            continue;
+        };
+        let memory = process.peak_memory_bytes() as f64 / 1e6;
+        println!("{:>9.1}{memory:>7.0}", sample.computed_microseconds());
+        println!("{:<27}{:<9}{:>+8.3}{:>+9.3}", "", "", p50 - direct[0], p99 - direct[1]);
     }
 }

@@ -57,6 +57,10 @@ impl Nginx {
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Nginx {
@@ -106,13 +110,8 @@ impl Flyball {
         self.address
     }
 
-    /// As Linux counts it; 0 elsewhere.
-    pub(super) fn peak_memory_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        kilobytes.unwrap_or(0) * 1_024
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it; what it says it did.
