@@ -1,6 +1,7 @@
 //! How values stand in columns: dollars as digits, counts as checked integers, lists as text. What
 //! is named after no kind of ledger serves all of them.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -79,8 +80,13 @@ pub(super) fn lease_number(id: LeaseId) -> Result<i64, Fault> {
 }
 
 pub(super) fn scope_list(ids: &[ScopeId]) -> String {
-    let ids: Vec<String> = ids.iter().map(|id| id.0.to_string()).collect();
-    ids.join(" ")
+    let mut list = String::with_capacity(ids.len() * 8);
+    for id in ids {
+        let between = if list.is_empty() { "" } else { " " };
+        // A string takes whatever is written to it.
+        let _written = write!(list, "{between}{}", id.0);
+    }
+    list
 }
 
 pub(super) fn scope_list_of(text: &str) -> Result<Vec<ScopeId>, Fault> {

@@ -13,7 +13,7 @@ use crate::ledger::lease_terms::LeaseTerms;
 use crate::ledger::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// The most records that one transaction takes down.
-const RECORDS_MAX: usize = 512;
+const RECORDS_MAX: usize = 2_048;
 /// How often the ledger is asked whether a slice that has nothing to tell is still held.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// A slice that is used up sooner was too small by far.

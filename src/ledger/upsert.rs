@@ -31,13 +31,15 @@ ON CONFLICT (id) DO UPDATE SET limits = ?4, paused = ?5, settled_usd_pico = ?6,
     leased_usd_pico = ?17, leased_billed_tokens = ?18, leased_output_tokens = ?19,
     leased_requests = ?20, recalled = ?21";
 
+/// Without `RETURNING`, for which SQLite fills a table of its own: most attempts are new, and the
+/// number of a new row is known without it.
 const ATTEMPT: &str = "
 INSERT INTO attempts (id, path, windows, agent, end, usd_pico, billed_tokens, output_tokens,
     requests, lease, owner)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-ON CONFLICT (id) DO UPDATE SET end = ?5, usd_pico = ?6, billed_tokens = ?7, output_tokens = ?8,
-    requests = ?9
-RETURNING number";
+ON CONFLICT (id) DO NOTHING";
+
+const ATTEMPT_NUMBER: &str = "SELECT number FROM attempts WHERE id = ?1";
 
 const LEASE: &str = "
 INSERT INTO leases (id, path, windows, left_usd_pico, left_billed_tokens, left_output_tokens,
@@ -128,7 +130,7 @@ pub(super) fn write(
     for row in &changes.attempts {
         let number = match number_of(&row.id) {
             Some(number) => write_attempt_again(&mut again, number, row)?,
-            None => write_attempt(&mut statement, row, own)?,
+            None => write_attempt(connection, &mut statement, row, own)?,
         };
         numbers.push(number);
         attempts.insert(&row.id, Numbered { number, row });
@@ -205,7 +207,9 @@ fn owner_number(owner: Option<OwnerId>) -> Result<Option<i64>, Fault> {
     owner.map(|id| count(id.0)).transpose()
 }
 
+/// The number that it is kept under.
 fn write_attempt(
+    connection: &Connection,
     statement: &mut Statement<'_>,
     row: &AttemptRow,
     own: Option<OwnerId>,
@@ -224,7 +228,12 @@ fn write_attempt(
         row.lease.map(lease_number).transpose()?,
         owner_number(row.owner.or(own))?,
     ];
-    Ok(statement.query_row(parameters, |row| row.get(0))?)
+    if statement.execute(parameters)? == 1 {
+        return Ok(connection.last_insert_rowid());
+    }
+    let mut known = connection.prepare_cached(ATTEMPT_NUMBER)?;
+    let number = known.query_row([&row.id.0], |row| row.get(0))?;
+    write_attempt_again(&mut *connection.prepare_cached(ATTEMPT_AGAIN)?, number, row)
 }
 
 fn write_attempt_again(
@@ -302,7 +311,8 @@ pub(super) fn write_row(connection: &Connection, row: &AnyRow) -> Result<(), Fau
     match row {
         AnyRow::Scope(row) => write_scope(&mut *connection.prepare_cached(SCOPE)?, row),
         AnyRow::Attempt(row) => {
-            write_attempt(&mut *connection.prepare_cached(ATTEMPT)?, row, None).map(drop)
+            let statement = &mut *connection.prepare_cached(ATTEMPT)?;
+            write_attempt(connection, statement, row, None).map(drop)
         }
         AnyRow::Lease(row) => write_lease(connection, row, None),
         AnyRow::Counted(scope, agent) => write_counted(connection, *scope, agent),
