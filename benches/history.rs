@@ -53,7 +53,7 @@ fn write_run(books: &mut Books<SqliteLedger>, run: u64) {
     let mut batch = Vec::new();
     for (agent, scope) in (0..).zip(scopes) {
         for request in 0..REQUESTS_PER_AGENT {
-            let attempt = AttemptId(format!("1764{run:06}/{agent}/{request}"));
+            let attempt = AttemptId::from(format!("1764{run:06}/{agent}/{request}"));
             let fixed = charge(90_000_000_000, 22_000, 0);
             batch.push(Operation::Reserve(Ask {
                 attempt: attempt.clone(),
@@ -61,7 +61,7 @@ fn write_run(books: &mut Books<SqliteLedger>, run: u64) {
                 windows: Vec::new(),
                 agent: Some(format!("1764{run:06}/{agent}").into()),
                 order: 0,
-                price: Some(PriceId("claude-opus-5-5@2026-09-22".to_owned())),
+                price: Some(PriceId::from("claude-opus-5-5@2026-09-22")),
                 bound: Bound { fixed, output_rate: Rate::from_pico_per_token(20_000_000) },
                 cap: OutputCap { standing_tokens: 8_000, floor_tokens: 4_000 },
             }));

@@ -79,7 +79,7 @@ fn pairs_per_second(folder: &Path, threads: usize) -> f64 {
                 let mut pairs = 0;
                 while begin.elapsed() < SPAN {
                     let number = sent.fetch_add(1, Ordering::Relaxed);
-                    let attempt = AttemptId(format!("1/{number:09}"));
+                    let attempt = AttemptId::from(format!("1/{number:09}"));
                     desk.reserve(ask(&attempt, own), None).unwrap().unwrap();
                     desk.settle(attempt, charge(600_000)).unwrap();
                     pairs += 1;
@@ -126,7 +126,7 @@ fn leased_pairs_per_second(folder: &Path, threads: usize) -> f64 {
             move || {
                 let mut pairs = 0;
                 while begin.elapsed() < LEASED_SPAN {
-                    let attempt = AttemptId(format!("1/{thread}/{pairs}"));
+                    let attempt = AttemptId::from(format!("1/{thread}/{pairs}"));
                     let ticket = desk.reserve(ask(&attempt, run), None).unwrap().unwrap();
                     desk.settle(&ticket, charge(600_000)).unwrap();
                     pairs += 1;

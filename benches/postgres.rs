@@ -108,7 +108,7 @@ fn pairs(clients: &[Client], threads: usize, span: Duration) -> f64 {
         let Client { desk, run, .. } = clients.get(thread / threads).unwrap();
         let mut pairs = 0;
         while Instant::now() < until {
-            let attempt = AttemptId(format!("{threads}/{thread}/{pairs}"));
+            let attempt = AttemptId::from(format!("{threads}/{thread}/{pairs}"));
             let ticket = desk.reserve(ask(&attempt, *run), None).unwrap().unwrap();
             desk.settle(&ticket, charge(600_000)).unwrap();
             pairs += 1;

@@ -21,7 +21,7 @@ pub(crate) fn ask(attempt: &str, scope: ScopeId, prompt: i128, standing: u64, fl
     Ask {
         windows: Vec::new(),
         price: None,
-        attempt: AttemptId(attempt.to_owned()),
+        attempt: AttemptId::from(attempt),
         scope,
         agent: None,
         order: 0,
@@ -31,7 +31,7 @@ pub(crate) fn ask(attempt: &str, scope: ScopeId, prompt: i128, standing: u64, fl
 }
 
 fn id(attempt: &str) -> AttemptId {
-    AttemptId(attempt.to_owned())
+    AttemptId::from(attempt)
 }
 
 pub(crate) fn used(usd: i128) -> Charge {
@@ -47,7 +47,7 @@ fn granted(admission: Admission) -> Grant {
 
 fn names(effects: &Effects) -> Vec<(&str, bool)> {
     let admitted = |a: &Admission| matches!(a, Admission::Admitted(_));
-    effects.decisions.iter().map(|d| (d.attempt.0.as_str(), admitted(&d.admission))).collect()
+    effects.decisions.iter().map(|d| (&*d.attempt.0, admitted(&d.admission))).collect()
 }
 
 fn one_scope(limit: i128) -> (Account, ScopeId) {
@@ -187,7 +187,7 @@ fn a_small_late_request_does_not_starve_a_big_early_one_of_its_scope() {
     granted(account.reserve(ask("a", run, 100, 50, 50)).unwrap());
     assert!(matches!(account.reserve(ask("big", run, 100, 50, 50)), Ok(Admission::Waiting(_))));
     assert!(matches!(account.reserve(ask("small", run, 10, 10, 10)), Ok(Admission::Waiting(_))));
-    let order: Vec<_> = account.queue().map(|(attempt, _)| attempt.0.clone()).collect();
+    let order: Vec<_> = account.queue().map(|(attempt, _)| attempt.0.to_string()).collect();
     assert_eq!(order, ["big", "small"]);
     let effects = account.settle(&id("a"), used(10)).unwrap();
     assert_eq!(names(&effects), [("big", true), ("small", true)]);

@@ -15,7 +15,7 @@ fn usd(cents: i128) -> Picodollars {
 
 fn candidate(model: &str, rank: u16, cents: &[i128]) -> FitCandidate {
     FitCandidate {
-        model: ModelId(model.to_owned()),
+        model: ModelId::from(model),
         rank,
         costs: cents.iter().map(|cents| usd(*cents)).collect(),
         allowed: true,
@@ -38,7 +38,7 @@ fn routing(found: &Fit) -> &FitRouting {
 }
 
 fn models(found: &Fit) -> Vec<&str> {
-    routing(found).choices.iter().map(|choice| choice.model.0.as_str()).collect()
+    routing(found).choices.iter().map(|choice| &*choice.model.0).collect()
 }
 
 fn review(amount: Picodollars) -> FitInput {

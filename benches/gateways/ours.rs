@@ -98,7 +98,7 @@ impl<'a> Ours<'a> {
 }
 
 fn id(attempt: &Attempt) -> AttemptId {
-    AttemptId(format!("{}", attempt.number))
+    AttemptId::from(format!("{}", attempt.number))
 }
 
 impl Governor for Ours<'_> {

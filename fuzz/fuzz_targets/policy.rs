@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
     let name = "policy.toml";
     match Policy::parse(name, text) {
         Ok(policy) => {
-            let found = policy.check(&mut |model| Ok(ModelId(model.to_owned())));
+            let found = policy.check(&mut |model| Ok(ModelId::from(model)));
             assert!(!report::check(&policy, &found, name, Page::plain()).is_empty());
             let none = policy.check(&mut |model| Err(format!("there is no model `{model}`")));
             assert!(none.len() >= found.len());

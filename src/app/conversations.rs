@@ -28,7 +28,7 @@ pub(super) fn run_id(plan: &PlanReport) -> Result<RunId, AppError> {
     let mut random = [0; 4];
     getrandom::fill(&mut random)
         .map_err(|error| AppError::bug(format!("the system has no chance: {error}")))?;
-    Ok(RunId(format!("{}-{:08x}", plan.plan_id, u32::from_be_bytes(random))))
+    Ok(RunId::from(format!("{}-{:08x}", plan.plan_id, u32::from_be_bytes(random))))
 }
 
 /// Refuses what only simulated agents can be told.

@@ -60,7 +60,7 @@ impl Keeper {
             ledger: Some(OpenLedger::create(flag, context)?),
             project: books::project_here(context),
             began: Timestamp::now(),
-            kept: Some(run.0.clone()),
+            kept: Some(run.0.to_string()),
             pays: true,
             trouble: None,
         })
@@ -167,7 +167,7 @@ fn row(id: String, began: Timestamp, report: &RunReport) -> RunRow {
         *value = None;
     }
     RunRow {
-        id: RunId(id),
+        id: RunId::from(id),
         workflow: report.workflow.clone(),
         simulated: report.simulated,
         started_at: began,

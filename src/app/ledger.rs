@@ -74,7 +74,7 @@ fn listed(row: &EntryRow, path: String) -> ListedEntry {
         entry: row.kind.name(),
         about: match &row.kind {
             EntryKind::Limit { limits, .. } => format!("{path}: {limits}"),
-            kind => kind.attempt().map_or(path, |attempt| attempt.0.clone()),
+            kind => kind.attempt().map_or(path, |attempt| attempt.0.to_string()),
         },
         usd: charge.map(|charge| charge.usd),
         billed_tokens: charge.map(|charge| charge.billed_tokens),

@@ -221,7 +221,7 @@ fn simulated(
     let (mut work, mut results) = (Work(&simulation), Results(&simulation));
     let seed = Seed::new(setup.job.seed).child(u64::MAX);
     let mut backend = SimulatedBackend::new(&mut work, &mut results, Arms::default(), seed);
-    let run_id = RunId(format!("sim-{}-{}", plan.plan_id, setup.job.seed));
+    let run_id = RunId::from(format!("sim-{}-{}", plan.plan_id, setup.job.seed));
     let mut run_setup = run_setup(plan, setup, run_id)?;
     run_setup.seed = Some(setup.job.seed);
     let keeper = Keeper::of_simulated(&options.ledger, context);

@@ -56,7 +56,7 @@ fn list(typed: &RunsList, context: &Context) -> Result<(), AppError> {
 fn listed(row: &RunRow) -> ListedRun {
     let report = report_of(row);
     ListedRun {
-        id: row.id.0.clone(),
+        id: row.id.0.to_string(),
         workflow: row.workflow.clone(),
         simulated: row.simulated,
         began: row.started_at.to_string(),
@@ -73,7 +73,7 @@ fn report_of(row: &RunRow) -> Option<RunReport> {
 
 fn show(typed: &RunsShow, context: &Context) -> Result<(), AppError> {
     let ledger = OpenLedger::existing(&typed.ledger, context)?;
-    let id = RunId(typed.run.clone());
+    let id = RunId::from(typed.run.clone());
     let row = ledger.read(|ledger| ledger.run(&id))?.ok_or_else(|| {
         AppError::usage(format!("the ledger has no run `{}`", typed.run))
             .with_hint("flyball runs list names those it has")

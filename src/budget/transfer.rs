@@ -81,7 +81,7 @@ impl Moved<'_> {
     }
 
     fn attempt_id(&self, id: &AttemptId) -> AttemptId {
-        AttemptId(self.named(&id.0))
+        AttemptId::from(self.named(&id.0))
     }
 
     fn agent(&self, agent: Option<&Arc<str>>) -> Option<Arc<str>> {

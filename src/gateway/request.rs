@@ -70,7 +70,8 @@ impl MessagesRequest {
         let model: String = fields.required("model")?;
         let asked_output_tokens: u64 = fields.required("max_tokens")?;
         let max_tokens_span = fields.span(body, "max_tokens")?;
-        let messages = fields.messages(features::is_plain(body))?;
+        let is_plain = features::is_plain(body);
+        let messages = fields.messages(is_plain)?;
         let thinking: Option<Thinking<'_>> = fields.optional("thinking")?;
         let features = fields.features(&messages)?;
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
@@ -90,7 +91,7 @@ impl MessagesRequest {
                 fast: fields.is("speed", "fast")?,
                 us: fields.is("inference_geo", "us")?,
             },
-            write: longest_write(body),
+            write: longest_write(body, is_plain),
             prompt_tokens_max,
             samplings_max: features.server_tool_uses.saturating_add(1),
             web_searches_max: features.web_searches,
@@ -266,8 +267,9 @@ impl Edit<'_> {
 }
 
 /// An hour, unless the body cannot mean that.
-fn longest_write(body: &[u8]) -> CacheTtl {
-    if features::hides_letters(body) || memmem::find(body, b"\"1h\"").is_some() {
+fn longest_write(body: &[u8], is_plain: bool) -> CacheTtl {
+    let hides_letters = !is_plain && features::hides_letters(body);
+    if hides_letters || memmem::find(body, b"\"1h\"").is_some() {
         CacheTtl::OneHour
     } else {
         CacheTtl::FiveMinutes

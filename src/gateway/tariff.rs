@@ -168,7 +168,8 @@ impl Tariff {
 
     fn price(&self, terms: &Terms, model: Option<&str>, mode: Mode) -> Result<Price, NoTariff> {
         let known = |name: &str| self.table.resolve_name(name, PROVIDER, terms.on).ok();
-        match model.and_then(known) {
+        let another = model.filter(|name| **name != *terms.model.0);
+        match another.and_then(known) {
             Some(other) if other.model.id != terms.model => {
                 other.price(terms.on, mode).map_err(|none| NoTariff(none.to_string()))
             }

@@ -13,7 +13,9 @@ use crate::ledger::journal::{self, Journal};
 use crate::ledger::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// A promise that lasts for less than this is followed by one of twice the size.
-const PROMISE_SPAN: Duration = Duration::from_millis(20);
+const PROMISE_SPAN_MIN: Duration = Duration::from_millis(20);
+/// One that lasts for longer is followed by one of half the size.
+const PROMISE_SPAN_MAX: Duration = Duration::from_millis(100);
 
 /// Records wait for others for so long.
 const FLUSH_EVERY: Duration = Duration::from_millis(1);
@@ -171,10 +173,12 @@ impl Borrowed {
     fn promise_more(&self, journal: &mut Journal, least: Charge, now: Instant) -> io::Result<()> {
         let (promised, frames) = {
             let mut drawing = self.drawing();
-            let is_short = now.saturating_duration_since(drawing.promised_at) < PROMISE_SPAN;
-            let bounds = drawing.promised_bounds;
-            let bounds = if is_short { bounds.saturating_mul(2) } else { bounds / 2 };
-            drawing.promised_bounds = bounds.max(1);
+            let lasted = now.saturating_duration_since(drawing.promised_at);
+            if lasted < PROMISE_SPAN_MIN {
+                drawing.promised_bounds = drawing.promised_bounds.saturating_mul(2);
+            } else if lasted > PROMISE_SPAN_MAX {
+                drawing.promised_bounds = (drawing.promised_bounds / 2).max(1);
+            }
             drawing.promised_at = now;
             let promised = self.bound.scaled(drawing.promised_bounds, 1).max(least);
             drawing.note(Some(Record::Promise(promised)));

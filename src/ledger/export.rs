@@ -109,7 +109,7 @@ fn line<'a>(entry: &'a EntryRow, paths: &'a Paths) -> Line<'a> {
         sequence: entry.sequence,
         at: entry.at.to_string(),
         entry: entry.kind.name(),
-        attempt: entry.kind.attempt().map(|id| id.0.as_str()),
+        attempt: entry.kind.attempt().map(|id| &*id.0),
         scope: entry.scope.and_then(|id| paths.0.get(&id)).map(String::as_str),
         agent: entry.agent.as_deref(),
         usd: charge.map(|charge| charge.usd),

@@ -200,7 +200,7 @@ impl<'a> Line<'a> {
             Record::Draw(Drawn { attempt, agent, price, charge }) => Self::Draw(
                 &attempt.0,
                 agent.as_deref(),
-                price.as_ref().map(|price| price.0.as_str()),
+                price.as_ref().map(|price| &*price.0),
                 (*charge).into(),
             ),
             Record::Settle(attempt, used) => Self::Settle(&attempt.0, (*used).into()),
@@ -213,13 +213,13 @@ impl<'a> Line<'a> {
 
 impl From<Line<'_>> for Record {
     fn from(line: Line<'_>) -> Self {
-        let id = |text: &str| AttemptId(text.to_owned());
+        let id = |text: &str| AttemptId::from(text);
         match line {
             Line::Promise(charge) => Self::Promise(charge.into()),
             Line::Draw(attempt, agent, price, charge) => Self::Draw(Drawn {
                 attempt: id(attempt),
                 agent: agent.map(Arc::from),
-                price: price.map(|price| PriceId(price.to_owned())),
+                price: price.map(PriceId::from),
                 charge: charge.into(),
             }),
             Line::Settle(attempt, used) => Self::Settle(id(attempt), used.into()),

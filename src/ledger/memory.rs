@@ -47,7 +47,7 @@ struct Kept {
     leases: BTreeMap<LeaseId, LeaseRow>,
     owners: BTreeMap<OwnerId, (Timestamp, Weak<()>)>,
     entries: Vec<EntryRow>,
-    runs: BTreeMap<String, RunRow>,
+    runs: BTreeMap<RunId, RunRow>,
     plan_windows: Vec<PlanWindowRow>,
 }
 
@@ -146,7 +146,7 @@ impl Kept {
             AnyRow::Counted(scope, agent) => drop(self.counted.insert((agent, scope))),
             AnyRow::Lease(row) => drop(self.leases.insert(row.id, row)),
             AnyRow::Entry(row) => self.entries.push(row),
-            AnyRow::Run(row) => drop(self.runs.insert(row.id.0.clone(), row)),
+            AnyRow::Run(row) => drop(self.runs.insert(row.id.clone(), row)),
             AnyRow::PlanWindow(row) => self.plan_windows.push(row),
         }
     }
@@ -214,7 +214,7 @@ impl Ledger for MemoryLedger {
             ended_at: run.ended_at.map(to_milliseconds),
             ..run.clone()
         };
-        self.kept()?.runs.insert(run.id.0.clone(), row);
+        self.kept()?.runs.insert(run.id.clone(), row);
         Ok(())
     }
 
@@ -334,7 +334,7 @@ impl ReadLedger for MemoryLedger {
     }
 
     fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError> {
-        Ok(self.kept()?.runs.get(&id.0).cloned())
+        Ok(self.kept()?.runs.get(id).cloned())
     }
 
     fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError> {

@@ -153,7 +153,7 @@ fn take_back<S: Ledger>(
     let unknown = remains.unwritten.min(left);
     let mut last = Vec::new();
     if !unknown.is_zero() {
-        let attempt = AttemptId(format!("lease-{}/unwritten", lease.id.number()));
+        let attempt = AttemptId::from(format!("lease-{}/unwritten", lease.id.number()));
         let drawn = Drawn { attempt: attempt.clone(), agent: None, price: None, charge: unknown };
         last.extend([Operation::Draw(lease.id, drawn), Operation::Expire(attempt)]);
     }

@@ -371,7 +371,7 @@ impl EntryReader {
         let scope = row.get::<_, Option<i64>>(4)?.map(scope_id).transpose()?;
         let parts = Parts {
             name: text_at(row, 2)?,
-            attempt: optional_text_at(row, 3)?.map(|id| AttemptId(id.to_owned())),
+            attempt: optional_text_at(row, 3)?.map(AttemptId::from),
             scope,
             agent: agent.clone(),
             charge,

@@ -8,7 +8,16 @@ use jiff::Timestamp;
 
 use crate::amount::PlanWindow;
 
-const LEAD: &str = "anthropic-ratelimit-unified-";
+/// The headers that say how far a window is used, and when it begins anew.
+macro_rules! names {
+    ($window:literal) => {
+        [
+            concat!("anthropic-ratelimit-unified-", $window, "-utilization"),
+            concat!("anthropic-ratelimit-unified-", $window, "-reset"),
+        ]
+    };
+}
+
 /// All of a window, in thousandths of a percent.
 const ALL_MILLI_PERCENT: f64 = 100_000.0;
 /// More than ten times a window is no reading of one.
@@ -29,15 +38,14 @@ pub struct WindowReading {
 /// left out: a reading that never ends would refuse for ever.
 pub fn plan_windows<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Vec<WindowReading> {
     let reading = |window: PlanWindow| {
-        let name = match window {
-            PlanWindow::FiveHours => "5h",
-            PlanWindow::Week => "7d",
+        let [used, resets] = match window {
+            PlanWindow::FiveHours => names!("5h"),
+            PlanWindow::Week => names!("7d"),
         };
-        let of = |what: &str| header(&format!("{LEAD}{name}-{what}")).map(str::trim);
         Some(WindowReading {
             window,
-            used_milli_percent: milli_percent(of("utilization")?.parse().ok()?)?,
-            resets_at: instant(of("reset")?)?,
+            used_milli_percent: milli_percent(header(used)?.trim().parse().ok()?)?,
+            resets_at: instant(header(resets)?.trim())?,
         })
     };
     PlanWindow::ALL.into_iter().filter_map(reading).collect()

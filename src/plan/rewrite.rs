@@ -133,7 +133,7 @@ struct Routed<'a> {
 impl<'a> Routed<'a> {
     fn of(stage: &'a StagePlan, routing: &Routing, calls: &'a StageCalls) -> Self {
         let route = &stage.route;
-        let name = route.priced_as.clone().unwrap_or_else(|| route.model.0.clone());
+        let name = route.priced_as.clone().unwrap_or_else(|| route.model.0.to_string());
         let asked = calls.effort.as_deref().and_then(Effort::from_name);
         // `--fit` replaces a rule's whole route.
         let by_rule = route.rule == routing.rule;
@@ -263,7 +263,7 @@ impl Work {
 
 fn changed(one: &Routed<'_>, site: &AgentSite, made: Target) -> Changed {
     let route = &one.stage.route;
-    let from = route.as_written.0.clone();
+    let from = route.as_written.0.to_string();
     Changed {
         stage: one.stage.name.clone(),
         line: site.place.line,

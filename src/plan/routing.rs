@@ -44,7 +44,7 @@ pub fn as_written(setup: &Setup, frame: &Frame) -> Vec<(Choice, Option<String>)>
                 Err(reason) => {
                     let asked = identity.model.as_deref().unwrap_or("");
                     let choice = Choice {
-                        model: ModelId(asked.to_owned()),
+                        model: ModelId::from(asked),
                         facts: ModelFacts::of(&setup.session),
                         price: None,
                         priced_as: None,

@@ -264,7 +264,7 @@ impl Setup {
             model: ModelFacts::of(model),
             effort,
             worktree: identity.worktree,
-            prefix_group: prefix_group(identity, model.id.0.as_str(), effort),
+            prefix_group: prefix_group(identity, &model.id.0, effort),
         }
     }
 }

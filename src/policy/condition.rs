@@ -132,7 +132,7 @@ impl<'a, 'c> Subject<'a, 'c> {
 
     fn written_id(&mut self) -> Option<String> {
         match self.as_written() {
-            Candidate::Known { model, .. } => Some(model.0),
+            Candidate::Known { model, .. } => Some(model.0.to_string()),
             Candidate::Unknown(_) | Candidate::Unpriced(_) | Candidate::Unfit(_) => None,
         }
     }
@@ -152,7 +152,7 @@ impl<'a, 'c> Subject<'a, 'c> {
             && pattern.as_str() != SESSION
             && matches!(
                 self.candidates.assess(pattern.as_str(), None),
-                Candidate::Known { model, .. } if model.0 == id
+                Candidate::Known { model, .. } if *model.0 == *id
             )
     }
 }

@@ -250,7 +250,7 @@ impl Decision<'_, '_, '_> {
     fn rank(&mut self, model: &ModelId) -> Option<usize> {
         let ladder: &[ModelName] = self.policy.ladder();
         ladder.iter().rposition(|step| {
-            step.name == model.0
+            *step.name == *model.0
                 || matches!(
                     self.subject.candidates.assess(&step.name, None),
                     Candidate::Known { model: found, .. } if found == *model

@@ -63,7 +63,7 @@ pub(super) fn tokenizer_name(tokenizer: Tokenizer) -> &'static str {
 }
 
 pub(super) fn read_model(section: &Section, provider: &str) -> Result<Model, PricingError> {
-    let id = ModelId(section.text_required("id", "\"claude-haiku-5-5\"")?.to_owned());
+    let id = ModelId::from(section.text_required("id", "\"claude-haiku-5-5\"")?.to_owned());
     let required = |key| section.count(key)?.ok_or_else(|| section.missing(key, "200_000"));
     let us_multiplier = section.multiplier("us_multiplier")?;
     let tokenizers: Vec<Tokenizer> = TOKENIZERS.iter().map(|(tokenizer, _)| *tokenizer).collect();
@@ -189,7 +189,7 @@ fn read_period(
     }
     let status = row.one_of("status", &PriceStatus::ALL, PriceStatus::name)?;
     let mut period = Period {
-        id: PriceId(format!("{model}@{from}")),
+        id: PriceId::from(format!("{model}@{from}")),
         from,
         until,
         status: status.ok_or_else(|| row.missing("status", "\"confirmed\""))?,

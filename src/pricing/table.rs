@@ -169,13 +169,17 @@ impl PriceTable {
             return Err(unknown(UnknownReason::NotListed));
         }
         let mut via = vec![name.to_owned()];
+        // Most requests name a model by its id.
+        if let Some(model) = self.model(name).filter(|model| *model.id.0 == *name) {
+            return Ok(Resolved { model, uplift: Multiplier::ONE, via });
+        }
         for (spelling, uplift) in spellings(name.trim(), &self.prefixes) {
             if via.last() != Some(&spelling) {
                 via.push(spelling.clone());
             }
             if let Some(model) = self.model(&spelling) {
-                if model.id.0 != spelling {
-                    via.push(model.id.0.clone());
+                if *model.id.0 != *spelling {
+                    via.push(model.id.0.to_string());
                 }
                 return Ok(Resolved { model, uplift, via });
             }
@@ -241,7 +245,7 @@ impl PriceTable {
             .flat_map(Price::steps)
             .map(|step| step.rates)
             .reduce(|dearest, rates| dearest.max(&rates))?;
-        let id = PriceId(format!("the dearest known rates@{on}"));
+        let id = PriceId::from(format!("the dearest known rates@{on}"));
         Some(Price::new(id, Mode::default(), rates, Vec::new()))
     }
 

@@ -248,7 +248,7 @@ fn explain_stage(stage: &ExplainedStage, lines: &mut Lines) {
         stage.agents_p50
     ));
     let asked = stage.requested.as_deref().unwrap_or("session");
-    let written = stage.as_written.as_ref().map_or("unknown", |model| model.0.as_str());
+    let written = stage.as_written.as_ref().map_or("unknown", |model| &model.0);
     let from = if asked == written { asked.to_owned() } else { format!("{asked} ({written})") };
     let to = match &routing.model {
         Some(model) => format!("{from} -> {model} [{}]", routing.rule),

@@ -232,7 +232,7 @@ impl<'a> Dispatcher<'a> {
             }
             Ok(route) => (route, None),
             Err(why) => {
-                let model = ModelId(call.model.as_deref().unwrap_or("").to_owned());
+                let model = ModelId::from(call.model.as_deref().unwrap_or("").to_owned());
                 let (stage_name, price, effort) = (label.to_string(), None, None);
                 let nowhere = WrittenRoute { stage_name, model, price, effort };
                 (StageRoute::unplanned(nowhere), Some(why))

@@ -124,7 +124,7 @@ impl RequestDesk {
             wanted.cache_write,
         )?;
         let (run, agent, request) = (&self.run_id, wanted.agent.0, wanted.request.0);
-        let attempt = AttemptId(format!("{run}/{agent}/{request}"));
+        let attempt = AttemptId::from(format!("{run}/{agent}/{request}"));
         let ask = Ask {
             attempt: attempt.clone(),
             scope,

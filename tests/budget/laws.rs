@@ -228,7 +228,7 @@ impl Model {
                 let floor_tokens = u64::from(floor.min(standing));
                 let cap = OutputCap { standing_tokens, floor_tokens };
                 let number = self.attempts.len();
-                let id = AttemptId(format!("{number}"));
+                let id = AttemptId::from(format!("{number}"));
                 let place = (order, number);
                 let state = State::Waiting;
                 self.attempts.push(Known { id: id.clone(), agent, bound, cap, place, state });

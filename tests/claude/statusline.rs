@@ -49,7 +49,7 @@ fn charge(machine: &Machine, name: &str, limit: Option<i64>, cents: i128) {
     let Ok(Answer::Scope(scope)) = &opened.answers[0] else { panic!("{opened:?}") };
     let usd = Picodollars::from_pico(cents * 10_000_000_000);
     let charge = Charge { usd, billed_tokens: 1, output_tokens: 0, requests: 1 };
-    let attempt = AttemptId(format!("{name}/1"));
+    let attempt = AttemptId::from(format!("{name}/1"));
     let ask = Ask {
         attempt: attempt.clone(),
         scope: *scope,

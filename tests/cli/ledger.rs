@@ -38,7 +38,7 @@ fn run(program: &Program, more: &[&str]) -> Ended {
 /// A request that costs `charge`.
 fn one_request(attempt: &str, scope: ScopeId, charge: Charge) -> Ask {
     Ask {
-        attempt: AttemptId(attempt.to_owned()),
+        attempt: AttemptId::from(attempt),
         scope,
         windows: Vec::new(),
         agent: None,

@@ -43,7 +43,7 @@ impl Till for Generous {
         let output_cap_tokens = wanted.cap.standing_tokens;
         let reserved = wanted.bound.charge(output_cap_tokens);
         let grant = Grant { output_cap_tokens, reserved, clamped: false };
-        let held = Granted { told: self.0.clone(), id: AttemptId("attempt-1".to_owned()), grant };
+        let held = Granted { told: self.0.clone(), id: AttemptId::from("attempt-1"), grant };
         Box::pin(async { Ok(Box::new(held) as Box<dyn Held>) })
     }
 }

@@ -306,7 +306,7 @@ fn runs_are_recorded_and_listed<S: Stand>() {
     let stand = S::new();
     let mut ledger = stand.open();
     let run = |name: &str, seconds| RunRow {
-        id: RunId(name.to_owned()),
+        id: RunId::from(name),
         workflow: "review".to_owned(),
         simulated: true,
         started_at: noon() + jiff::SignedDuration::from_secs(seconds),
@@ -328,9 +328,9 @@ fn runs_are_recorded_and_listed<S: Stand>() {
     ledger.record_run(&ended).unwrap();
     let again = stand.open();
     assert_eq!(again.run(&ended.id).unwrap(), Some(ended));
-    assert_eq!(again.run(&RunId("r9".to_owned())).unwrap(), None);
+    assert_eq!(again.run(&RunId::from("r9")).unwrap(), None);
     let names = |limit| -> Vec<String> {
-        again.runs(limit).unwrap().into_iter().map(|run| run.id.0).collect()
+        again.runs(limit).unwrap().into_iter().map(|run| run.id.0.to_string()).collect()
     };
     assert_eq!(
         (names(2), names(9)),

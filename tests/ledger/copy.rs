@@ -38,7 +38,7 @@ fn filled(ledger: impl Ledger) -> impl Ledger {
     answer(&mut books, Operation::Release(id("released")));
     answer(&mut books, Operation::SetPaused(run, true));
     let row = RunRow {
-        id: RunId("r1".to_owned()),
+        id: RunId::from("r1"),
         workflow: "review".to_owned(),
         simulated: true,
         started_at: noon(),

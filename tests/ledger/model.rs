@@ -214,7 +214,7 @@ impl<S: Stand> Model<S> {
         let standing_tokens = u64::from(standing);
         let cap = OutputCap { standing_tokens, floor_tokens: u64::from(floor.min(standing)) };
         let number = self.attempts.len();
-        let id = AttemptId(format!("{number}"));
+        let id = AttemptId::from(format!("{number}"));
         let mut scopes = path_of(3 + agent);
         scopes.extend(self.windows);
         let (place, state) = ((order, number), State::Waiting(hand));

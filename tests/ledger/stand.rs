@@ -107,7 +107,7 @@ pub(super) const fn pico(amount: i128) -> Picodollars {
 }
 
 pub(super) fn id(attempt: &str) -> AttemptId {
-    AttemptId(attempt.to_owned())
+    AttemptId::from(attempt)
 }
 
 pub(super) fn charge(usd: i128) -> Charge {

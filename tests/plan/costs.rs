@@ -230,7 +230,7 @@ proptest! {
             (sum(&priced.costs), sum(&evaluation::reprice(&setup, &frame, &written)));
         prop_assert!(routed <= before, "{routed} is above {before}");
         if rates[1].iter().zip(&rates[0]).all(|(cheap, dear)| cheap < dear) {
-            let cheap = ModelId("cheap-1".to_owned());
+            let cheap = ModelId::from("cheap-1");
             prop_assert!(priced.routes.iter().all(|routed| routed.choice.model == cheap));
         }
     }

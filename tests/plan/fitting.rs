@@ -30,7 +30,7 @@ fn a_fit_meets_its_amount_with_no_less_than_it_must() {
         report
             .stages
             .iter()
-            .any(|stage| stage.route.rule != "fit" || stage.route.model.0 != "claude-haiku-5-5")
+            .any(|stage| stage.route.rule != "fit" || *stage.route.model.0 != *"claude-haiku-5-5")
     );
 }
 

@@ -27,7 +27,7 @@ fn a_window_that_is_too_small_refuses_the_route() {
     assert!(refusal.reason.contains("do not fit its window of 200k"), "{}", refusal.reason);
     // The same stage with less to read goes.
     let report = one("", TO_OLD_HAIKU, &["work.first_context=60k", "work.growth=10k"]);
-    assert_eq!(work(&report).route.model.0, "claude-haiku-4-5");
+    assert_eq!(&*work(&report).route.model.0, "claude-haiku-4-5");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_pinned_model_stays_where_it_is() {
     let route = &work(&report).route;
     assert_eq!((&*route.rule, &route.model), ("pinned by script", &route.as_written));
     let report = one(", model: 'opus'", &format!("pinned = 'override'\n{TO_OLD_HAIKU}"), &[]);
-    assert_eq!(work(&report).route.model.0, "claude-haiku-4-5");
+    assert_eq!(&*work(&report).route.model.0, "claude-haiku-4-5");
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn warnings(body: &str) -> String {
         &text,
         &policy.check(&mut |name| {
             if known.contains(&name) {
-                Ok(ModelId(format!("claude-{name}")))
+                Ok(ModelId::from(format!("claude-{name}")))
             } else {
                 Err("no such model".to_owned())
             }
@@ -259,7 +259,7 @@ proptest! {
         while !text.is_char_boundary(end) { end -= 1; }
         let broken = format!("{}{insert}{}", &text[..at], &text[end..]);
         match Policy::parse("x", &broken) {
-            Ok(policy) => drop(policy.check(&mut |name| Ok(ModelId(name.to_owned())))),
+            Ok(policy) => drop(policy.check(&mut |name| Ok(ModelId::from(name)))),
             Err(error) => {
                 prop_assert!(!error.problems().is_empty());
                 for problem in error.problems() {

@@ -26,7 +26,7 @@ fn every_example_reads_without_warnings() {
     let examples = examples();
     assert_eq!(examples.len(), 5);
     for policy in examples {
-        let warnings = policy.check(&mut |name| Ok(ModelId(name.to_owned())));
+        let warnings = policy.check(&mut |name| Ok(ModelId::from(name)));
         assert!(warnings.is_empty(), "{}: {warnings:?}", policy.name());
     }
 }

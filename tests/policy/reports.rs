@@ -21,7 +21,7 @@ fn explained(policy: &Policy, facts: &StageFacts<'_>) -> ExplainedStage {
         phase: facts.phase.to_owned(),
         role: facts.role,
         agents_p50: facts.agents_p50,
-        as_written: Some(ModelId("claude-opus-5-5".to_owned())),
+        as_written: Some(ModelId::from("claude-opus-5-5")),
         requested: facts.requested_model.map(str::to_owned),
         routing: policy.route(facts, &mut Stand::default()),
     }

@@ -325,7 +325,7 @@ proptest! {
         };
         let asked = facts.asked_model().unwrap_or(SESSION);
         let before = cost(asked, facts.effort);
-        let to = routing.model.as_ref().map_or(asked, |model| model.0.as_str());
+        let to = routing.model.as_ref().map_or(asked, |model| &*model.0);
         let after = cost(to, routing.effort);
         prop_assert!(after <= before, "{before:?} {after:?} {routing:?}");
         let changed = routing.model.is_some() || routing.effort != facts.effort;

@@ -20,7 +20,7 @@ fn they_parse_under_their_names_without_warnings() {
         assert_eq!(policy.name(), *name);
         assert!(!policy.description().is_empty(), "{name}");
         assert!(text.starts_with("# For "), "{name} opens by saying for whom");
-        let warnings = policy.check(&mut |model| Ok(ModelId(model.to_owned())));
+        let warnings = policy.check(&mut |model| Ok(ModelId::from(model)));
         assert!(warnings.is_empty(), "{name}: {warnings:?}");
     }
 }

@@ -45,7 +45,7 @@ impl Candidates for Stand {
         let level = effort.filter(|e| efforts.contains(e)).unwrap_or(Effort::High);
         let percent = [60, 100, 150, 220, 400][level as usize];
         Candidate::Known {
-            model: ModelId((*id).to_owned()),
+            model: ModelId::from((*id).to_owned()),
             context_window_tokens: *window,
             context_p90_tokens: self.context_tokens,
             expected_cost: Picodollars::from_pico(cents * percent * 100_000_000),
@@ -88,5 +88,5 @@ pub(super) fn route(policy: &Policy, facts: &StageFacts<'_>) -> Routing {
 }
 
 pub(super) fn model(routing: &Routing) -> &str {
-    routing.model.as_ref().map_or("as written", |model| model.0.as_str())
+    routing.model.as_ref().map_or("as written", |model| &*model.0)
 }

@@ -73,7 +73,7 @@ fn doubtful_ones_are_warned_about() {
          model = 'haiku'";
     let policy = Policy::parse("team.toml", text).unwrap();
     let known = |name: &str| match name {
-        "haiku" => Ok(ModelId("claude-haiku-5-5".to_owned())),
+        "haiku" => Ok(ModelId::from("claude-haiku-5-5")),
         _ => Err("no such model".to_owned()),
     };
     let found = policy.check(&mut |name| known(name));
@@ -222,7 +222,7 @@ fn what_may_not_be_taken_is_refused_with_its_reason() {
     assert_eq!(taken(&found), [("s", 750, "claude-haiku-5-5")]);
     // What has no price as routed has nothing below it.
     let routed = RoutedStage {
-        model: ModelId("claude-opus-5-5".to_owned()),
+        model: ModelId::from("claude-opus-5-5"),
         effort: None,
         expected_cost: None,
         output_cap_tokens: None,

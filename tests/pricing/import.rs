@@ -35,7 +35,7 @@ fn genai_prices_is_read() {
     assert!(comparison.changed.is_empty(), "{:?}", comparison.changed);
     assert_eq!(new(&comparison), ["claude-opus-6"]);
     let coming: Vec<_> =
-        comparison.coming.iter().map(|c| (c.model.id.0.as_str(), c.period.from)).collect();
+        comparison.coming.iter().map(|c| (&*c.model.id.0, c.period.from)).collect();
     assert_eq!(coming, [("claude-sonnet-5-5", Some(date(2027, 2, 1)))]);
     assert_eq!(
         texts(&left_out(&comparison)),
@@ -60,7 +60,7 @@ fn litellm_is_read() {
     assert_eq!(comparison.equal, 3, "haiku 5.5 with its tier, haiku 4.5 by its dated id, argon");
     assert!(comparison.new.is_empty(), "{:?}", new(&comparison));
     let [change] = comparison.changed.as_slice() else { panic!("{:?}", comparison.changed) };
-    assert_eq!(change.model.id.0, "claude-opus-5-5");
+    assert_eq!(&*change.model.id.0, "claude-opus-5-5");
     let [difference] = change.differences.as_slice() else { panic!("{:?}", change.differences) };
     assert_eq!((difference.class, difference.prompt_tokens_gt), (TokenClass::Input, None));
     assert_eq!(difference.theirs.map(flyball::money::Rate::usd_per_million), Some(usd("3")));
@@ -113,7 +113,7 @@ fn what_is_new_becomes_a_price_file_that_works() {
     let merged = PriceTable::parse(&files).expect("fits on the shipped files");
     let haiku = price(&merged, "claude-haiku-6", TODAY, STANDARD);
     assert_eq!(haiku.cost(&usage(100_001, 0, 0, 0, 0)), Ok(usd("0.0500005")));
-    assert_eq!(haiku.id().0, "claude-haiku-6@2026-11-15");
+    assert_eq!(&*haiku.id().0, "claude-haiku-6@2026-11-15");
 }
 
 #[test]

@@ -267,8 +267,11 @@ fn the_examples_of_the_guide_work() {
     files.extend(examples.map(user_file));
     assert_eq!(files.len(), shipped_files().len() + 2);
     let table = PriceTable::parse(&files).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(table.resolve("my-deployment", "bedrock", TODAY).unwrap().id.0, "claude-haiku-5-5");
-    assert_eq!(table.resolve("haiku", "anthropic", TODAY).unwrap().id.0, "claude-haiku-4-5");
+    assert_eq!(
+        &*table.resolve("my-deployment", "bedrock", TODAY).unwrap().id.0,
+        "claude-haiku-5-5"
+    );
+    assert_eq!(&*table.resolve("haiku", "anthropic", TODAY).unwrap().id.0, "claude-haiku-4-5");
 }
 
 #[test]

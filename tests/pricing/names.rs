@@ -32,7 +32,7 @@ fn names_resolve() {
     ];
     for (name, id) in rows {
         let model = table.resolve(name, "anthropic", TODAY);
-        assert_eq!(model.map(|model| model.id.0.as_str()).map_err(|e| e.to_string()), Ok(id));
+        assert_eq!(model.map(|model| &*model.id.0).map_err(|e| e.to_string()), Ok(id));
     }
 }
 
@@ -57,7 +57,7 @@ fn an_alias_depends_on_provider_and_day() {
     ];
     for (name, provider, on, id) in rows {
         let model = table.resolve(name, provider, on).expect("known");
-        assert_eq!(model.id.0, id, "{name} on {provider} on {on}");
+        assert_eq!(&*model.id.0, id, "{name} on {provider} on {on}");
     }
 }
 
@@ -121,7 +121,7 @@ fn a_user_row_replaces_every_row_of_its_alias() {
     let table = flyball::pricing::PriceTable::parse(&files).expect("well-formed");
     for provider in ["anthropic", "bedrock"] {
         let model = table.resolve("haiku", provider, TODAY).expect("known");
-        assert_eq!(model.id.0, "claude-haiku-4-5");
+        assert_eq!(&*model.id.0, "claude-haiku-4-5");
     }
 }
 

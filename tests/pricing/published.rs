@@ -85,6 +85,6 @@ fn batch_halves_both_bands_of_haiku_5_5() {
 fn the_price_id_names_model_and_first_day() {
     let table = shipped();
     let on = date(2026, 10, 6);
-    assert_eq!(price(&table, "sonnet", on, STANDARD).id().0, "claude-sonnet-5-5@2026-09-28");
-    assert_eq!(price(&table, "sonnet", TODAY, US).id().0, "claude-sonnet-5-5@2026-10-07");
+    assert_eq!(&*price(&table, "sonnet", on, STANDARD).id().0, "claude-sonnet-5-5@2026-09-28");
+    assert_eq!(&*price(&table, "sonnet", TODAY, US).id().0, "claude-sonnet-5-5@2026-10-07");
 }

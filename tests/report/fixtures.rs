@@ -52,8 +52,8 @@ pub(super) fn route(
 ) -> RoutePlan {
     RoutePlan {
         requested: requested.map(str::to_owned),
-        as_written: ModelId(as_written.to_owned()),
-        model: ModelId(model.to_owned()),
+        as_written: ModelId::from(as_written),
+        model: ModelId::from(model),
         priced_as: None,
         effort: None,
         output_cap_tokens: 8_000,
@@ -195,7 +195,7 @@ pub(super) fn review() -> PlanReport {
         workflow: "review".to_owned(),
         source: "review.js".to_owned(),
         one_agent: vec![OneAgentPlan {
-            model: ModelId("claude-opus-5-5".to_owned()),
+            model: ModelId::from("claude-opus-5-5"),
             cost_usd: cost("5.1", "9.4", "17", "30").unwrap(),
             wall_seconds: band(3_000, 5_400, 8_000, 9_000),
             compactions_p50: 0,
@@ -281,7 +281,7 @@ pub(super) fn review() -> PlanReport {
             place: Some(Place { file: None, line: 64, column: 9, offset: 1_800, length: 12 }),
         }],
         peak_concurrency: PeakConcurrency { p50: 14, max: 14, cap: 16 },
-        session_model: ModelId("claude-opus-5-5".to_owned()),
+        session_model: ModelId::from("claude-opus-5-5"),
         policy: "haiku-fanout".to_owned(),
         prices_on: "2026-11-22".to_owned(),
         seed: 7,
@@ -330,7 +330,7 @@ pub(super) fn no_budget() -> PlanReport {
 /// One stage on a model without a price.
 pub(super) fn unpriced() -> PlanReport {
     let mut report = review();
-    report.stages[1].route.model = ModelId("gpt-x".to_owned());
+    report.stages[1].route.model = ModelId::from("gpt-x");
     report.stages[1].quantities.cost_usd = None;
     report.phases = phases(&report.stages);
     report.totals.cost_usd = None;

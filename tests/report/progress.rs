@@ -20,7 +20,7 @@ fn events() -> Vec<RunEvent> {
         agent: agent(n),
         label: "find".into(),
         phase: "Find".into(),
-        model: ModelId("claude-haiku-5-5".to_owned()),
+        model: ModelId::from("claude-haiku-5-5"),
     };
     let finished = |n: u32, at_milliseconds, ending| RunEvent::AgentFinished {
         at_milliseconds,
@@ -39,7 +39,7 @@ fn events() -> Vec<RunEvent> {
     };
     vec![
         RunEvent::RunStarted {
-            run: RunId("r".to_owned()),
+            run: RunId::from("r"),
             workflow: "review".to_owned(),
             limit_usd: Some(usd("5")),
             concurrency: 10,
@@ -85,8 +85,8 @@ fn a_step_down_is_told_once_for_a_stage() {
         stage: stage.to_owned(),
         rule: "last quarter".to_owned(),
         above_per_mille: 750,
-        from: ModelId("claude-opus-5-5".to_owned()),
-        model: ModelId("claude-haiku-5-5".to_owned()),
+        from: ModelId::from("claude-opus-5-5"),
+        model: ModelId::from("claude-haiku-5-5"),
         scope: "run review".to_owned(),
         unit: Unit::Usd,
         share_per_mille,

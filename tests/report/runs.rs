@@ -55,7 +55,7 @@ fn stopped() -> RunReport {
     };
     RunReport {
         version: RUN_SCHEMA_VERSION,
-        run_id: RunId("run-4f1c09e2".to_owned()),
+        run_id: RunId::from("run-4f1c09e2"),
         workflow: "review".to_owned(),
         status: RunStatus::Stopped,
         stopped_by: Some(StopCause::Budget),
@@ -124,8 +124,8 @@ fn stepped() -> SteppedDown {
         phase: "Verify".to_owned(),
         rule: "last quarter".to_owned(),
         above_per_mille: 750,
-        from: ModelId("claude-opus-5-5".to_owned()),
-        model: ModelId("claude-haiku-5-5".to_owned()),
+        from: ModelId::from("claude-opus-5-5"),
+        model: ModelId::from("claude-haiku-5-5"),
         scope: "run review / phase Verify".to_owned(),
         unit: Unit::Usd,
         share_per_mille: 762,

@@ -235,14 +235,14 @@ fn what_has_no_price_or_no_model_is_refused_and_costs_nothing() {
 #[test]
 fn planned_stages_take_their_route_and_others_are_reported() {
     let route = |gate| StageRoute {
-        model: ModelId("claude-haiku-5-5".to_owned()),
+        model: ModelId::from("claude-haiku-5-5"),
         rule: "fanout".to_owned(),
         gate,
         planned: true,
         price: Some(price("claude-haiku-5-5")),
         ..StageRoute::unplanned(WrittenRoute {
             stage_name: "first".to_owned(),
-            model: ModelId(MODEL.to_owned()),
+            model: ModelId::from(MODEL),
             price: None,
             effort: None,
         })
@@ -254,9 +254,9 @@ fn planned_stages_take_their_route_and_others_are_reported() {
         case.run(&mut Waves::new(&[4, 2], OnReject::Swallow))
     };
     let report = run(Gate::Allow);
-    assert_eq!(report.stages[0].model.0, "claude-haiku-5-5");
+    assert_eq!(&*report.stages[0].model.0, "claude-haiku-5-5");
     assert_eq!(report.stages[0].rule, "fanout");
-    assert_eq!((report.stages[1].model.0.as_str(), report.stages[1].agents.done), (MODEL, 2));
+    assert_eq!((&*report.stages[1].model.0, report.stages[1].agents.done), (MODEL, 2));
     assert_eq!(report.unplanned_stages, ["wave 1"]);
     let denied = run(Gate::Deny);
     assert_eq!((denied.agents.failed, denied.agents.done), (4, 2));

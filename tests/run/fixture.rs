@@ -232,7 +232,7 @@ impl CallStages for ByPhase {
             "claude-unpriced" => None,
             other => Some(price(other)),
         };
-        Ok(WrittenRoute { stage_name, model: ModelId(model.to_owned()), price, effort: None })
+        Ok(WrittenRoute { stage_name, model: ModelId::from(model), price, effort: None })
     }
 }
 
@@ -247,7 +247,7 @@ pub(crate) struct Case<'a> {
 
 impl Case<'_> {
     pub(crate) fn new(limit: Picodollars, seed: u64) -> Self {
-        let mut setup = RunSetup::new(RunId("wf_test".to_owned()), "waves");
+        let mut setup = RunSetup::new(RunId::from("wf_test"), "waves");
         setup.limits = Limits::usd(limit);
         setup.seed = Some(seed);
         let price = price(MODEL);

@@ -23,7 +23,7 @@ fn route(stage: &str, steps: Steps<'_>) -> (StageKey, StageRoute) {
     let step = |(above_per_mille, model): &(u16, &str)| StepDownRoute {
         rule: format!("above {above_per_mille}"),
         above_per_mille: *above_per_mille,
-        model: ModelId((*model).to_owned()),
+        model: ModelId::from((*model).to_owned()),
         price: Some(price(model)),
         effort: None,
         output_cap_tokens: 8_000,
@@ -31,7 +31,7 @@ fn route(stage: &str, steps: Steps<'_>) -> (StageKey, StageRoute) {
     };
     let written = WrittenRoute {
         stage_name: stage.to_owned(),
-        model: ModelId(DEAR.to_owned()),
+        model: ModelId::from(DEAR),
         price: Some(price(DEAR)),
         effort: None,
     };
@@ -73,7 +73,7 @@ impl Told {
         let stepped = |event: &RunEvent| match event {
             RunEvent::SteppedDown { agent, model, share_per_mille, above_per_mille, .. } => {
                 assert!(*share_per_mille >= u32::from(*above_per_mille));
-                Some((*agent, (model.0.clone(), *share_per_mille)))
+                Some((*agent, (model.0.to_string(), *share_per_mille)))
             }
             _ => None,
         };
@@ -95,7 +95,7 @@ impl Told {
         for event in &self.events {
             match event {
                 RunEvent::SteppedDown { agent, from, .. } => {
-                    assert_eq!(from.0, DEAR);
+                    assert_eq!(&*from.0, DEAR);
                     assert!(!started.contains(agent), "{agent:?} was stepped down in its work");
                 }
                 RunEvent::AgentStarted { agent, .. } => assert!(started.insert(*agent)),

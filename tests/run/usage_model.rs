@@ -21,7 +21,7 @@ fn workload(seed: u64, max_output_tokens: u64) -> UsageWorkload {
         max_output_tokens,
         min_cache_tokens: 4_096,
     };
-    let models = BTreeMap::from([(ModelId(MODEL.to_owned()), model)]);
+    let models = BTreeMap::from([(ModelId::from(MODEL), model)]);
     UsageWorkload::new(usage, models, Seed::new(seed), 200)
 }
 

@@ -70,7 +70,7 @@ impl Conversation {
         // The API refuses empty texts.
         let prompt = if job.call.prompt.trim().is_empty() { "(no task)" } else { &job.call.prompt };
         Ok(Self {
-            model: job.model.0.clone(),
+            model: job.model.0.to_string(),
             effort: job.effort.map(crate::effort::Effort::name),
             schema,
             messages: vec![json!({ "role": "user", "content": [text_block(prompt)] })],

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -30,8 +30,13 @@ pub(super) struct Counter {
     unsettled: Mutex<Vec<(AttemptId, Ending)>>,
     trouble: Mutex<Option<String>>,
     progress: Progress,
+    /// Whose turn it is to wait for a slice, by scope.
+    turns: [tokio::sync::Mutex<()>; TURNS],
     runtime: Handle,
 }
+
+/// Scopes with the same remainder wait for each other's slices.
+const TURNS: usize = 64;
 
 impl LedgerTill {
     /// A till on `desk`, whose attempts begin with `name`.
@@ -44,6 +49,7 @@ impl LedgerTill {
             unsettled: Mutex::default(),
             trouble: Mutex::default(),
             progress: Progress::default(),
+            turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             runtime,
         }))
     }
@@ -73,7 +79,7 @@ impl Till for LedgerTill {
             let place = counter.scopes.place(&wanted.caller).await.map_err(unavailable)?;
             let number = counter.attempts.fetch_add(1, Ordering::Relaxed);
             let ask = Ask {
-                attempt: AttemptId(format!("{}-{number}", counter.name)),
+                attempt: AttemptId::from(format!("{}-{number}", counter.name)),
                 scope: place.scope,
                 windows: place.windows,
                 agent: place.agent,
@@ -83,20 +89,14 @@ impl Till for LedgerTill {
                 bound: wanted.bound,
                 cap: wanted.cap,
             };
-            let ticket = match counter.desk.reserve_now(&ask) {
-                Now::Admitted { ticket, runs_low } => {
-                    if runs_low {
-                        let (counter, ticket) = (Arc::clone(&counter), ticket.again());
-                        let runtime = counter.runtime.clone();
-                        runtime.spawn_blocking(move || counter.desk.promise_ahead(&ticket));
-                    }
-                    ticket
-                }
-                Now::AskLedger => counter.of_ledger(ask, wanted.hold).await?,
-                Now::MayWait => match counter.of_slice(&ask).await? {
-                    Some(ticket) => ticket,
-                    None => counter.of_ledger(ask, wanted.hold).await?,
-                },
+            let drawn = match counter.now(&ask) {
+                Now::Admitted { ticket, .. } => Some(ticket),
+                Now::AskLedger => None,
+                Now::MayWait => counter.of_slice(&ask).await?,
+            };
+            let ticket = match drawn {
+                Some(ticket) => ticket,
+                None => counter.of_ledger(ask, wanted.hold).await?,
             };
             counter.progress.note(&wanted.caller, true);
             let held = Reservation { counter, ticket: Some(ticket) };
@@ -124,8 +124,29 @@ impl Counter {
         &self.scopes
     }
 
-    /// Borrows, on a thread that may wait.
+    /// Draws without waiting, and has more promised where that runs low.
+    fn now(self: &Arc<Self>, ask: &Ask) -> Now {
+        let now = self.desk.reserve_now(ask);
+        if let Now::Admitted { ticket, runs_low: true } = &now {
+            let (counter, ticket) = (Arc::clone(self), ticket.again());
+            self.runtime.spawn_blocking(move || counter.desk.promise_ahead(&ticket));
+        }
+        now
+    }
+
+    /// Borrows, on a thread that may wait; one request of a scope at a time, and what it is given
+    /// usually serves those behind it.
     async fn of_slice(self: &Arc<Self>, ask: &Ask) -> Result<Option<Ticket>, Refused> {
+        let position = ask.scope.0 as usize % TURNS;
+        let _turn = match self.turns.get(position) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        match self.now(ask) {
+            Now::Admitted { ticket, .. } => return Ok(Some(ticket)),
+            Now::AskLedger => return Ok(None),
+            Now::MayWait => {}
+        }
         let (counter, ask) = (Arc::clone(self), ask.clone());
         let (tell, told) = oneshot::channel();
         self.runtime.spawn_blocking(move || {
@@ -237,10 +258,10 @@ impl fmt::Debug for Reservation {
 }
 
 /// Of a reservation that is over; nobody sees it.
-static OVER: (AttemptId, Grant) = (
-    AttemptId(String::new()),
-    Grant { output_cap_tokens: 0, reserved: Charge::ZERO, clamped: false },
-);
+static OVER: LazyLock<(AttemptId, Grant)> = LazyLock::new(|| {
+    let grant = Grant { output_cap_tokens: 0, reserved: Charge::ZERO, clamped: false };
+    (AttemptId::from(""), grant)
+});
 
 impl Held for Reservation {
     fn attempt(&self) -> &AttemptId {

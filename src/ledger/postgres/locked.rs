@@ -94,7 +94,7 @@ impl Locked {
         wait: Duration,
     ) -> Result<Self, Trouble> {
         let may_open = !wanted.paths.is_empty();
-        let attempts: Vec<String> = wanted.attempts.iter().map(|id| id.0.clone()).collect();
+        let attempts: Vec<String> = wanted.attempts.iter().map(|id| id.0.to_string()).collect();
         let agents = texts(&wanted.agents);
         let leases: Result<Vec<i64>, Fault> =
             wanted.leases.iter().copied().map(lease_number).collect();

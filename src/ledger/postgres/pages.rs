@@ -73,7 +73,7 @@ pub(super) fn runs(
         let rows = rows(session, select::runs_after(last.clone(), RUNS_PAGE))?;
         for row in &rows {
             let run = select::run_row(row)?;
-            last = Some(run.id.0.clone());
+            last = Some(run.id.0.to_string());
             each(run)?;
         }
         if is_last(&rows, RUNS_PAGE) {

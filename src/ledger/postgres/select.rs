@@ -92,7 +92,7 @@ pub(super) fn scope_at(path: &str) -> Question {
 }
 
 pub(super) fn attempt(id: &AttemptId) -> Question {
-    Question::new(attempts!("WHERE id = $1")).text(id.0.clone())
+    Question::new(attempts!("WHERE id = $1")).text(id.0.to_string())
 }
 
 pub(super) fn in_flight() -> Question {
@@ -171,7 +171,7 @@ pub(super) fn last_entries(filter: &EntryFilter, limit: usize) -> Question {
     let EntryFilter { within, attempt, agent, since } = filter;
     Question::new(SQL)
         .number(within.map(|id| i64::from(id.0)))
-        .text(attempt.as_ref().map(|id| id.0.clone()))
+        .text(attempt.as_ref().map(|id| id.0.to_string()))
         .text(agent.as_deref().map(str::to_owned))
         .number(since.map(Timestamp::as_millisecond))
         .number(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -183,7 +183,7 @@ pub(super) fn last_runs(limit: usize) -> Question {
 }
 
 pub(super) fn run(id: &RunId) -> Question {
-    Question::new(runs!("WHERE id = $1")).text(id.0.clone())
+    Question::new(runs!("WHERE id = $1")).text(id.0.to_string())
 }
 
 /// So many attempts after the one with this number.
@@ -265,7 +265,7 @@ pub(super) fn scope_row(row: &Row) -> Result<ScopeRow, Fault> {
 }
 
 pub(super) fn attempt_row(row: &Row) -> Result<AttemptRow, Fault> {
-    let id = AttemptId(get(row, 0)?);
+    let id = AttemptId::from(get::<String>(row, 0)?);
     let path = scope_ids(get(row, 1)?)?;
     let Some(scope) = path.first().copied() else {
         return Err(Fault::Damaged(format!("attempt `{id}` is charged to nothing")));
@@ -319,7 +319,7 @@ pub(super) fn entry_row(row: &Row) -> Result<EntryRow, Fault> {
     let name: String = get(row, 2)?;
     let parts = Parts {
         name: &name,
-        attempt: get::<Option<String>>(row, 3)?.map(AttemptId),
+        attempt: get::<Option<String>>(row, 3)?.map(AttemptId::from),
         scope,
         agent: agent.clone(),
         charge,
@@ -336,7 +336,7 @@ pub(super) fn run_row(row: &Row) -> Result<RunRow, Fault> {
             .map_err(|error| Fault::Damaged(format!("a run's JSON cannot be read: {error}")))
     };
     Ok(RunRow {
-        id: RunId(get(row, 0)?),
+        id: RunId::from(get::<String>(row, 0)?),
         workflow: get(row, 1)?,
         simulated: get(row, 2)?,
         started_at: instant(get(row, 3)?)?,

@@ -465,7 +465,7 @@ impl Writes {
 /// A run, or what it has become.
 pub(super) fn run(run: &RunRow) -> Question {
     Question::new(UPSERT_RUN)
-        .text(run.id.0.clone())
+        .text(run.id.0.to_string())
         .text(run.workflow.clone())
         .flag(run.simulated)
         .number(run.started_at.as_millisecond())

@@ -33,7 +33,7 @@ pub fn price_file(
     let wanted = |id: &str| only.is_empty() || only.iter().any(|name| name == id);
     let known = |name: &&String| {
         comparison.new.iter().any(|model| model.id == **name)
-            || comparison.changed.iter().any(|change| change.model.id.0 == **name)
+            || comparison.changed.iter().any(|change| *change.model.id.0 == ***name)
     };
     if let Some(missing) = only.iter().find(|name| !known(name)) {
         return Err(WriteError::NotThere(missing.clone()));

@@ -139,11 +139,11 @@ impl<'d, 'i> Builder<'d, 'i> {
         let earlier = self.models.iter().position(|other| other.id == model.id);
         let index = earlier.unwrap_or(self.models.len());
         self.names.retain(|_, owner| *owner != index);
-        let mut names: BTreeSet<&String> = model.ids.values().flatten().collect();
+        let mut names: BTreeSet<&str> = model.ids.values().flatten().map(String::as_str).collect();
         names.insert(&model.id.0);
         for name in names {
-            if let Some(owner) = self.names.insert(name.clone(), index) {
-                let owner = self.models.get(owner).map_or("", |other| other.id.0.as_str());
+            if let Some(owner) = self.names.insert(name.to_owned(), index) {
+                let owner = self.models.get(owner).map_or("", |other| &*other.id.0);
                 let problem = format!("`{name}` already names the model {owner}");
                 return Err(section.fault_at("id", problem, "an identifier names one model"));
             }

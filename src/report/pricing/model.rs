@@ -78,7 +78,7 @@ fn direct_aliases<'a>(
     prices: &'a PriceTable,
     model: &'a Model,
 ) -> impl Iterator<Item = &'a Alias> + 'a {
-    prices.aliases().filter(|alias| alias.target == model.id.0)
+    prices.aliases().filter(|alias| *alias.target == *model.id.0)
 }
 
 fn alias_line(alias: &Alias, through: &str) -> String {

@@ -76,7 +76,7 @@ impl Trial<'_> {
 
     pub(super) fn ask_of(&mut self, process: usize, leaf: usize, request: Request) -> Act {
         let path = self.tree.path(leaf, &self.tree.windows);
-        let id = AttemptId(format!("{}", self.known.len()));
+        let id = AttemptId::from(format!("{}", self.known.len()));
         let breaks = self.arm.breaks_promises && self.luck.chance(0.05);
         // An agent belongs to a leaf.
         let agent = (leaf as u64) * 8 + self.luck.below(8);
