@@ -8,7 +8,7 @@ use serde_json::Value;
 
 fuzz_target!(|body: &[u8]| {
     let Ok(request) = MessagesRequest::read(body) else { return };
-    let edited = request.with_max_tokens(Bytes::copy_from_slice(body), 4_321);
+    let edited = request.with_max_tokens(Bytes::copy_from_slice(body), 4_321).whole();
     let mut asked: Value = serde_json::from_slice(body).expect("what was read is JSON");
     let sent: Value = serde_json::from_slice(&edited).expect("what is sent is JSON");
     assert_eq!(sent["max_tokens"], 4_321);

@@ -9,12 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::Full;
 use serde::Deserialize;
 
 use crate::gateway::body::whole;
 use crate::gateway::headers;
 use crate::gateway::request::MessagesRequest;
+use crate::gateway::sent_body::SentBody;
 use crate::gateway::server::Shared;
 
 const PATH: &str = "/v1/messages/count_tokens";
@@ -48,7 +48,7 @@ pub(crate) async fn count(
 }
 
 async fn ask(shared: &Arc<Shared>, of_client: HeaderMap, body: Bytes) -> Option<u64> {
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(SentBody::from(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = shared.upstream.uri(PATH).ok()?;
     let mut headers = headers::to_upstream(of_client, shared.upstream.credential());

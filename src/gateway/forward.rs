@@ -85,7 +85,7 @@ pub(crate) async fn free(
 ) -> Response<ReplyBody> {
     shared.tallies.passed_free();
     let credential = shared.plan.credential(shared.upstream.credential(), &parts.headers);
-    let request = match outgoing(shared, parts.method, parts.headers, path_and_query, body) {
+    let request = match outgoing(shared, parts.method, parts.headers, path_and_query, body.into()) {
         Ok(request) => request,
         Err(why) => return shared.refuse(&Refusal::bad_request(&why.to_string()), None),
     };

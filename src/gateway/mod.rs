@@ -31,6 +31,7 @@ mod retry;
 mod rewrite;
 mod route;
 mod send;
+mod sent_body;
 mod server;
 mod service;
 mod settings;
@@ -56,6 +57,7 @@ pub use plan_watch::{PlanWatch, UNNAMED_ACCOUNT};
 pub use recorder::Recorder;
 pub use request::{BadRequest, MessagesRequest};
 pub use route::{Advice, Asked, ModelRoute, ModelRouter, Routed};
+pub use sent_body::SentBody;
 pub use server::Gateway;
 pub use settings::{GatewayLimits, GatewaySettings, MeteredTerms};
 #[cfg(feature = "otel")]

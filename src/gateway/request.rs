@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,6 +14,7 @@ use crate::effort::Effort;
 use crate::gateway::conversation::Conversation;
 use crate::gateway::features::{self, Features, IMAGE_TOKENS_MAX, TOOL_TOKENS_MAX};
 use crate::gateway::fields::{Fields, missing, without_place};
+use crate::gateway::sent_body::SentBody;
 use crate::pricing::{CacheTtl, Mode};
 
 /// What the API adds to every prompt of its own, at most: role marks, and how to call tools (346
@@ -114,26 +115,13 @@ impl MessagesRequest {
 
     /// The body with `max_tokens` as its `max_tokens`; the same bytes where it has that already. A
     /// number with fewer digits has spaces before it, so that nothing else moves.
-    pub fn with_max_tokens(&self, body: Bytes, max_tokens: u64) -> Bytes {
-        let is_another = self.max_tokens_span.end > body.len();
-        if max_tokens == self.asked_output_tokens || is_another {
-            return body;
+    pub fn with_max_tokens(&self, body: Bytes, max_tokens: u64) -> SentBody {
+        let Range { start, end } = self.max_tokens_span;
+        if max_tokens == self.asked_output_tokens || end > body.len() || start > end {
+            return SentBody::from(body);
         }
-        let number = format!("{max_tokens:>width$}", width = self.max_tokens_span.len());
-        let mut body = match body.try_into_mut() {
-            Ok(body) => body,
-            Err(shared) => BytesMut::from(&*shared),
-        };
-        match body.get_mut(self.max_tokens_span.clone()) {
-            Some(span) if span.len() == number.len() => span.copy_from_slice(number.as_bytes()),
-            _ => {
-                let rest = body.split_off(self.max_tokens_span.end);
-                body.truncate(self.max_tokens_span.start);
-                body.extend_from_slice(number.as_bytes());
-                body.extend_from_slice(&rest);
-            }
-        }
-        body.freeze()
+        let number = format!("{max_tokens:>width$}", width = end - start);
+        SentBody::new([body.slice(..start), Bytes::from(number), body.slice(end..)])
     }
 
     /// The body of a request that counts this prompt; `None` where that says too little of it.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Error as ClientError, ResponseFuture};
 use jiff::Timestamp;
@@ -22,6 +21,7 @@ use crate::gateway::headers;
 use crate::gateway::meter::{Meter, Reading};
 use crate::gateway::refusal::Refusal;
 use crate::gateway::retry::Chance;
+use crate::gateway::sent_body::SentBody;
 use crate::gateway::server::Shared;
 use crate::gateway::tape::Tape;
 
@@ -82,9 +82,9 @@ pub(crate) fn outgoing(
     method: Method,
     headers: HeaderMap,
     path_and_query: &str,
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, http::Error> {
-    let mut request = Request::new(Full::new(body));
+    body: SentBody,
+) -> Result<Request<SentBody>, http::Error> {
+    let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = shared.upstream.uri(path_and_query)?;
     *request.headers_mut() = headers::to_upstream(headers, shared.upstream.credential());

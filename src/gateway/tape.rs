@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use crate::gateway::access::Fate;
 use crate::gateway::body::ReplyBody;
 use crate::gateway::recorder::Recorder;
+use crate::gateway::sent_body::SentBody;
 use crate::messages::{
     Octets, RECORDED_ANSWER_BYTES_MAX, RECORDED_PIECES_MAX, RECORDING_VERSION, RecordedAnswer,
     RecordedEnding, RecordedExchange, RecordedPiece, keeps_answer_header, keeps_request_header,
@@ -39,7 +40,7 @@ impl Tape {
         recorder: Option<&Recorder>,
         path_and_query: &str,
         headers: &HeaderMap,
-        body: &Bytes,
+        body: &SentBody,
     ) -> Self {
         let turning = recorder.map(|recorder| Turning {
             recorder: recorder.clone(),
@@ -48,7 +49,7 @@ impl Tape {
                 method: "POST".to_owned(),
                 path: path_and_query.to_owned(),
                 request_headers: kept(headers, keeps_request_header),
-                request_body: Octets(body.clone()),
+                request_body: Octets(body.whole()),
                 answer: None,
                 // Whoever drops it goes away.
                 ending: RecordedEnding::ClientGone,

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri};
-use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
+
+use crate::gateway::sent_body::SentBody;
 
 /// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ pub struct Upstream {
     base: String,
     credential: Option<HeaderValue>,
     connector: HttpsConnector<HttpConnector>,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, SentBody>,
 }
 
 impl Upstream {
@@ -98,14 +98,14 @@ impl Upstream {
 
     /// Sends. A connection that turns out to be closed before anything was written to it is
     /// replaced by another; nothing else is sent twice.
-    pub(crate) fn send(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+    pub(crate) fn send(&self, request: Request<SentBody>) -> ResponseFuture {
         self.client.request(request)
     }
 }
 
 fn client(
     connector: &HttpsConnector<HttpConnector>,
-) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+) -> Client<HttpsConnector<HttpConnector>, SentBody> {
     Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_MAX)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)

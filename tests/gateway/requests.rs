@@ -28,12 +28,12 @@ fn the_number_after_max_tokens_is_all_that_changes() {
         b"{ \"max_tokens\" : 128000 ,\"model\":\"claude-haiku-4-5\",\n \"messages\":[{\"role\":\"user\",\"content\":\"max_tokens\\\": 1\"}], \"new_field\": [1, 2.50, {\"max_tokens\": 7}] }",
     );
     let request = MessagesRequest::read(&body).unwrap();
-    let edited = request.with_max_tokens(body.clone(), 4_000);
+    let edited = request.with_max_tokens(body.clone(), 4_000).whole();
     let expected = String::from_utf8(body.to_vec()).unwrap().replacen("128000", "  4000", 1);
     assert_eq!(edited, expected);
-    assert_eq!(request.with_max_tokens(body.clone(), 128_000), body);
+    assert_eq!(request.with_max_tokens(body.clone(), 128_000).whole(), body);
     // Longer than it was, though no cap is.
-    let longer = request.with_max_tokens(body.clone(), 12_345_678);
+    let longer = request.with_max_tokens(body.clone(), 12_345_678).whole();
     let expected = String::from_utf8(body.to_vec()).unwrap().replacen("128000", "12345678", 1);
     assert_eq!(longer, expected);
 }
