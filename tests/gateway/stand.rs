@@ -1,5 +1,6 @@
 //! A gateway in a process of its own, before a simulated upstream in this one.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flyball::budget::ScopeRow;
-use flyball::ledger::{EntryFilter, ReadLedger, SqliteLedger};
+use flyball::ledger::{EntryFilter, PostgresLedger, ReadLedger, SqliteLedger};
 use flyball::money::Picodollars;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -21,14 +22,21 @@ use crate::upstream::stand::Stand as Upstream;
 /// Nothing here takes so long; a test that hangs fails instead.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A folder with a ledger in it, for any number of gateways.
+/// A ledger for any number of gateways, and the folder that is their home.
 pub(super) struct Books {
     folder: TempDir,
+    /// Of a database, where the ledger is not in the folder.
+    url: Option<String>,
 }
 
 impl Books {
     pub(super) fn new() -> Self {
-        Self { folder: TempDir::new().unwrap() }
+        Self { folder: TempDir::new().unwrap(), url: None }
+    }
+
+    /// In the Postgres database at `url`.
+    pub(super) fn at(url: String) -> Self {
+        Self { url: Some(url), ..Self::new() }
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -58,12 +66,19 @@ impl Books {
             .current_dir(self.folder.path())
             .env_clear()
             .env("HOME", self.folder.path())
-            .env("FLYBALL_LEDGER", self.path());
+            .env("FLYBALL_LEDGER", self.place());
         command
     }
 
-    pub(super) fn ledger(&self) -> SqliteLedger {
-        SqliteLedger::open(&self.path(), Timestamp::now).unwrap()
+    fn place(&self) -> OsString {
+        self.url.as_ref().map_or_else(|| self.path().into(), OsString::from)
+    }
+
+    pub(super) fn ledger(&self) -> Box<dyn ReadLedger> {
+        match &self.url {
+            Some(url) => Box::new(PostgresLedger::open(url, Timestamp::now).unwrap()),
+            None => Box::new(SqliteLedger::open(&self.path(), Timestamp::now).unwrap()),
+        }
     }
 
     pub(super) fn scopes(&self) -> Vec<ScopeRow> {

@@ -60,7 +60,8 @@ const STATEMENT_MAX: Duration = Duration::from_secs(2);
 
 /// A ledger in a Postgres database.
 ///
-/// It waits for its answers on the calling thread, which must not drive an asynchronous runtime.
+/// It waits for its answers on the calling thread, which must not drive an asynchronous runtime. One
+/// that has never held anything may be dropped on such a thread.
 pub struct PostgresLedger {
     server: Server,
     /// Taken out for each use, so that whatever goes wrong leaves none in an unknown state.
@@ -327,9 +328,11 @@ impl PostgresLedger {
 impl Drop for PostgresLedger {
     /// Who cannot say that it ends is found silent, and dead a while later.
     fn drop(&mut self) {
-        if let (Some(own), Some(session)) = (self.own.get(), self.session.take()) {
+        let Some(session) = self.session.take() else { return };
+        if let Some(own) = self.own.get() {
             let _silent = claim::end(&session, own, self.wait);
         }
+        session.close();
     }
 }
 

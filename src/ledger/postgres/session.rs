@@ -216,6 +216,14 @@ impl Session {
         }
     }
 
+    /// Ends the connection and waits for nothing, which a runtime that is just dropped would: that
+    /// is a panic on a thread of another runtime.
+    pub(super) fn close(self) {
+        let Self { client, statements, runtime } = self;
+        drop((client, statements));
+        runtime.shutdown_background();
+    }
+
     /// Undoes the transaction. A session that cannot is to be dropped, which does the same.
     pub(super) fn roll_back(&self, wait: Duration) -> Result<(), Trouble> {
         self.ask(Some("ROLLBACK"), Vec::new(), wait).map(drop)

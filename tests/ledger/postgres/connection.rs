@@ -212,3 +212,15 @@ fn a_server_that_crashes_and_comes_back_has_all_that_was_acknowledged() {
         assert!(ledger.attempt(&id(name)).unwrap().is_none(), "{name} was refused and kept");
     }
 }
+
+#[test]
+fn a_ledger_that_was_read_may_be_dropped_where_nobody_may_wait() {
+    if !is_wanted() {
+        return;
+    }
+    let database = shared().database();
+    let ledger = PostgresLedger::open(&database.url(), noon).unwrap();
+    assert_eq!(ledger.scopes().unwrap(), []);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async move { drop(ledger) });
+}

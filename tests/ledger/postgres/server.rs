@@ -229,6 +229,17 @@ impl Line {
 
 /// The folder of `initdb`, `pg_ctl` and `postgres`.
 fn programs() -> PathBuf {
+    installed().unwrap_or_else(|| {
+        panic!(
+            "the Postgres ledger is tested on a server of its own, and no initdb, pg_ctl and \
+             postgres are in PATH or /usr/lib/postgresql: install them (Debian: apt-get install \
+             postgresql; macOS: brew install postgresql), or set {CHOICE}=skip"
+        )
+    })
+}
+
+/// The same, where there are any.
+pub(crate) fn installed() -> Option<PathBuf> {
     let has_all = |folder: &PathBuf| {
         ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).exists())
     };
@@ -241,13 +252,7 @@ fn programs() -> PathBuf {
         versions.sort();
         folders.extend(versions.into_iter().rev());
     }
-    folders.into_iter().find(has_all).unwrap_or_else(|| {
-        panic!(
-            "the Postgres ledger is tested on a server of its own, and no initdb, pg_ctl and \
-             postgres are in PATH or /usr/lib/postgresql: install them (Debian: apt-get install \
-             postgresql; macOS: brew install postgresql), or set {CHOICE}=skip"
-        )
-    })
+    folders.into_iter().find(has_all)
 }
 
 /// Postgres refuses to run as root; then it runs as a user who may do little.

@@ -1,0 +1,102 @@
+//! Several gateways on one ledger: they pass no limit together that one would not pass alone.
+
+use std::time::Instant;
+
+use flyball::money::Picodollars;
+use flyball::upstream::Pace;
+
+use super::race::{Race, greedy_upstream, settled_up};
+use super::stand::{Books, Gateway, PATIENCE, request, streaming};
+use crate::ledger::postgres::server::{is_wanted, shared};
+use crate::upstream::stand::Stand as Upstream;
+
+fn usd(text: &str) -> Picodollars {
+    text.parse().unwrap()
+}
+
+fn fleet(books: &Books, upstream: &Upstream, flags: &[&str]) -> Vec<Gateway> {
+    (0..3).map(|_| Gateway::start(books, upstream, flags)).collect()
+}
+
+/// 256 clients race for a dollar, over three gateways on `books`.
+fn race_for_a_dollar(books: &Books) {
+    let upstream = greedy_upstream(Pace::default());
+    books.run(&["budget", "set", "org", "1usd"]);
+    let gateways = fleet(books, &upstream, &["--quiet", "--max-hold", "60"]);
+    let race = Race { clients: 256, turns: 6, sessions: 7, max_tokens: [2_000, 5_000] };
+    let finish = race.run(&gateways);
+    let billed = settled_up(gateways, books, &upstream);
+    assert!(billed <= usd("1"), "the upstream billed {billed}");
+    assert!(finish.served > 30 && finish.exhausted > 0, "{finish:?}");
+    // The least bound here is that of the shorter answer: 1.1k of prompt and 2k of answer.
+    let left = usd("1") - billed;
+    assert!(left < usd("0.012"), "{left} was left");
+}
+
+#[test]
+fn three_gateways_on_one_file_never_pass_a_cap_that_the_upstream_fills() {
+    race_for_a_dollar(&Books::new());
+}
+
+#[test]
+fn three_gateways_on_one_postgres_never_pass_a_cap_that_the_upstream_fills() {
+    if is_wanted() {
+        let database = shared().database();
+        race_for_a_dollar(&Books::at(database.url()));
+    }
+}
+
+/// Haiku 4.5: a request for 10 tokens is bounded by $0.0014, so that $5 have room for slices.
+#[test]
+fn what_a_killed_gateway_took_of_a_postgres_is_spent_until_it_is_reconciled() {
+    if !is_wanted() {
+        return;
+    }
+    let database = shared().database();
+    let (books, upstream) = (Books::at(database.url()), greedy_upstream(Pace::default()));
+    books.run(&["budget", "set", "org", "5usd"]);
+    let mut gateways = fleet(&books, &upstream, &["--quiet", "--max-hold", "0"]);
+    let doomed = gateways.remove(0);
+    let began = Instant::now();
+    while books.ledger().leases().unwrap().is_empty() {
+        assert_eq!(doomed.ask(&request("x", 10), &[]).status, 200);
+        assert!(began.elapsed() < PATIENCE, "it never borrows a slice");
+    }
+    let mut stalled = doomed.send(&streaming("x", 5_000), &[("x-simulate-fault", "stall")]);
+    stalled.read_some(300);
+    doomed.kill();
+    let race = Race { clients: 32, turns: 12, sessions: 3, max_tokens: [4_000, 5_000] };
+    let finish = race.run(&gateways);
+    // Who still holds something may not have spent it, so nobody is refused for good.
+    assert!(finish.busy > 0 && finish.exhausted == 0, "{finish:?}");
+    let org = books.org();
+    let slice = org.leased.usd;
+    assert!(!slice.is_zero() && org.settled.usd + org.reserved.usd + slice <= usd("5"), "{org:?}");
+    // Nothing of it comes free before its process was silent for a minute.
+    let reconcile = ["ledger", "reconcile", "--as", "spent", "--reason", "killed by the test"];
+    assert_eq!(books.run(&reconcile), "nothing is held by the dead\n");
+    assert_eq!(database.sql(A_MINUTE_AGO), 1);
+    let reconciled = books.run(&reconcile);
+    assert!(reconciled.contains("1 slice back"), "{reconciled}");
+    // What came free is spent, and then nothing is left for anybody.
+    assert_eq!(gateways[0].ask(&request("x", 5_000), &[]).status, 200);
+    let refused = loop {
+        let answer = gateways[1].ask(&request("x", 5_000), &[]);
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!(refused.header("x-should-retry").as_deref(), Some("false"), "{}", refused.text());
+    for gateway in gateways {
+        assert_eq!(gateway.stop().code, Some(0));
+    }
+    books.assert_all_settled();
+    let (billed, spent) = (upstream.bill().usd, books.spent());
+    assert!(billed <= spent && spent <= usd("5"), "{billed} billed, {spent} charged");
+    books.run(&["ledger", "verify"]);
+}
+
+/// As if whoever is silent had been so for a minute.
+const A_MINUTE_AGO: &str = "UPDATE flyball.owners \
+    SET silent_since_milliseconds = silent_since_milliseconds - 60000 \
+    WHERE silent_since_milliseconds IS NOT NULL";
