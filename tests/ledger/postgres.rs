@@ -3,6 +3,7 @@
 mod connection;
 mod damage;
 mod location;
+mod lookups;
 mod owners;
 mod proxy;
 pub(crate) mod server;

@@ -199,13 +199,19 @@ impl PostgresLedger {
     }
 
     /// What a writing transaction begins with. Locks are waited for as long as the caller wants; a
-    /// commit is acknowledged once it is on the disk, whatever the database's default is.
+    /// commit is acknowledged once it is on the disk, whatever the database's default is. Rows are
+    /// looked up one by one through an index: plans stay as they were made, and those made while a
+    /// table was small would go on reading all of it.
     fn begin_writing(&self) -> String {
         let wait = self.wait.as_millis().max(1);
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
              SET LOCAL lock_timeout = {wait}; \
              SET LOCAL statement_timeout = {}; \
+             SET LOCAL enable_seqscan = off; \
+             SET LOCAL enable_hashjoin = off; \
+             SET LOCAL enable_mergejoin = off; \
+             SET LOCAL jit = off; \
              SET LOCAL idle_in_transaction_session_timeout = {}; \
              SELECT set_config('synchronous_commit', 'on', true) \
              WHERE current_setting('synchronous_commit') = 'off'",
