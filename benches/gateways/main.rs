@@ -1,5 +1,7 @@
 //! One cap, many streams, three processes: what the ways to hold a cap let pass, in virtual time.
-//! `FLYBALL_SEED` changes the draw.
+//! Then three gateways that are processes, in real time, on each kind of ledger that processes share.
+//!
+//! `FLYBALL_SEED` changes the draw; `processes` after `--` leaves out what is simulated.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -11,10 +13,31 @@
     reason = "a benchmark reports and stops"
 )]
 
+#[path = "../../tests/upstream/client.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod client;
 mod governors;
 mod ours;
+mod processes;
+#[path = "../../tests/gateway/race.rs"]
+mod race;
+#[path = "../../tests/ledger/postgres/server.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod server;
 mod simulation;
+#[path = "../../tests/gateway/stand.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod stand;
+#[path = "../../tests/upstream/stand.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod upstream_stand;
 mod workload;
+
+/// The upstream, as the tests name its parts.
+mod upstream {
+    pub(crate) use super::client;
+    pub(crate) use super::upstream_stand as stand;
+}
 
 use flyball::money::Picodollars;
 use flyball::seed::Seed;
@@ -126,6 +149,13 @@ fn table(bench: &Bench, streams: usize, cap: Picodollars, seed: u64) {
 }
 
 fn main() {
+    if !std::env::args().any(|word| word == "processes") {
+        simulate();
+    }
+    processes::race_on_each_ledger();
+}
+
+fn simulate() {
     let seed = std::env::var("FLYBALL_SEED").map_or(SEED, |text| text.parse().unwrap());
     let workload = Workload::shipped();
     let history = Seed::new(0);
