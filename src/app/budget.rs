@@ -1,5 +1,7 @@
 //! `flyball budget`.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -15,8 +17,11 @@ use crate::cli::ledger::{
     BudgetCommand, BudgetName, BudgetRaise, BudgetReset, BudgetSet, BudgetShow,
 };
 use crate::cli::value::PlainFormat;
+use crate::ledger::holdings;
+use crate::money::Picodollars;
 use crate::report::budget::{ShownBudget, table};
 use crate::report::json;
+use crate::report::number::dollars;
 use crate::report::plan_windows::{ShownPlan, text as plan_text};
 
 pub(super) fn run(command: BudgetCommand, context: &Context) -> Result<Exit, AppError> {
@@ -149,17 +154,34 @@ struct Shown<'a> {
 }
 
 fn show(typed: &BudgetShow, context: &Context) -> Result<(), AppError> {
-    let (standing, plan) = match OpenLedger::if_there(&typed.ledger, context)? {
-        Some(ledger) => (ledger.standing()?, plan_windows::shown(&ledger)?),
-        None => (Standing::empty(Timestamp::now()), None),
+    let (standing, plan, dead) = match OpenLedger::if_there(&typed.ledger, context)? {
+        Some(ledger) => (ledger.standing()?, plan_windows::shown(&ledger)?, held_by_dead(&ledger)?),
+        None => (Standing::empty(Timestamp::now()), None, Picodollars::ZERO),
     };
     let budgets = all(&standing)?;
     output::print(&match typed.format {
-        PlainFormat::Table => with_plan(&budgets, plan.as_ref(), context),
+        PlainFormat::Table => {
+            let mut text = with_plan(&budgets, plan.as_ref(), context);
+            if !dead.is_zero() {
+                let held = dollars(dead);
+                let _written = writeln!(
+                    text,
+                    "\nprocesses that have ended still hold {held}: flyball ledger reconcile"
+                );
+            }
+            text
+        }
         PlainFormat::Json => {
             json::pretty(&Shown { version: 1, at: standing.now(), budgets: &budgets, plan })
         }
     })
+}
+
+/// What dead processes have reserved, and count as spent for.
+fn held_by_dead(ledger: &OpenLedger) -> Result<Picodollars, AppError> {
+    let holdings = ledger.read(|ledger| holdings(ledger))?;
+    let dead = holdings.iter().filter(|holding| holding.is_dead());
+    Ok(dead.fold(Picodollars::ZERO, |sum, holding| sum + holding.charge(None).usd))
 }
 
 fn print_all(ledger: &OpenLedger, context: &Context) -> Result<(), AppError> {

@@ -80,3 +80,13 @@ pub enum Quantity {
     /// Tokens, requests or agents.
     Count(u64),
 }
+
+impl Quantity {
+    /// Picodollars or a count, as [`Unit::quantity`] takes them.
+    pub fn number(self) -> i128 {
+        match self {
+            Self::Usd(amount) => amount.pico(),
+            Self::Count(count) => count.into(),
+        }
+    }
+}

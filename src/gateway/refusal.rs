@@ -42,22 +42,17 @@ impl Refusal {
         Self { status, kind, message, again }
     }
 
-    /// What a budget says; `help` is how to go on where it is used up.
+    /// What a budget says; `help` is how to go on.
     pub(crate) fn denied(denial: &Denial, help: Option<&str>) -> Self {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        match denial.kind {
-            DenialKind::Exhausted => {
-                let mut message = format!("flyball: spend limit reached ({})", denial.shortage);
-                if let Some(help) = help {
-                    message = format!("{message}; {help}");
-                }
-                Self::new(status, ErrorKind::Billing, Again::Never, message)
-            }
-            DenialKind::Busy => {
-                let message = format!("flyball: the budget is in use ({})", denial.shortage);
-                Self::new(status, ErrorKind::RateLimit, Again::Soon, message)
-            }
+        let (kind, again, what) = match denial.kind {
+            DenialKind::Exhausted => (ErrorKind::Billing, Again::Never, "spend limit reached"),
+            DenialKind::Busy => (ErrorKind::RateLimit, Again::Soon, "the budget is in use"),
+        };
+        let mut message = format!("flyball: {what} ({})", denial.shortage);
+        if let Some(help) = help {
+            message = format!("{message}; {help}");
         }
+        Self::new(StatusCode::TOO_MANY_REQUESTS, kind, again, message)
     }
 
     /// A plan window was seen at its soft limit, at `now`.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::budget::{
-    AccountError, Answer, AttemptRow, Books, Charge, Drawn, LeaseRow, Operation, Remains,
+    AccountError, Answer, AttemptRow, Books, Charge, Drawn, LeaseRow, Operation, Remains, ScopeId,
     StoreError,
 };
 use crate::id::{AttemptId, OwnerId};
@@ -24,6 +24,15 @@ pub struct Holding {
 }
 
 impl Holding {
+    /// What it has of `scope`; of all scopes where that is `None`.
+    pub fn charge(&self, scope: Option<ScopeId>) -> Charge {
+        let attempts = self.attempts.iter().map(|row| (&row.path, row.charge));
+        let leases = self.leases.iter().map(|row| (&row.path, row.left));
+        let is_its = |path: &[ScopeId]| scope.is_none_or(|scope| path.contains(&scope));
+        let its = attempts.chain(leases).filter(|(path, _)| is_its(path));
+        its.fold(Charge::ZERO, |sum, (_, charge)| sum + charge)
+    }
+
     /// Whether its process cannot spend any more.
     pub fn is_dead(&self) -> bool {
         self.owner.as_ref().is_none_or(|owner| owner.liveness == Liveness::Dead)

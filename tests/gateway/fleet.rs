@@ -38,6 +38,42 @@ fn three_gateways_on_one_file_never_pass_a_cap_that_the_upstream_fills() {
     race_for_a_dollar(&Books::new());
 }
 
+/// Haiku 4.5: an answer of 8,000 tokens is bounded by $0.04.
+#[test]
+fn what_a_killed_gateway_holds_is_named_to_whom_it_is_missing() {
+    let (books, upstream) = (Books::new(), greedy_upstream(Pace::default()));
+    books.run(&["budget", "set", "org", "0.05usd"]);
+    let flags = ["--quiet", "--max-hold", "0"];
+    let doomed = Gateway::start(&books, &upstream, &flags);
+    let other = Gateway::start(&books, &upstream, &flags);
+    let mut stalled = doomed.send(&streaming("x", 8_000), &[("x-simulate-fault", "stall")]);
+    stalled.read_some(300);
+    // It may cost less yet, for as long as somebody waits for it.
+    let busy = other.ask(&request("x", 8_000), &[]);
+    assert_eq!((busy.status, busy.header("x-should-retry")), (429, None), "{}", busy.text());
+    assert!(!busy.text().contains("reconcile"), "{}", busy.text());
+    doomed.kill();
+    let began = Instant::now();
+    let refused = loop {
+        let refused = other.ask(&request("x", 8_000), &[]);
+        assert!(refused.status == 429 && began.elapsed() < PATIENCE, "{}", refused.text());
+        if refused.header("x-should-retry").is_some() {
+            break refused;
+        }
+    };
+    assert_eq!(refused.header("x-should-retry").as_deref(), Some("false"));
+    let text = refused.text();
+    for words in ["of it is held by a process that has ended (", "flyball ledger reconcile"] {
+        assert!(text.contains(words), "{text}");
+    }
+    let shown = books.run(&["budget", "show"]);
+    assert!(shown.contains("processes that have ended still hold $0.04: "), "{shown}");
+    books.run(&["ledger", "reconcile", "--as", "unsent", "--reason", "nobody got it"]);
+    assert!(!books.run(&["budget", "show"]).contains("have ended"));
+    assert_eq!(other.ask(&request("x", 8_000), &[]).status, 200);
+    assert_eq!(other.stop().code, Some(0));
+}
+
 #[test]
 fn three_gateways_on_one_postgres_never_pass_a_cap_that_the_upstream_fills() {
     if is_wanted() {

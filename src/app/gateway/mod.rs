@@ -3,6 +3,7 @@
 mod branch;
 mod certificate;
 mod console;
+mod dead_holders;
 mod host;
 mod inner;
 mod keys;

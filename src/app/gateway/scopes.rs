@@ -90,6 +90,11 @@ impl Scopes {
         self.origins.as_ref()
     }
 
+    /// The connection to the ledger that is read through.
+    pub(super) fn reader(&self) -> Arc<Mutex<OpenLedger>> {
+        Arc::clone(&self.reader)
+    }
+
     /// Where a request of `caller` is charged now.
     pub(super) async fn place(&self, caller: &Caller) -> Result<Place, NoPlace> {
         let windows = match self.open_windows() {

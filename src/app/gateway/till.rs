@@ -10,9 +10,10 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::dead_holders::DeadHolders;
 use super::progress::Progress;
 use super::scopes::Scopes;
-use crate::budget::{Answer, Ask, Charge, Denial, Grant, Operation};
+use crate::budget::{Answer, Ask, Charge, Denial, DenialKind, Grant, Operation};
 use crate::gateway::{Caller, Ending, Held, Later, Refused, Till, Wanted};
 use crate::id::AttemptId;
 use crate::ledger::{BooksError, GroupCommit, LeaseDesk, Now, Step, Ticket};
@@ -30,6 +31,7 @@ pub(super) struct Counter {
     unsettled: Mutex<Vec<(AttemptId, Ending)>>,
     trouble: Mutex<Option<String>>,
     progress: Progress,
+    dead: DeadHolders,
     /// Whose turn it is to wait for a slice, by scope.
     turns: [tokio::sync::Mutex<()>; TURNS],
     runtime: Handle,
@@ -41,6 +43,7 @@ const TURNS: usize = 64;
 impl LedgerTill {
     /// A till on `desk`, whose attempts begin with `name`.
     pub(super) fn new(desk: LeaseDesk, scopes: Scopes, name: String, runtime: Handle) -> Self {
+        let dead = DeadHolders::new(scopes.reader(), runtime.clone());
         Self(Arc::new(Counter {
             desk,
             scopes,
@@ -49,6 +52,7 @@ impl LedgerTill {
             unsettled: Mutex::default(),
             trouble: Mutex::default(),
             progress: Progress::default(),
+            dead,
             turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             runtime,
         }))
@@ -67,7 +71,15 @@ impl Till for LedgerTill {
 
     fn help(&self, caller: &Caller, denial: &Denial) -> Option<String> {
         self.0.progress.note(caller, false);
-        self.0.progress.help(caller, denial)
+        let mut help = self.0.dead.words(&denial.shortage);
+        if denial.kind == DenialKind::Exhausted {
+            let more = self.0.progress.help(caller, denial);
+            help = match (help, more) {
+                (Some(dead), Some(more)) => Some(format!("{dead}; or {more}")),
+                (dead, more) => dead.or(more),
+            };
+        }
+        help
     }
 
     fn reserve(&self, wanted: Wanted) -> Later<Result<Box<dyn Held>, Refused>> {
@@ -175,7 +187,7 @@ impl Counter {
         waits.attempt = None;
         match decided {
             Ok(Ok(grant)) => Ok(Ticket::of_ledger(attempt, grant)),
-            Ok(Err(denial)) => Err(Refused::Denied(denial)),
+            Ok(Err(denial)) => Err(Refused::Denied(self.dead.judge(denial).await)),
             Err(error) => {
                 // A commit of which nobody knows whether it was kept may hold it.
                 self.desk.commit().do_then(Operation::Release(attempt), |_| {});
