@@ -34,9 +34,10 @@ pub struct Shortage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialKind {
-    /// Final: even if nothing in flight cost anything, the least bound would not fit.
+    /// Final: even if nothing in flight cost anything, the least bound would not fit. Where somebody
+    /// knows what dead processes hold, that counts as spent.
     Exhausted,
-    /// Retryable: too many requests wait already.
+    /// Retryable: it waited for as long as it may, or too many wait already.
     Busy,
 }
 

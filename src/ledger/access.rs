@@ -20,6 +20,17 @@ pub struct Moment {
     pub in_flight: Vec<AttemptRow>,
 }
 
+/// Who holds what, of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldRows {
+    /// Every process that holds a reservation or a slice, and whether it lives.
+    pub owners: Vec<OwnerRow>,
+    /// Every attempt in flight, in the order they were admitted.
+    pub attempts: Vec<AttemptRow>,
+    /// Every slice that is out, in the order they were lent.
+    pub leases: Vec<LeaseRow>,
+}
+
 /// Any row of a ledger, on its way to another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyRow {
@@ -68,6 +79,9 @@ pub trait ReadLedger {
 
     /// Every process that holds a reservation or a slice, and whether it lives.
     fn owners(&self) -> Result<Vec<OwnerRow>, StoreError>;
+
+    /// All three of one moment, so that nobody's reservation is without its owner.
+    fn held(&self) -> Result<HeldRows, StoreError>;
 
     /// The last `limit` entries that `filter` lets through, oldest first.
     fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError>;

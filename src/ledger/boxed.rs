@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::budget::{AttemptRow, LeaseRow, ScopeRow, StoreError};
 use crate::id::{AttemptId, RunId};
-use crate::ledger::access::{EachRow, Ledger, Moment, ReadLedger, RowSource};
+use crate::ledger::access::{EachRow, HeldRows, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
 use crate::ledger::owner::OwnerRow;
 use crate::ledger::plan_window_row::PlanWindowRow;
@@ -55,6 +55,10 @@ impl<L: ReadLedger + ?Sized> ReadLedger for Box<L> {
 
     fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
         (**self).owners()
+    }
+
+    fn held(&self) -> Result<HeldRows, StoreError> {
+        (**self).held()
     }
 
     fn entries(&self, filter: &EntryFilter, limit: usize) -> Result<Vec<EntryRow>, StoreError> {

@@ -14,6 +14,8 @@ use crate::ledger::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonErr
 
 /// The most records that one transaction takes down.
 const RECORDS_MAX: usize = 2_048;
+/// Where a ledger is too slow for so many it is given fewer, and these at least.
+const RECORDS_MIN: usize = 64;
 /// How often the ledger is asked whether a slice that has nothing to tell is still held.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// A slice that is used up sooner was too small by far.
@@ -41,6 +43,8 @@ struct Progress {
     reader: JournalReader,
     /// Records that the ledger has not acknowledged.
     pending: Vec<Record>,
+    /// How many of them it is given at once.
+    at_once: usize,
     /// How many it has.
     taken: u64,
     asked_at: Instant,
@@ -75,8 +79,14 @@ impl Keeping {
         let lent = slice.left();
         let slice = Borrowed::new(folder, slice, bound, (now, until))?;
         let reader = JournalReader::open(&slice.path())?;
-        let progress =
-            Progress { reader, pending: Vec::new(), taken: 0, asked_at: now, given_back: false };
+        let progress = Progress {
+            reader,
+            pending: Vec::new(),
+            at_once: RECORDS_MAX,
+            taken: 0,
+            asked_at: now,
+            given_back: false,
+        };
         Ok(Self {
             slice: Arc::new(slice),
             folder: folder.to_owned(),
@@ -177,7 +187,8 @@ impl Keeping {
         {
             progress.pending.push(record);
         }
-        let is_full = progress.pending.len() >= RECORDS_MAX;
+        let told = progress.pending.len().min(progress.at_once);
+        let is_full = progress.pending.len() > told || told >= RECORDS_MAX;
         let is_asked = now.saturating_duration_since(progress.asked_at) < ASK_EVERY;
         let goes_back = !is_full && !progress.given_back && self.slice.sight().ended;
         if progress.pending.is_empty() && is_asked && !goes_back {
@@ -185,19 +196,28 @@ impl Keeping {
         }
         let mut operations = vec![Operation::LeaseStanding(lease)];
         if !progress.pending.is_empty() {
-            let records = progress.pending.clone();
+            let records = progress.pending.iter().take(told).cloned().collect();
             operations.push(Operation::TakeDown(lease, progress.taken, records));
         }
         if goes_back {
             operations.push(Operation::GiveBack(lease));
         }
         let asked_at = Instant::now();
-        let answers = commit.together(operations)?;
+        let answers = match commit.together(operations) {
+            Ok(answers) => answers,
+            Err(error) => {
+                progress.at_once = (told / 2).max(RECORDS_MIN);
+                return Err(error.into());
+            }
+        };
+        progress.at_once = progress.at_once.saturating_mul(2).min(RECORDS_MAX);
         progress.asked_at = asked_at;
         progress.given_back |= goes_back;
-        progress.taken += progress.pending.len() as u64;
-        progress.pending.clear();
-        self.known_bytes.store(progress.reader.position(), Ordering::Release);
+        progress.taken += told as u64;
+        progress.pending.drain(..told);
+        if progress.pending.is_empty() {
+            self.known_bytes.store(progress.reader.position(), Ordering::Release);
+        }
         let mut senseless = None;
         for answer in answers {
             match answer.map_err(BooksError::Account)? {

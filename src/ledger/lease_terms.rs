@@ -14,6 +14,9 @@ pub struct LeaseTerms {
     pub silence_max: Duration,
     /// A slice that nobody drew from for so long goes back.
     pub idle_max: Duration,
+    /// The ledger hears of this process at least so often, even where nobody asks for anything: on a
+    /// server, who has lost its connection and does not notice is taken for dead after a minute.
+    pub heard_every: Duration,
     /// How many bytes of a journal may wait for the ledger before asks go there directly.
     pub backlog_bytes_max: u64,
 }
@@ -25,6 +28,7 @@ impl Default for LeaseTerms {
             bounds_first: 256,
             silence_max: SILENCE_MAX,
             idle_max: Duration::from_secs(2),
+            heard_every: Duration::from_secs(15),
             backlog_bytes_max: 1 << 30,
         }
     }

@@ -395,12 +395,18 @@ impl Shared {
     /// Looks after every slice until the desk closes, and then until each is back or the ledger
     /// cannot be reached.
     fn run(&self) {
+        let mut heard_at = Instant::now();
         loop {
             let closing = {
                 let closing = self.closing();
                 let waited = self.woken.wait_timeout_while(closing, LOOK, |closing| !*closing);
                 *waited.unwrap_or_else(PoisonError::into_inner).0
             };
+            if !closing && heard_at.elapsed() >= self.terms.heard_every {
+                // One that is out of reach is heard of with the next request.
+                let _out_of_reach = self.commit.together(Vec::new());
+                heard_at = Instant::now();
+            }
             let failed = !self.look(closing);
             if closing && (failed || self.kept().is_empty()) {
                 return;

@@ -11,7 +11,7 @@ use crate::budget::{
     Wanted, names_in,
 };
 use crate::id::{AttemptId, OwnerId, RunId};
-use crate::ledger::access::{AnyRow, EachRow, Ledger, Moment, ReadLedger, RowSource};
+use crate::ledger::access::{AnyRow, EachRow, HeldRows, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
@@ -169,6 +169,28 @@ impl Kept {
         rows.filter(|row| row.end == AttemptEnd::Reserved).cloned().collect()
     }
 
+    fn leases_held(&self) -> Vec<LeaseRow> {
+        self.leases.values().filter(|row| row.held).cloned().collect()
+    }
+
+    fn owners(&self) -> Vec<OwnerRow> {
+        let in_flight = self.in_flight().into_iter().filter_map(|row| row.owner);
+        let leased = self.leases.values().filter(|row| row.held).filter_map(|row| row.owner);
+        let holding: BTreeSet<OwnerId> = in_flight.chain(leased).collect();
+        let row = |id: OwnerId| {
+            let (since, alive) = self.owners.get(&id)?;
+            let dead = alive.strong_count() == 0;
+            Some(OwnerRow {
+                id,
+                host: owner::host(),
+                process: std::process::id(),
+                since: *since,
+                liveness: if dead { Liveness::Dead } else { Liveness::Alive },
+            })
+        };
+        holding.into_iter().filter_map(row).collect()
+    }
+
     /// The scope and everything below it.
     fn below(&self, top: ScopeId) -> BTreeSet<ScopeId> {
         let mut below = BTreeSet::from([top]);
@@ -304,26 +326,20 @@ impl ReadLedger for MemoryLedger {
     }
 
     fn leases(&self) -> Result<Vec<LeaseRow>, StoreError> {
-        Ok(self.kept()?.leases.values().filter(|row| row.held).cloned().collect())
+        Ok(self.kept()?.leases_held())
     }
 
     fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
+        Ok(self.kept()?.owners())
+    }
+
+    fn held(&self) -> Result<HeldRows, StoreError> {
         let kept = self.kept()?;
-        let in_flight = kept.in_flight().into_iter().filter_map(|row| row.owner);
-        let leased = kept.leases.values().filter(|row| row.held).filter_map(|row| row.owner);
-        let holding: BTreeSet<OwnerId> = in_flight.chain(leased).collect();
-        let row = |id: OwnerId| {
-            let (since, alive) = kept.owners.get(&id)?;
-            let dead = alive.strong_count() == 0;
-            Some(OwnerRow {
-                id,
-                host: owner::host(),
-                process: std::process::id(),
-                since: *since,
-                liveness: if dead { Liveness::Dead } else { Liveness::Alive },
-            })
-        };
-        Ok(holding.into_iter().filter_map(row).collect())
+        Ok(HeldRows {
+            owners: kept.owners(),
+            attempts: kept.in_flight(),
+            leases: kept.leases_held(),
+        })
     }
 
     fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError> {

@@ -38,7 +38,7 @@ mod ticket;
 mod upsert;
 mod verify;
 
-pub use access::{AnyRow, EachRow, Ledger, Moment, ReadLedger, RowSource};
+pub use access::{AnyRow, EachRow, HeldRows, Ledger, Moment, ReadLedger, RowSource};
 pub use clock::Clock;
 pub use copy::{Copied, CopyError, copy};
 pub use entry_row::{EntryFilter, EntryRow};

@@ -2,6 +2,7 @@
 //! a lock that the operating system takes from it when it dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -77,7 +78,12 @@ impl Drop for Claim {
 
 /// Whether the process that took the lock of this name in `folder` lives.
 pub(super) fn liveness(folder: &Path, token: &str) -> Liveness {
-    let Ok(lock) = File::open(folder.join(token)) else { return Liveness::Dead };
+    let lock = match File::open(folder.join(token)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Liveness::Dead,
+        // Not to see a lock, for want of a right or of a descriptor, says nothing of who has it.
+        Err(_) => return Liveness::Silent,
+    };
     // Shared, so that two who look at once do not take each other for the owner.
     match lock.try_lock_shared() {
         Ok(()) => Liveness::Dead,

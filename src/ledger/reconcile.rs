@@ -8,7 +8,7 @@ use crate::budget::{
     StoreError,
 };
 use crate::id::{AttemptId, OwnerId};
-use crate::ledger::access::{Ledger, ReadLedger};
+use crate::ledger::access::{HeldRows, Ledger, ReadLedger};
 use crate::ledger::journal;
 use crate::ledger::owner::{Liveness, OwnerRow};
 
@@ -84,8 +84,16 @@ pub enum ReconcileError {
 /// # Errors
 /// The ledger cannot be read.
 pub fn holdings(ledger: &dyn ReadLedger) -> Result<Vec<Holding>, StoreError> {
-    let owners = ledger.owners()?;
-    let (attempts, leases) = (ledger.in_flight()?, ledger.leases()?);
+    let before = ledger.owners()?;
+    let HeldRows { mut owners, attempts, leases } = ledger.held()?;
+    // Who ended only now gave back what it held: who is dead was so before that was read.
+    let was_dead =
+        |id: OwnerId| before.iter().any(|owner| owner.id == id && owner.liveness == Liveness::Dead);
+    for owner in &mut owners {
+        if owner.liveness == Liveness::Dead && !was_dead(owner.id) {
+            owner.liveness = Liveness::Silent;
+        }
+    }
     let of = |owner: Option<&OwnerRow>| {
         let id = owner.map(|owner| owner.id);
         let is_known = |id: Option<OwnerId>| owners.iter().any(|owner| Some(owner.id) == id);

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::budget::{AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted};
 use crate::id::{AttemptId, RunId};
-use crate::ledger::access::{EachRow, Ledger, Moment, ReadLedger, RowSource};
+use crate::ledger::access::{EachRow, HeldRows, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
@@ -173,6 +173,18 @@ impl SqliteLedger {
     }
 }
 
+impl SqliteLedger {
+    /// Processes, and whether their locks are held.
+    fn seen(&self, found: Vec<(OwnerRow, String)>) -> Vec<OwnerRow> {
+        let locks = self.locks();
+        let seen = |(row, token): (OwnerRow, String)| {
+            let liveness = owner::liveness(&locks, &token);
+            OwnerRow { liveness, ..row }
+        };
+        found.into_iter().map(seen).collect()
+    }
+}
+
 impl Store for SqliteLedger {
     fn transact(
         &mut self,
@@ -314,13 +326,18 @@ impl ReadLedger for SqliteLedger {
     }
 
     fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
-        let locks = self.locks();
-        let found = self.reading(select::every_owner)?.into_iter();
-        let seen = |(row, token): (OwnerRow, String)| {
-            let liveness = owner::liveness(&locks, &token);
-            OwnerRow { liveness, ..row }
-        };
-        Ok(found.map(seen).collect())
+        Ok(self.seen(self.reading(select::every_owner)?))
+    }
+
+    fn held(&self) -> Result<HeldRows, StoreError> {
+        let (owners, attempts, leases) = self.reading(|connection| {
+            Ok((
+                select::every_owner(connection)?,
+                select::every_attempt_in_flight(connection)?,
+                select::every_lease_held(connection)?,
+            ))
+        })?;
+        Ok(HeldRows { owners: self.seen(owners), attempts, leases })
     }
 
     fn runs(&self, limit: usize) -> Result<Vec<RunRow>, StoreError> {

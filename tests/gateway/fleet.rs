@@ -1,13 +1,19 @@
 //! Several gateways on one ledger: they pass no limit together that one would not pass alone.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
+use flyball::ledger::{Holding, holdings};
 use flyball::money::Picodollars;
 use flyball::upstream::Pace;
 
 use super::race::{Race, greedy_upstream, settled_up};
-use super::stand::{Books, Gateway, PATIENCE, request, streaming};
+use super::stand::{Books, Gateway, PATIENCE, ask, request, streaming};
 use crate::ledger::postgres::server::{is_wanted, shared};
+use crate::upstream::client::Response;
 use crate::upstream::stand::Stand as Upstream;
 
 fn usd(text: &str) -> Picodollars {
@@ -72,6 +78,103 @@ fn what_a_killed_gateway_holds_is_named_to_whom_it_is_missing() {
     assert!(!books.run(&["budget", "show"]).contains("have ended"));
     assert_eq!(other.ask(&request("x", 8_000), &[]).status, 200);
     assert_eq!(other.stop().code, Some(0));
+}
+
+/// Books that a gateway has died on with $0.04 in flight, and a gateway that lives.
+fn with_a_dead_one(limit: &str, hold: &str) -> (Books, Upstream, Gateway) {
+    let (books, upstream) = (Books::new(), greedy_upstream(Pace::default()));
+    books.run(&["budget", "set", "org", limit]);
+    let flags = ["--quiet", "--max-hold", hold];
+    let doomed = Gateway::start(&books, &upstream, &flags);
+    let other = Gateway::start(&books, &upstream, &flags);
+    let mut stalled = doomed.send(&streaming("x", 8_000), &[("x-simulate-fault", "stall")]);
+    stalled.read_some(300);
+    doomed.kill();
+    (books, upstream, other)
+}
+
+#[test]
+fn what_was_reconciled_is_not_counted_as_held_too() {
+    let (books, _upstream, other) = with_a_dead_one("0.09usd", "0");
+    let mut living = other.send(&streaming("x", 6_000), &[("x-simulate-fault", "stall")]);
+    living.read_some(300);
+    let busy = |answer: &Response| {
+        assert_eq!((answer.status, answer.header("x-should-retry")), (429, None));
+    };
+    busy(&other.ask(&request("x", 8_000), &[]));
+    books.run(&["ledger", "reconcile", "--as", "spent", "--reason", "nobody knows"]);
+    busy(&other.ask(&request("x", 8_000), &[]));
+}
+
+#[test]
+fn who_is_refused_after_a_wait_is_refused_by_what_is_so_then() {
+    let (books, _upstream, other) = with_a_dead_one("0.06usd", "2");
+    let mut living = other.send(&streaming("x", 2_000), &[("x-simulate-fault", "stall")]);
+    living.read_some(300);
+    let address = other.address();
+    let asked = thread::spawn(move || ask(address, &request("x", 8_000), &[]));
+    while !other.raw("GET /metrics", None).text().contains("flyball_requests_waiting 1") {}
+    // Enough for the least that it needs, and not for what it asks for.
+    books.run(&["budget", "set", "org", "0.07usd"]);
+    let answer = asked.join().unwrap();
+    assert_eq!((answer.status, answer.header("x-should-retry")), (429, None), "{}", answer.text());
+}
+
+/// Looks `looks` times at what is held while a gateway reserves and settles.
+fn nobody_is_dead(books: &Books, looks: usize) {
+    let upstream = Upstream::new();
+    books.run(&["budget", "set", "org", "5usd"]);
+    let gateway = Gateway::start(books, &upstream, &["--quiet"]);
+    let address = gateway.address();
+    let ends = AtomicBool::new(false);
+    let dead = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                let body = request("@simulate {\"output_tokens\": 1}", 50);
+                assert_eq!(ask(address, &body, &[]).status, 200);
+            }
+        });
+        let ledger = books.ledger();
+        let look = || holdings(&*ledger).unwrap().into_iter().find(Holding::is_dead);
+        let dead = (0..looks).find_map(|_| look());
+        ends.store(true, Ordering::Relaxed);
+        dead
+    });
+    assert_eq!(dead, None);
+}
+
+#[test]
+fn who_lives_is_never_taken_for_dead() {
+    nobody_is_dead(&Books::new(), 20_000);
+    if is_wanted() {
+        nobody_is_dead(&Books::at(shared().database().url()), 300);
+    }
+}
+
+#[test]
+fn what_was_drawn_for_a_client_that_goes_away_comes_back() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    books.run(&["budget", "set", "org", "500usd"]);
+    let gateway = Gateway::start(&books, &upstream, &["--quiet"]);
+    let address = gateway.address();
+    let body = request("@simulate {\"output_tokens\": 1}", 50).to_string();
+    let hang_up = |session: usize, turns: usize| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-claude-code-session-id:";
+        let length = body.len();
+        write!(stream, "{head} s{session}\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        (0..turns).for_each(|_| thread::yield_now());
+    };
+    thread::scope(|scope| {
+        for client in 0..24 {
+            let hang_up = &hang_up;
+            // Slices are borrowed again and again, for a new session each time.
+            let ask = move |n: usize| hang_up(client % 4 + n / 60 * 4, (client + n) * 7_919 % 700);
+            scope.spawn(move || (0..600).for_each(ask));
+        }
+    });
+    assert_eq!(gateway.stop().code, Some(0));
+    books.assert_all_settled();
 }
 
 #[test]

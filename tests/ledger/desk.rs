@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use flyball::budget::{Books, Charge, DenialKind, Limits, ScopeId};
+use flyball::budget::{
+    Books, Changes, Charge, DenialKind, Limits, Rows, ScopeId, Store, StoreError, Wanted,
+};
 use flyball::ledger::{
-    BooksError, GroupCommit, LeaseDesk, LeaseTerms, Ledger, ReadLedger, Ticket, holdings, verify,
+    BooksError, GroupCommit, LeaseDesk, LeaseTerms, Ledger, ReadLedger, SqliteLedger, Ticket,
+    holdings, verify,
 };
 use tempfile::TempDir;
 
-use super::stand::{Stand, ask, charge, on_every_stand, pico};
+use super::stand::{OnDisk, Stand, ask, charge, on_every_stand, pico};
 
 on_every_stand!(
     threads_draw_from_slices_and_the_ledger_learns_all_of_it,
@@ -272,4 +275,44 @@ fn a_folder_that_cannot_be_written_means_that_the_ledger_is_asked() {
     let ledger = writer.join().unwrap();
     assert_eq!(usd(&ledger, scope), (10, 0, 0));
     verify(&ledger).unwrap();
+}
+
+/// A ledger that is too slow for transactions about more than 100 attempts.
+struct Slow(SqliteLedger);
+
+impl Store for Slow {
+    fn transact(
+        &mut self,
+        wanted: &Wanted,
+        work: &mut dyn FnMut(Rows) -> Changes,
+    ) -> Result<(), StoreError> {
+        if wanted.attempts.len() > 100 {
+            return Err(StoreError::Busy("too slow".to_owned()));
+        }
+        self.0.transact(wanted, work)
+    }
+}
+
+#[test]
+fn a_ledger_that_is_too_slow_for_all_records_is_given_fewer() {
+    const ATTEMPTS: i128 = 3_000;
+    let (stand, folder) = (OnDisk::new(), tempfile::tempdir().unwrap());
+    let books = Books::new(Slow(stand.open()), usize::MAX);
+    let (commit, writer) = GroupCommit::start(books, |_| {}).unwrap();
+    let scope = commit.open(vec!["org".to_owned()], Limits::usd(pico(100_000_000_000))).unwrap();
+    let terms = LeaseTerms { bounds_first: 4_000, ..at_once() };
+    let desk = LeaseDesk::driven(commit, folder.path(), terms, |_| {});
+    for number in 0..ATTEMPTS {
+        let ticket = desk.reserve(ask(&format!("{number}"), scope, 100), None).unwrap().unwrap();
+        desk.settle(&ticket, charge(70)).unwrap();
+    }
+    assert_eq!(desk.slices(), 1);
+    let reader = stand.open();
+    until("the ledger learns of all", || {
+        desk.look();
+        usd(&reader, scope).0 == 70 * ATTEMPTS
+    });
+    desk.close();
+    drop(writer.join().unwrap());
+    verify(&reader).unwrap();
 }

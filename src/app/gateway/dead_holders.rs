@@ -9,11 +9,13 @@ use tokio::runtime::Handle;
 
 use super::super::books::OpenLedger;
 use super::super::error::AppError;
-use crate::budget::{Charge, Denial, DenialKind, Shortage};
+use crate::budget::{Charge, Denial, DenialKind, Limits, Shortage, Unit};
 use crate::ledger::{self, Holding};
 
 /// What was found is told for so long before somebody looks again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Whoever was refused is told of it within so long.
+const TOLD_FOR: Duration = Duration::from_secs(2);
 /// Scopes that are remembered; beyond so many all are forgotten.
 const SCOPES_MAX: usize = 1_024;
 
@@ -21,12 +23,15 @@ const SCOPES_MAX: usize = 1_024;
 pub(super) struct DeadHolders {
     reader: Arc<Mutex<OpenLedger>>,
     found: Mutex<HashMap<String, Found>>,
+    /// Who looks; the others wait for what is found.
+    looking: tokio::sync::Mutex<()>,
     runtime: Handle,
 }
 
 /// What was found of one scope.
 #[derive(Clone)]
 struct Found {
+    /// When that was begun to be read.
     at: Instant,
     held: Option<Held>,
 }
@@ -34,6 +39,8 @@ struct Found {
 /// What the dead hold of a scope.
 #[derive(Clone)]
 struct Held {
+    limits: Limits,
+    settled: Charge,
     charge: Charge,
     /// How many processes, and one of them.
     processes: usize,
@@ -43,27 +50,44 @@ struct Held {
 impl DeadHolders {
     /// Looks through `reader`.
     pub(super) fn new(reader: Arc<Mutex<OpenLedger>>, runtime: Handle) -> Self {
-        Self { reader, found: Mutex::default(), runtime }
+        Self { reader, found: Mutex::default(), looking: tokio::sync::Mutex::default(), runtime }
     }
 
-    /// `denial` as it is once what the dead hold counts as spent.
-    pub(super) async fn judge(&self, mut denial: Box<Denial>) -> Box<Denial> {
+    /// `denial` as it is once what the dead hold counts as spent, for a request that needs `least`.
+    ///
+    /// What the denial says is as old as its waiting, and may be of a request before it in the
+    /// queue, so nothing of it decides but the scope.
+    pub(super) async fn judge(&self, mut denial: Box<Denial>, least: Charge) -> Box<Denial> {
+        let denied_at = Instant::now();
         let shortage = &denial.shortage;
         if shortage.paused || shortage.reserved.number() == 0 {
             return denial;
         }
-        let held = self.held(&shortage.scope).await;
-        if held.is_some_and(|held| leaves_too_little(shortage, &held.charge)) {
+        let lately = denied_at.checked_sub(LOOK_EVERY).unwrap_or(denied_at);
+        let mut held = self.held(&shortage.scope, lately).await;
+        if held.as_ref().is_some_and(|held| held.leaves_too_little(&least)) {
+            // Nobody is refused for good by what was so before.
+            held = self.held(&denial.shortage.scope, denied_at).await;
+        }
+        if held.is_some_and(|held| held.leaves_too_little(&least)) {
             denial.kind = DenialKind::Exhausted;
         }
         denial
     }
 
-    /// What whoever is refused has to know of the dead, as it was found last.
+    /// What whoever is refused has to know of the dead, as it was found for its denial.
     pub(super) fn words(&self, shortage: &Shortage) -> Option<String> {
+        if shortage.paused || shortage.reserved.number() == 0 {
+            return None;
+        }
         let found = self.found();
-        let held = found.get(&shortage.scope)?.held.as_ref()?;
-        let amount = shortage.unit.quantity(held.charge.get(shortage.unit));
+        let found = found.get(&shortage.scope).filter(|found| found.at.elapsed() < TOLD_FOR)?;
+        let held = found.held.as_ref()?;
+        let number = held.charge.get(shortage.unit);
+        if number == 0 {
+            return None;
+        }
+        let amount = shortage.unit.quantity(number);
         let who = match held.processes {
             1 => format!("a process that has ended ({})", held.process),
             many => format!("{many} processes that have ended ({} is one)", held.process),
@@ -72,11 +96,16 @@ impl DeadHolders {
         Some(format!("{amount} of it is held by {who}: flyball ledger reconcile frees it"))
     }
 
-    async fn held(&self, scope: &str) -> Option<Held> {
-        let known = self.found().get(scope).cloned();
-        if let Some(known) = known.filter(|known| known.at.elapsed() < LOOK_EVERY) {
+    /// What the dead hold of `scope`, found no earlier than `since`.
+    async fn held(&self, scope: &str, since: Instant) -> Option<Held> {
+        if let Some(known) = self.known(scope, since) {
             return known.held;
         }
+        let _turn = self.looking.lock().await;
+        if let Some(known) = self.known(scope, since) {
+            return known.held;
+        }
+        let at = Instant::now();
         let (reader, name) = (Arc::clone(&self.reader), scope.to_owned());
         let looked = self.runtime.spawn_blocking(move || {
             let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,8 +117,12 @@ impl DeadHolders {
         if found.len() >= SCOPES_MAX {
             found.clear();
         }
-        found.insert(scope.to_owned(), Found { at: Instant::now(), held: held.clone() });
+        found.insert(scope.to_owned(), Found { at, held: held.clone() });
         held
+    }
+
+    fn known(&self, scope: &str, since: Instant) -> Option<Found> {
+        self.found().get(scope).filter(|known| known.at >= since).cloned()
     }
 
     fn found(&self) -> MutexGuard<'_, HashMap<String, Found>> {
@@ -97,13 +130,19 @@ impl DeadHolders {
     }
 }
 
-/// Whether the request would not fit even if the living held nothing.
-fn leaves_too_little(shortage: &Shortage, held: &Charge) -> bool {
-    let Shortage { unit, limit, settled, needed, .. } = shortage;
-    let taken = settled.number().saturating_add(held.get(*unit));
-    taken.saturating_add(needed.number()) > limit.number()
+impl Held {
+    /// Whether a request that needs `least` would not fit even if the living held nothing. Agents
+    /// are nobody's.
+    fn leaves_too_little(&self, least: &Charge) -> bool {
+        Unit::ALL.into_iter().filter(|unit| *unit != Unit::Agents).any(|unit| {
+            let taken = self.settled.get(unit).saturating_add(self.charge.get(unit));
+            let needed = taken.saturating_add(least.get(unit));
+            self.limits.get(unit).is_some_and(|limit| needed > limit)
+        })
+    }
 }
 
+/// The balance is read first: what is reconciled meanwhile is missed, and not counted twice.
 fn look(reader: &OpenLedger, scope: &str) -> Result<Option<Held>, AppError> {
     let Some(scope) = reader.read(|ledger| ledger.scope_by_path(scope))? else { return Ok(None) };
     let holdings = reader.read(|ledger| ledger::holdings(ledger))?;
@@ -116,5 +155,6 @@ fn look(reader: &OpenLedger, scope: &str) -> Result<Option<Held>, AppError> {
         |owner| format!("{} on {}", owner.process, owner.host),
     );
     let charge = held.iter().fold(Charge::ZERO, |sum, (_, charge)| sum + *charge);
-    Ok(Some(Held { charge, processes: held.len(), process }))
+    let (limits, settled) = (scope.limits, scope.settled);
+    Ok(Some(Held { limits, settled, charge, processes: held.len(), process }))
 }

@@ -163,13 +163,11 @@ impl Counter {
         let (tell, told) = oneshot::channel();
         self.runtime.spawn_blocking(move || {
             let drawn = counter.desk.reserve_from_slice(&ask);
-            if let Err(Ok(Some(ticket))) = tell.send(drawn) {
-                // Nobody waits for it any more.
-                counter.end(ticket, Ending::Released);
-            }
+            let unsent = |ticket| Unsent { counter: Arc::clone(&counter), ticket: Some(ticket) };
+            drop(tell.send(drawn.map(|ticket| ticket.map(unsent))));
         });
         let drawn = told.await.map_err(|_| unavailable("the till is closed"))?;
-        drawn.map_err(unavailable)
+        drawn.map_err(unavailable).map(|unsent| unsent.and_then(|mut unsent| unsent.ticket.take()))
     }
 
     /// Asks the ledger itself.
@@ -179,6 +177,7 @@ impl Counter {
         hold: std::time::Duration,
     ) -> Result<Ticket, Refused> {
         let attempt = ask.attempt.clone();
+        let least = ask.bound.charge(ask.cap.floor_tokens);
         let (tell, told) = oneshot::channel();
         let mut waits =
             Waits { commit: self.desk.commit().clone(), attempt: Some(attempt.clone()) };
@@ -187,7 +186,7 @@ impl Counter {
         waits.attempt = None;
         match decided {
             Ok(Ok(grant)) => Ok(Ticket::of_ledger(attempt, grant)),
-            Ok(Err(denial)) => Err(Refused::Denied(self.dead.judge(denial).await)),
+            Ok(Err(denial)) => Err(Refused::Denied(self.dead.judge(denial, least).await)),
             Err(error) => {
                 // A commit of which nobody knows whether it was kept may hold it.
                 self.desk.commit().do_then(Operation::Release(attempt), |_| {});
@@ -239,6 +238,20 @@ impl Counter {
             self.tell_ledger(attempt, ending);
         }
         count
+    }
+}
+
+/// What was drawn for somebody who may have gone away, before it was told or just after.
+struct Unsent {
+    counter: Arc<Counter>,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.counter.end(ticket, Ending::Released);
+        }
     }
 }
 

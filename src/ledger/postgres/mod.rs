@@ -31,7 +31,7 @@ use tokio_postgres::Row;
 
 use crate::budget::{AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted};
 use crate::id::{AttemptId, OwnerId, RunId};
-use crate::ledger::access::{EachRow, Ledger, Moment, ReadLedger, RowSource};
+use crate::ledger::access::{EachRow, HeldRows, Ledger, Moment, ReadLedger, RowSource};
 use crate::ledger::check::writable;
 use crate::ledger::clock::Clock;
 use crate::ledger::entry_row::{EntryFilter, EntryRow};
@@ -428,6 +428,19 @@ impl ReadLedger for PostgresLedger {
             self.session.replace(Some(session));
         }
         Ok(owners)
+    }
+
+    fn held(&self) -> Result<HeldRows, StoreError> {
+        self.reading(|session| {
+            let owners = pages::rows(session, select::owners())?;
+            let attempts = pages::rows(session, select::in_flight())?;
+            let leases = pages::rows(session, select::leases_held())?;
+            Ok(HeldRows {
+                owners: select::all(&owners, select::owner_row)?,
+                attempts: select::all(&attempts, select::attempt_row)?,
+                leases: select::all(&leases, select::lease_row)?,
+            })
+        })
     }
 
     fn every_row(&self, each: EachRow<'_>) -> Result<(), StoreError> {
