@@ -12,7 +12,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use http_body_util::Full;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -20,6 +19,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::gateway::access::Access;
+use crate::gateway::sent_body::SentBody;
 use crate::gateway::span::{ID_BYTES, span};
 use crate::gateway::upstream::{BadUpstream, Upstream};
 
@@ -154,7 +154,7 @@ impl BatchSender {
 
     async fn try_once(&self, body: Bytes) -> Tried {
         let Ok(uri) = self.collector.uri("/v1/traces") else { return Tried::Refused };
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(SentBody::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
