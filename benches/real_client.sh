@@ -52,16 +52,7 @@ books() { # settled or reserved, of the one session
 logged() { grep -c "$1" "$home/gateway.log" || true; }
 end() { kill "$gateway_pid"; wait "$gateway_pid" || true; }
 
-failures=0
-check() { # words, command
-  local words=$1
-  shift
-  if ! "$@"; then
-    echo "FAILED in $row: $words" >&2
-    sed 's/^/  /' "$home/gateway.log" >&2
-    failures=$((failures + 1))
-  fi
-}
+explain() { sed 's/^/  /' "$home/gateway.log" >&2; }
 
 rows=()
 show() { # note; a row of the table, after the gateway has ended

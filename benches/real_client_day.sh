@@ -34,16 +34,6 @@ begin() { # name, flags and arguments of the client; runs beside the other
 report() { jq -r "$2" "$work/$1/report.json"; }
 bill() { curl -s "$upstream/simulate/bill" | jq -r "$1"; }
 
-failures=0
-check() { # words, command
-  local words=$1
-  shift
-  if ! "$@"; then
-    echo "FAILED: $words" >&2
-    failures=$((failures + 1))
-  fi
-}
-
 script=$(
   cat <<SCRIPT
 export const meta = { name: 'parts', description: 'Looks at many parts' }

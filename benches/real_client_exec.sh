@@ -40,16 +40,6 @@ bill() { curl -s "$upstream/simulate/bill" | jq -r "$1"; }
 report() { jq -c "$1" "$home/report.json"; }
 directive() { jq -nc "{tool: \"Workflow\", input: $1}" --arg script "${2:-}" --arg run "${3:-}"; }
 
-failures=0
-check() { # words, command
-  local words=$1
-  shift
-  if ! "$@"; then
-    echo "FAILED in $row: $words" >&2
-    failures=$((failures + 1))
-  fi
-}
-
 readonly short='@simulate {"output_tokens":50}'
 script=$(
   cat <<SCRIPT

@@ -7,7 +7,6 @@
 # real_client_stage.sh says how it is called and what it needs.
 source "$(dirname "${BASH_SOURCE[0]}")/real_client_stage.sh"
 
-
 clean() { exec env -i PATH=/usr/bin:/bin HOME="$home" "$@"; }
 
 # A home with a saved workflow, and an upstream of its own.
@@ -44,15 +43,6 @@ models() { bill '.models | to_entries | map("\(.key | ltrimstr("claude-"))=\(.va
 transcript() { cat "$home"/.claude/projects/*/*.jsonl >"$home/transcript"; }
 agents() { find "$home/.claude/projects" -name 'agent-*.jsonl' | wc -l; }
 
-failures=0
-check() { # words, command
-  local words=$1
-  shift
-  if ! "$@"; then
-    echo "FAILED in $row: $words" >&2
-    failures=$((failures + 1))
-  fi
-}
 rows=()
 show() { rows+=("$row|$code|$(agents)|$(models)|$1"); end; }
 says() { transcript && grep -qF "$1" "$home/transcript"; }

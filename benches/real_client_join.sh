@@ -36,15 +36,6 @@ claude() { # arguments; what it says goes to $home/said, its exit code to $code
 }
 
 runs() { (clean "$flyball" runs charged "$@"); }
-failures=0
-check() { # words, command
-  local words=$1
-  shift
-  if ! "$@"; then
-    echo "FAILED: $words" >&2
-    failures=$((failures + 1))
-  fi
-}
 
 mkdir -p "$home/project"
 cat >"$home/phases.toml" <<POLICY

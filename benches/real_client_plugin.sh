@@ -59,16 +59,7 @@ return await parallel(parts.map(part => () => agent(\`Look at part \${part}\`, {
 readonly cheap="export const meta = { name: 'cheap', $meta
 return await agent('Look at part 1', { label: 'part-1', phase: 'Look', model: 'haiku' })"
 
-failures=0
-check() { # words, command
-  local words=$1
-  shift
-  if ! "$@"; then
-    echo "FAILED in $row: $words" >&2
-    sed 's/^/  /' "$home/said" "$home/said.errors" >&2
-    failures=$((failures + 1))
-  fi
-}
+explain() { sed 's/^/  /' "$home/said" "$home/said.errors" >&2; }
 
 rows=()
 show() { # note

@@ -50,3 +50,16 @@ listens() { # log, process
 }
 
 holds() { jq -en "$1" >/dev/null; } # arithmetic
+
+# What more is said of a check that failed; a script may have more to say.
+explain() { :; }
+failures=0
+check() { # words, command
+  local words=$1
+  shift
+  if ! "$@"; then
+    echo "FAILED${row:+ in $row}: $words" >&2
+    explain
+    failures=$((failures + 1))
+  fi
+}
