@@ -243,8 +243,16 @@ impl Account {
             Judgement::Fits(cap) => match self.waiters.ahead(place, &path) {
                 None => return self.admit(&ask, &path, cap).map(Admission::Admitted),
                 Some(earlier) => {
-                    let common = earlier.blocking.iter().filter(|id| path.contains(id));
-                    (common.copied().collect(), earlier.shortage.clone())
+                    let common = path.iter().filter(|id| earlier.blocking.contains(id));
+                    let common: Vec<ScopeId> = common.copied().collect();
+                    // What the earlier one lacks elsewhere is none of this one's business.
+                    let shortage = match judge(&earlier.ask, &self.with_scopes(&common)) {
+                        Judgement::Exhausted(shortage) | Judgement::Wait { shortage, .. } => {
+                            shortage
+                        }
+                        Judgement::Fits(_) => earlier.shortage.clone(),
+                    };
+                    (common, shortage)
                 }
             },
         };

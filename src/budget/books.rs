@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::budget::account::{Account, AccountError, Attempt, AttemptState};
 use crate::budget::admission::{Admission, Ask, Grant};
 use crate::budget::charge::Charge;
-use crate::budget::denial::{Denial, DenialKind};
+use crate::budget::denial::{Denial, DenialKind, Shortage};
 use crate::budget::effects::{Decision, Effects};
 use crate::budget::lease::{Drawn, Lease, LeaseAsk, LeaseId, LeaseStanding, Lent};
 use crate::budget::rows::{
@@ -142,6 +142,11 @@ impl<S: Store> Books<S> {
     /// reach. Whether it waited.
     pub fn abandon(&mut self, attempt: &AttemptId) -> bool {
         self.account.waiters.remove(attempt).is_some()
+    }
+
+    /// What a waiting request lacks, as of the last batch; `None` where it does not wait.
+    pub fn lacks(&self, attempt: &AttemptId) -> Option<&Shortage> {
+        self.account.waiters.of(attempt).map(|waiter| &waiter.shortage)
     }
 
     /// How many requests of this process wait.

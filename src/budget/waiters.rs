@@ -72,6 +72,10 @@ impl Waiters {
         self.queue.get(&place)
     }
 
+    pub(crate) fn of(&self, attempt: &AttemptId) -> Option<&Waiter> {
+        self.queue.get(self.places.get(attempt)?)
+    }
+
     pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut Waiter> {
         self.queue.get_mut(&place)
     }

@@ -302,6 +302,13 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
             .filter(|(_, waiting)| is_late(waiting))
             .map(|(attempt, _)| attempt.clone())
             .collect();
+        for attempt in &late {
+            // It is told what it lacks now, not what it lacked when it began to wait.
+            let lacks = self.books.lacks(attempt).cloned();
+            if let (Some(waiting), Some(shortage)) = (self.waiting.get_mut(attempt), lacks) {
+                waiting.shortage = shortage;
+            }
+        }
         let mut operations = Vec::new();
         let slips: Vec<Slip> =
             batch.into_iter().map(|request| slip(request, &mut operations)).collect();

@@ -28,6 +28,24 @@ fn a_window_keeps_what_was_reserved_in_it_when_the_next_one_opens() {
 }
 
 #[test]
+fn who_waits_behind_another_is_told_of_a_scope_of_its_own() {
+    let mut account = Account::new();
+    let run = account.open(None, "run r", Limits::usd(pico(200))).unwrap();
+    let monday = account.open(None, "day 1", Limits::usd(pico(150))).unwrap();
+    let tuesday = account.open(None, "day 2", Limits::usd(pico(150))).unwrap();
+    let on = |day, name: &str, usd| Ask { windows: vec![day], ..asks(name, run, usd) };
+    assert!(matches!(account.reserve(on(monday, "a", 100)).unwrap(), Admission::Admitted(_)));
+    let waiting = |admission| match admission {
+        Admission::Waiting(shortage) => shortage.scope,
+        other => panic!("does not wait: {other:?}"),
+    };
+    // It lacks something of both, and the day is told.
+    assert_eq!(waiting(account.reserve(on(monday, "b", 120)).unwrap()), "day 1");
+    // It fits, and lets the other go first; that day is none of its own.
+    assert_eq!(waiting(account.reserve(on(tuesday, "c", 20)).unwrap()), "run r");
+}
+
+#[test]
 fn a_paused_scope_lets_wait_what_is_new_and_go_on_what_is_under_way() {
     let (mut account, run) = one_scope(1_000);
     assert!(matches!(account.reserve(asks("a", run, 100)).unwrap(), Admission::Admitted(_)));

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use flyball::budget::{Books, DenialKind, Limits, StoreError};
+use flyball::budget::{Books, DenialKind, Limits, Quantity, StoreError};
 use flyball::ledger::{BooksError, GroupCommit, Ledger, ReadLedger, verify};
 
 use super::stand::{OnDisk, Stand, ask, charge, id, on_every_stand, pico};
@@ -22,6 +22,7 @@ on_every_stand!(
     who_waited_too_long_is_refused_as_busy_and_leaves_the_queue,
     what_another_process_sets_free_is_noticed,
     a_raised_limit_serves_who_waits,
+    who_waited_too_long_is_told_what_it_lacks_by_then,
 );
 
 fn threads_never_pass_a_limit_and_leave_nothing_reserved<S: Stand>()
@@ -88,6 +89,24 @@ where
     desk.release(id("r/3/1")).unwrap();
     drop(desk);
     verify(&writer.join().unwrap()).unwrap();
+}
+
+fn who_waited_too_long_is_told_what_it_lacks_by_then<S: Stand>()
+where
+    S::Ledger: Send + 'static,
+{
+    let stand = S::new();
+    let (desk, writer) = start(stand.open());
+    let run = desk.open(path("run"), Limits::usd(pico(100))).unwrap();
+    desk.reserve(ask("a", run, 80), None).unwrap().unwrap();
+    let (tell, told) = channel();
+    let hold = Some(Duration::from_secs(1));
+    desk.reserve_then(ask("b", run, 60), hold, move |decided| tell.send(decided).unwrap());
+    desk.set_limits(run, Limits::usd(pico(110))).unwrap();
+    let denial = told.recv().unwrap().unwrap().unwrap_err();
+    assert_eq!((denial.kind, denial.shortage.limit), (DenialKind::Busy, Quantity::Usd(pico(110))));
+    drop(desk);
+    drop(writer.join().unwrap());
 }
 
 fn what_another_process_sets_free_is_noticed<S: Stand>()
