@@ -24,6 +24,16 @@ fn what_can_never_be_paid_is_refused_for_good() {
 }
 
 #[test]
+fn who_names_no_session_is_told_what_raises_its_budget_too() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &["--session-budget", "0.001usd"]);
+    let refused = gateway.ask(&request("x", 5_000), &[]).text();
+    assert!(refused.contains("; flyball runs raise 'no session' AMOUNT, then resume"), "{refused}");
+    books.run(&["runs", "raise", "no session", "1usd"]);
+    assert_eq!(gateway.ask(&request("x", 5_000), &[]).status, 200);
+}
+
+#[test]
 fn an_agent_that_has_used_up_its_own_budget_leaves_the_others_theirs() {
     let (books, upstream) = (Books::new(), Upstream::new());
     let flags = ["--session-budget", "5usd", "--agent-budget", "6kout"];

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use super::scopes::NO_SESSION;
 use crate::budget::Denial;
 use crate::claude::shell_command::shell_word;
 use crate::gateway::Caller;
@@ -85,7 +86,8 @@ pub(in crate::app) fn raising(scope: &str, amount: &str) -> Option<String> {
         }
         // What lies in a run has limits of its own, which no command raises.
         (Some(_), Some(run)) if names.next().is_none() => {
-            let bare = run.strip_prefix("run ").or_else(|| run.strip_prefix("session "))?;
+            let bare = run.strip_prefix("run ").or_else(|| run.strip_prefix("session "));
+            let bare = bare.or_else(|| (run == NO_SESSION).then_some(run))?;
             format!("runs raise {}", shell_word(bare))
         }
         _ => return None,

@@ -22,6 +22,9 @@ use crate::ledger::{BooksError, GroupCommit};
 /// Scopes that are known without asking; beyond so many all are forgotten and asked for again.
 const KNOWN_MAX: usize = 16_384;
 
+/// What is charged that names neither a run nor a session.
+pub(super) const NO_SESSION: &str = "no session";
+
 /// Where a request is charged.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -104,7 +107,7 @@ impl Scopes {
         let name = match (&caller.run, &caller.session) {
             (Some(run), _) => format!("run {run}"),
             (None, Some(session)) => format!("session {session}"),
-            (None, None) => "no session".to_owned(),
+            (None, None) => NO_SESSION.to_owned(),
         };
         let (name, project) = match &caller.key {
             None => (name, self.project.clone()),
