@@ -8,7 +8,6 @@ use crate::budget::denial::{Denial, Shortage};
 use crate::budget::scope::{Scope, ScopeId};
 use crate::budget::unit::Unit;
 use crate::id::{AttemptId, PriceId};
-use crate::money::Picodollars;
 
 /// A request that wants to be admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +90,8 @@ pub(crate) fn judge(ask: &Ask, path: &[(ScopeId, &Scope)]) -> Judgement {
     let mut cap = ask.cap.standing_tokens;
     for (_, scope) in path.iter().filter(|(_, scope)| in_last_mile(scope, &standing)) {
         // Where not even the prompt fits now, the floor is asked for, and waited for.
-        cap = cap.min(longest_now(scope, ask).unwrap_or(ask.cap.floor_tokens));
+        let longest_now = ask.bound.longest_within(|unit| scope.left(unit));
+        cap = cap.min(longest_now.unwrap_or(ask.cap.floor_tokens));
     }
     let cap = cap.max(ask.cap.floor_tokens);
     let wanted = ask.bound.charge(cap);
@@ -145,19 +145,6 @@ fn in_last_mile(scope: &Scope, standing: &Charge) -> bool {
         let left = scope.limits.get(unit).map(|limit| limit.saturating_sub(scope.settled(unit)));
         left.is_some_and(|left| standing.get(unit) > left)
     })
-}
-
-/// The longest output that the scope can pay for now; `None` where not even the prompt fits.
-fn longest_now(scope: &Scope, ask: &Ask) -> Option<u64> {
-    let tokens = |unit: Unit| match scope.left(unit) {
-        None => Some(u64::MAX),
-        Some(left) => u64::try_from(left.saturating_sub(ask.bound.fixed.get(unit))).ok(),
-    };
-    let usd = match scope.left(Unit::Usd) {
-        None => u64::MAX,
-        Some(left) => ask.bound.output_within_usd(Picodollars::from_pico(left))?,
-    };
-    Some(usd.min(tokens(Unit::BilledTokens)?).min(tokens(Unit::OutputTokens)?))
 }
 
 /// `scope`'s balance in the unit that is short, with what `least` needs of it.

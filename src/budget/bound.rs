@@ -1,6 +1,7 @@
 //! The most that a request can cost before it is sent: bounds only, never estimates.
 
 use crate::budget::charge::Charge;
+use crate::budget::unit::Unit;
 use crate::money::{Picodollars, Rate};
 use crate::ports::price::{NoPrice, RequestPrice};
 use crate::pricing::CacheTtl;
@@ -49,8 +50,21 @@ impl Bound {
         self.fixed + output
     }
 
-    /// The longest output that `left` pays for; `None` where not even the prompt fits.
-    pub(crate) fn output_within_usd(&self, left: Picodollars) -> Option<u64> {
+    /// The longest output for which what is `left` of each unit is enough, `None` being any amount of
+    /// it; `None` where not even the prompt fits.
+    pub fn longest_within(&self, left: impl Fn(Unit) -> Option<i128>) -> Option<u64> {
+        let tokens = |unit: Unit| match left(unit) {
+            None => Some(u64::MAX),
+            Some(left) => u64::try_from(left.saturating_sub(self.fixed.get(unit))).ok(),
+        };
+        let usd = match left(Unit::Usd) {
+            None => u64::MAX,
+            Some(left) => self.output_within_usd(Picodollars::from_pico(left))?,
+        };
+        Some(usd.min(tokens(Unit::BilledTokens)?).min(tokens(Unit::OutputTokens)?))
+    }
+
+    fn output_within_usd(&self, left: Picodollars) -> Option<u64> {
         let beyond = left - self.fixed.usd;
         if beyond < Picodollars::ZERO {
             return None;

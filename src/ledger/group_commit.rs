@@ -39,6 +39,14 @@ pub enum BooksError {
 /// How a request was decided, in the end.
 pub type Decided = Result<Grant, Box<Denial>>;
 
+enum Message {
+    Do(Request),
+    /// Asks what a waiting request lacks.
+    Lacks(AttemptId, TellShortage),
+}
+
+type TellShortage = Box<dyn FnOnce(Option<Shortage>) + Send>;
+
 /// What somebody asks for, and where the answer goes.
 struct Request {
     operations: Operations,
@@ -80,7 +88,7 @@ struct Waiting {
 /// The account of this process, for any number of threads. The writer ends with its last caller.
 #[derive(Clone)]
 pub struct GroupCommit {
-    requests: Sender<Request>,
+    messages: Sender<Message>,
 }
 
 impl GroupCommit {
@@ -89,7 +97,7 @@ impl GroupCommit {
         books: Books<S>,
         on_effects: impl FnMut(&Effects) + Send + 'static,
     ) -> std::io::Result<(Self, JoinHandle<S>)> {
-        let (requests, inbox) = channel();
+        let (messages, inbox) = channel();
         let (answers, outbox) = channel();
         // Waking callers takes about as long as deciding for them, so the next batch begins
         // meanwhile. It ends with the writer.
@@ -99,7 +107,7 @@ impl GroupCommit {
         let thread = thread::Builder::new()
             .name("ledger writer".to_owned())
             .spawn(move || writer.run(&inbox))?;
-        Ok((Self { requests }, thread))
+        Ok((Self { messages }, thread))
     }
 
     /// Asks for a reservation; blocks until it is decided, at most `hold` where it has to wait for
@@ -141,6 +149,16 @@ impl GroupCommit {
         tell: impl FnOnce(Result<Answer, BooksError>) + Send + 'static,
     ) {
         self.ask_then(operation, None, tell);
+    }
+
+    /// Tells what the request of `attempt` waits for, `None` where it does not wait; like
+    /// [`reserve_then`](Self::reserve_then).
+    pub fn lacks_then(
+        &self,
+        attempt: AttemptId,
+        tell: impl FnOnce(Option<Shortage>) + Send + 'static,
+    ) {
+        let _gone = self.messages.send(Message::Lacks(attempt, Box::new(tell)));
     }
 
     /// Ends an attempt that took `used`; whether it had been closed before.
@@ -191,7 +209,7 @@ impl GroupCommit {
         // One who went away has nobody to tell.
         let tell = Box::new(move |answers| drop(reply.send(answers)));
         let request = Request { operations, waits_until: None, reply: Reply::Together(tell) };
-        self.requests.send(request).map_err(|_| BooksError::Closed)?;
+        self.messages.send(Message::Do(request)).map_err(|_| BooksError::Closed)?;
         answers.recv().map_err(|_| BooksError::Closed)?
     }
 
@@ -221,7 +239,7 @@ impl GroupCommit {
         let operations = Operations::One(operation);
         let request = Request { operations, waits_until, reply: Reply::One(Box::new(tell)) };
         // A writer that has ended drops it, which whoever waits for the answer notices.
-        let _gone = self.requests.send(request);
+        let _gone = self.messages.send(Message::Do(request));
     }
 }
 
@@ -265,26 +283,33 @@ struct Slip {
 }
 
 impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
-    fn run(mut self, inbox: &Receiver<Request>) -> S {
+    fn run(mut self, inbox: &Receiver<Message>) -> S {
         loop {
-            let mut batch = Vec::new();
-            if self.waiting.is_empty() {
+            let first = if self.waiting.is_empty() {
                 let Ok(first) = inbox.recv() else { return self.books.into_store() };
-                batch.push(first);
+                Some(first)
             } else {
                 match inbox.recv_timeout(LOOK) {
-                    Ok(first) => batch.push(first),
-                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(first) => Some(first),
+                    Err(RecvTimeoutError::Timeout) => None,
                     // Nobody is left who could take an answer.
                     Err(RecvTimeoutError::Disconnected) => return self.books.into_store(),
                 }
+            };
+            let (mut batch, mut operations) = (Vec::new(), 0);
+            let mut next = first;
+            while let Some(message) = next {
+                match message {
+                    Message::Do(request) => {
+                        operations += request.operations.len();
+                        batch.push(request);
+                    }
+                    Message::Lacks(attempt, tell) => tell(self.books.lacks(&attempt).cloned()),
+                }
+                next = if operations < BATCH_MAX { inbox.try_recv().ok() } else { None };
             }
-            let mut operations: usize = batch.iter().map(|request| request.operations.len()).sum();
-            while operations < BATCH_MAX
-                && let Ok(more) = inbox.try_recv()
-            {
-                operations += more.operations.len();
-                batch.push(more);
+            if batch.is_empty() && self.waiting.is_empty() {
+                continue;
             }
             self.write(batch);
             let deliveries = std::mem::take(&mut self.deliveries);

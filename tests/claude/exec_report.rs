@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::exec_stand::{
     Ended, SESSION, Stand, WORKFLOW, agent_asks, asks, journal, over, result, started,
 };
+use crate::ledger::postgres::server::{is_wanted, shared};
 
 fn usd(value: &Value) -> Picodollars {
     value.as_str().unwrap().parse().unwrap()
@@ -75,9 +76,8 @@ fn agents_are_told_by_phase_with_what_finishing_needs() {
     assert!(refusal.ends_with(help), "{refusal}");
 }
 
-#[test]
-fn the_suggested_budget_is_enough() {
-    let stand = Stand::new();
+/// A run stops at its budget, and goes on where it stopped with the budget that the report names.
+fn the_suggested_budget_is_enough(stand: &Stand) {
     let first = stand.exec(&BUDGET, &stopped());
     let command = first.report["resume"]["commands"][0].as_str().unwrap();
     let budget = command.split_whitespace().nth(5).unwrap();
@@ -95,6 +95,22 @@ fn the_suggested_budget_is_enough() {
     assert_eq!(*calls, json!({ "done": 4, "done_before": 2, "refused": 0, "unfinished": 0 }));
     assert_eq!(second.report["workflows"][0]["to_finish"], Value::Null);
     assert_eq!(second.report["resume"], Value::Null);
+    let spent = usd(&first.report["spent_usd"]) + usd(&second.report["spent_usd"]);
+    assert_eq!(spent, stand.upstream.bill().usd);
+    let verified = stand.flyball(&["ledger", "verify"]).output().unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+#[test]
+fn a_stopped_run_goes_on_with_the_suggested_budget() {
+    the_suggested_budget_is_enough(&Stand::new());
+}
+
+#[test]
+fn a_stopped_run_goes_on_with_the_suggested_budget_in_a_database() {
+    if is_wanted() {
+        the_suggested_budget_is_enough(&Stand::with_ledger_at(shared().database().url()));
+    }
 }
 
 #[test]

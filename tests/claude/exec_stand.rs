@@ -19,6 +19,8 @@ pub(super) const WORKFLOW: &str = "wf_0123abcd-ef0";
 pub(super) struct Stand {
     folder: TempDir,
     pub(super) upstream: Upstream,
+    /// Of a database, where the ledger is not in the home.
+    ledger: Option<String>,
 }
 
 /// A command that has ended.
@@ -40,7 +42,12 @@ impl Stand {
             symlink(&fake, folder.path().join(name)).unwrap();
         }
         std::fs::create_dir(folder.path().join("project")).unwrap();
-        Self { folder, upstream: Upstream::new() }
+        Self { folder, upstream: Upstream::new(), ledger: None }
+    }
+
+    /// With its ledger in the Postgres database at `url`.
+    pub(super) fn with_ledger_at(url: String) -> Self {
+        Self { ledger: Some(url), ..Self::new() }
     }
 
     pub(super) fn home(&self) -> &Path {
@@ -64,6 +71,7 @@ impl Stand {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.home());
+        command.envs(self.ledger.iter().map(|url| ("FLYBALL_LEDGER", url)));
         command
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::canned::{Canned, refusal, reply};
 use super::stand::Books;
+use crate::ledger::postgres::server::{is_wanted, shared};
 use crate::upstream::stand::Stand as Upstream;
 
 const KEY: &str = "sk-ant-of-the-agents";
@@ -18,7 +19,10 @@ struct Folder {
 impl Folder {
     /// `agents` is the body of the script, which returns what agents answered.
     fn with(agents: &str) -> Self {
-        let books = Books::new();
+        Self::of(Books::new(), agents)
+    }
+
+    fn of(books: Books, agents: &str) -> Self {
         let meta = "export const meta = { name: 'ask', description: 'asks', phases: [] }\n\
                     const risks = { type: 'object', additionalProperties: false, \
                     required: ['risks'], properties: { risks: { type: 'array', minItems: 1, \
@@ -88,20 +92,35 @@ fn agents_answer_over_http_and_what_they_take_is_counted_once() {
     assert_eq!(folder.books.org().settled.requests, 4);
 }
 
-#[test]
-fn a_budget_of_the_run_holds_over_http() {
+/// $0.10 is the smaller of a budget of the organisation and one of the run.
+fn a_dime_holds(books: Books, org: &str, run: &str) {
+    books.run(&["budget", "set", "org", org]);
     let upstream = Upstream::new();
-    let folder = Folder::with(
+    let folder = Folder::of(
+        books,
         "const all = []\nfor (let part = 0; part < 40; part += 1) {\n  try { all.push(await agent(\
          `part ${part} @simulate {\"output_tokens\":4000}`)) } catch (error) { return error.name }\n}\nreturn all",
     );
-    let (code, report, spent) = folder.agreed(&upstream, &["--budget", "0.1usd"]);
+    let (code, report, spent) = folder.agreed(&upstream, &["--budget", run]);
     assert_eq!(code, 4, "{report}");
-    // $0.10, of which more than half was of use.
+    // Of which more than half was of use.
     let limit = Picodollars::from_pico(100_000_000_000);
     assert!(spent <= limit && spent.scale_ceil(2, 1) > limit, "{spent}");
     assert_eq!(upstream.bill().usd, spent);
     assert_eq!(returned(&report), "WorkflowBudgetExceededError");
+}
+
+#[test]
+fn a_budget_holds_over_http() {
+    a_dime_holds(Books::new(), "1usd", "0.1usd");
+    a_dime_holds(Books::new(), "0.1usd", "1usd");
+}
+
+#[test]
+fn a_budget_in_a_database_holds_over_http() {
+    if is_wanted() {
+        a_dime_holds(Books::at(shared().database().url()), "0.1usd", "1usd");
+    }
 }
 
 #[test]

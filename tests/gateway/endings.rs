@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use rustix::process::Signal;
+
 use super::canned::Canned;
 use super::stand::{Books, Gateway, request, streaming};
 use crate::upstream::client::End;
@@ -102,14 +104,30 @@ fn what_never_left_costs_nothing() {
 
 #[test]
 fn a_gateway_that_is_told_to_end_lets_requests_end_first() {
+    // The last comes of a terminal that is closed.
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        ends_after_its_requests(signal);
+    }
+}
+
+#[test]
+fn a_gateway_that_is_to_outlive_its_terminal_does() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::nohup(&books, &upstream);
+    gateway.signal(Signal::HUP);
+    assert_eq!(gateway.ask(&request("x", 900), &[]).status, 200);
+    assert_eq!(gateway.stop().code, Some(0));
+}
+
+fn ends_after_its_requests(signal: Signal) {
     let (books, upstream) = (Books::new(), Upstream::new());
     let gateway = Gateway::start(&books, &upstream, &[]);
     let mut sent = gateway.send(&streaming("x", 900), &[("x-simulate-fault", "drip")]);
     sent.read_some(200);
     let receiving = std::thread::spawn(move || sent.receive_rest());
-    let ended = gateway.stop();
-    assert_eq!(ended.code, Some(0));
-    assert_eq!(receiving.join().unwrap(), End::Whole);
+    let ended = gateway.stop_with(signal);
+    assert_eq!(ended.code, Some(0), "{signal:?}");
+    assert_eq!(receiving.join().unwrap(), End::Whole, "{signal:?}");
     assert_eq!(books.spent(), upstream.bill().usd);
     books.assert_all_settled();
 }

@@ -152,13 +152,31 @@ impl Gateway {
         flags: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        let mut command = Self::command(books, upstream, flags);
+        command.envs(environment.iter().copied());
+        Self::started(command)
+    }
+
+    /// One that is to outlive its terminal.
+    pub(super) fn nohup(books: &Books, upstream: &Upstream) -> Self {
+        let own = Self::command(books, upstream.address(), &[]);
+        let mut command = Command::new("nohup");
+        command.arg(own.get_program()).args(own.get_args());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::started(command)
+    }
+
+    fn command(books: &Books, upstream: SocketAddr, flags: &[&str]) -> Command {
         let upstream = format!("http://{upstream}");
         let mut arguments = vec!["gateway", "--listen", "127.0.0.1:0", "--upstream", &upstream];
         arguments.extend(flags);
-        let mut child = books
-            .command(&arguments)
-            .env("FLYBALL_UPSTREAM_KEY", "sk-of-the-team")
-            .envs(environment.iter().copied())
+        let mut command = books.command(&arguments);
+        command.env("FLYBALL_UPSTREAM_KEY", "sk-of-the-team");
+        command
+    }
+
+    fn started(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -231,8 +249,13 @@ impl Gateway {
     }
 
     /// Tells it to end, and waits for that.
-    pub(super) fn stop(mut self) -> Ended {
-        self.signal(rustix::process::Signal::TERM);
+    pub(super) fn stop(self) -> Ended {
+        self.stop_with(rustix::process::Signal::TERM)
+    }
+
+    /// The same with another signal.
+    pub(super) fn stop_with(mut self, signal: rustix::process::Signal) -> Ended {
+        self.signal(signal);
         let code = self.child.wait().unwrap().code();
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();

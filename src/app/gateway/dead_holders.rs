@@ -1,5 +1,6 @@
 //! What dead processes hold of a scope that is short: it counts as spent until somebody says what
-//! became of it, so whoever is refused for it is told that and does not try again.
+//! became of it, so nobody waits for it, and whoever is refused for it is told that and does not try
+//! again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use tokio::runtime::Handle;
 
 use super::super::books::OpenLedger;
 use super::super::error::AppError;
-use crate::budget::{Charge, Denial, DenialKind, Limits, Shortage, Unit};
+use crate::budget::{Ask, Charge, Denial, DenialKind, Limits, Shortage, Unit};
 use crate::ledger::{self, Holding};
 
 /// What was found is told for so long before somebody looks again.
@@ -26,6 +27,17 @@ pub(super) struct DeadHolders {
     /// Who looks; the others wait for what is found.
     looking: tokio::sync::Mutex<()>,
     runtime: Handle,
+}
+
+/// What a request can hope for that waits for a scope of which the dead hold something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prospect {
+    /// That the living set free what it asks for.
+    All,
+    /// An answer with at most so many tokens.
+    Shorter(u64),
+    /// Nothing.
+    Nothing,
 }
 
 /// What was found of one scope.
@@ -58,21 +70,29 @@ impl DeadHolders {
     /// What the denial says is as old as its waiting, and may be of a request before it in the
     /// queue, so nothing of it decides but the scope.
     pub(super) async fn judge(&self, mut denial: Box<Denial>, least: Charge) -> Box<Denial> {
-        let denied_at = Instant::now();
-        let shortage = &denial.shortage;
-        if shortage.paused || shortage.reserved.number() == 0 {
-            return denial;
-        }
-        let lately = denied_at.checked_sub(LOOK_EVERY).unwrap_or(denied_at);
-        let mut held = self.held(&shortage.scope, lately).await;
-        if held.as_ref().is_some_and(|held| held.leaves_too_little(&least)) {
-            // Nobody is refused for good by what was so before.
-            held = self.held(&denial.shortage.scope, denied_at).await;
-        }
-        if held.is_some_and(|held| held.leaves_too_little(&least)) {
+        let nothing_left = |held: &Held| held.leaves_too_little(&least).then_some(());
+        if self.sure(&denial.shortage, nothing_left).await.is_some() {
             denial.kind = DenialKind::Exhausted;
         }
         denial
+    }
+
+    /// What `ask` can hope for, which waits for what `shortage` says.
+    pub(super) async fn prospect(&self, shortage: &Shortage, ask: &Ask) -> Prospect {
+        let worse = |held: &Held| Some(held.prospect(ask)).filter(|found| *found != Prospect::All);
+        self.sure(shortage, worse).await.map_or(Prospect::All, |found| found)
+    }
+
+    /// What `says` of what the dead hold of the scope that is short: of what was found lately, and,
+    /// where that is something, of what is so now. Nobody is refused for what was so before.
+    async fn sure<T>(&self, shortage: &Shortage, says: impl Fn(&Held) -> Option<T>) -> Option<T> {
+        if shortage.paused || shortage.reserved.number() == 0 {
+            return None;
+        }
+        let now = Instant::now();
+        let lately = now.checked_sub(LOOK_EVERY).unwrap_or(now);
+        says(&self.held(&shortage.scope, lately).await?)?;
+        says(&self.held(&shortage.scope, now).await?)
     }
 
     /// What whoever is refused has to know of the dead, as it was found for its denial.
@@ -131,14 +151,31 @@ impl DeadHolders {
 }
 
 impl Held {
-    /// Whether a request that needs `least` would not fit even if the living held nothing. Agents
+    /// What would be left of a unit if the living held nothing; `None` where it has no limit.
+    fn leaves(&self, unit: Unit) -> Option<i128> {
+        let taken = self.settled.get(unit).saturating_add(self.charge.get(unit));
+        Some(self.limits.get(unit)?.saturating_sub(taken))
+    }
+
+    /// Whether a request that needs `charge` would not fit even if the living held nothing. Agents
     /// are nobody's.
-    fn leaves_too_little(&self, least: &Charge) -> bool {
-        Unit::ALL.into_iter().filter(|unit| *unit != Unit::Agents).any(|unit| {
-            let taken = self.settled.get(unit).saturating_add(self.charge.get(unit));
-            let needed = taken.saturating_add(least.get(unit));
-            self.limits.get(unit).is_some_and(|limit| needed > limit)
-        })
+    fn leaves_too_little(&self, charge: &Charge) -> bool {
+        Unit::ALL
+            .into_iter()
+            .filter(|unit| *unit != Unit::Agents)
+            .any(|unit| self.leaves(unit).is_some_and(|left| charge.get(unit) > left))
+    }
+
+    fn prospect(&self, ask: &Ask) -> Prospect {
+        let fits = |output_tokens| !self.leaves_too_little(&ask.bound.charge(output_tokens));
+        if fits(ask.cap.standing_tokens) {
+            return Prospect::All;
+        }
+        if !fits(ask.cap.floor_tokens) {
+            return Prospect::Nothing;
+        }
+        let longest = ask.bound.longest_within(|unit| self.leaves(unit));
+        Prospect::Shorter(longest.map_or(0, |tokens| tokens).max(ask.cap.floor_tokens))
     }
 }
 

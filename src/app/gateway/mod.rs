@@ -4,6 +4,7 @@ mod branch;
 mod certificate;
 mod console;
 mod dead_holders;
+mod ends;
 mod host;
 mod inner;
 mod keys;
@@ -11,6 +12,7 @@ mod on_ledger;
 mod opening;
 mod origins;
 mod progress;
+mod queue;
 mod recording;
 mod router;
 mod scopes;
@@ -78,6 +80,8 @@ pub(super) fn run(typed: &GatewayTyped, context: &Context) -> Result<Exit, AppEr
 fn hosted_here(typed: &GatewayTyped) -> Host {
     let quiet = typed.quiet;
     let record = typed.record.clone();
+    // With a certificate, that asks for it to be read again.
+    let hangs_up = typed.tls.tls_cert.is_none();
     Host {
         say: Arc::new(output::tell),
         on_access: Box::new(move |access| {
@@ -97,15 +101,7 @@ fn hosted_here(typed: &GatewayTyped) -> Host {
                 output::tell(&recording::notice(path));
             }
         }),
-        ends: Box::new(|| {
-            let mut terminated = signal(SignalKind::terminate())?;
-            Ok(Box::pin(async move {
-                tokio::select! {
-                    _interrupt = tokio::signal::ctrl_c() => {}
-                    _terminate = terminated.recv() => {}
-                }
-            }))
-        }),
+        ends: Box::new(move || ends::asked_to_end(hangs_up)),
     }
 }
 

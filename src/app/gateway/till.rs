@@ -12,11 +12,12 @@ use tokio::sync::oneshot;
 
 use super::dead_holders::DeadHolders;
 use super::progress::Progress;
+use super::queue;
 use super::scopes::Scopes;
 use crate::budget::{Answer, Ask, Charge, Denial, DenialKind, Grant, Operation};
 use crate::gateway::{Caller, Ending, Held, Later, Refused, Till, Wanted};
 use crate::id::AttemptId;
-use crate::ledger::{BooksError, GroupCommit, LeaseDesk, Now, Step, Ticket};
+use crate::ledger::{BooksError, LeaseDesk, Now, Step, Ticket};
 
 /// The till of one process.
 pub(super) struct LedgerTill(Arc<Counter>);
@@ -89,9 +90,8 @@ impl Till for LedgerTill {
                 return Err(Refused::Unavailable(why));
             }
             let place = counter.scopes.place(&wanted.caller).await.map_err(unavailable)?;
-            let number = counter.attempts.fetch_add(1, Ordering::Relaxed);
             let ask = Ask {
-                attempt: AttemptId::from(format!("{}-{number}", counter.name)),
+                attempt: counter.new_attempt(),
                 scope: place.scope,
                 windows: place.windows,
                 agent: place.agent,
@@ -106,9 +106,12 @@ impl Till for LedgerTill {
                 Now::AskLedger => None,
                 Now::MayWait => counter.of_slice(&ask).await?,
             };
-            let ticket = match drawn {
-                Some(ticket) => ticket,
-                None => counter.of_ledger(ask, wanted.hold).await?,
+            let ticket = if let Some(ticket) = drawn {
+                ticket
+            } else {
+                let again = || counter.new_attempt();
+                let commit = counter.desk.commit();
+                queue::reserve(commit, &counter.dead, ask, wanted.hold, again).await?
             };
             counter.progress.note(&wanted.caller, true);
             let held = Reservation { counter, ticket: Some(ticket) };
@@ -117,7 +120,7 @@ impl Till for LedgerTill {
     }
 }
 
-fn unavailable(error: impl fmt::Display) -> Refused {
+pub(super) fn unavailable(error: impl fmt::Display) -> Refused {
     Refused::Unavailable(error.to_string())
 }
 
@@ -129,6 +132,11 @@ impl Counter {
 
     fn set_trouble(&self, why: Option<String>) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    fn new_attempt(&self) -> AttemptId {
+        let number = self.attempts.fetch_add(1, Ordering::Relaxed);
+        AttemptId::from(format!("{}-{number}", self.name))
     }
 
     /// Which scopes there are.
@@ -168,31 +176,6 @@ impl Counter {
         });
         let drawn = told.await.map_err(|_| unavailable("the till is closed"))?;
         drawn.map_err(unavailable).map(|unsent| unsent.and_then(|mut unsent| unsent.ticket.take()))
-    }
-
-    /// Asks the ledger itself.
-    async fn of_ledger(
-        self: &Arc<Self>,
-        ask: Ask,
-        hold: std::time::Duration,
-    ) -> Result<Ticket, Refused> {
-        let attempt = ask.attempt.clone();
-        let least = ask.bound.charge(ask.cap.floor_tokens);
-        let (tell, told) = oneshot::channel();
-        let mut waits =
-            Waits { commit: self.desk.commit().clone(), attempt: Some(attempt.clone()) };
-        self.desk.commit().reserve_then(ask, Some(hold), move |decided| drop(tell.send(decided)));
-        let decided = told.await.unwrap_or(Err(BooksError::Closed));
-        waits.attempt = None;
-        match decided {
-            Ok(Ok(grant)) => Ok(Ticket::of_ledger(attempt, grant)),
-            Ok(Err(denial)) => Err(Refused::Denied(self.dead.judge(denial, least).await)),
-            Err(error) => {
-                // A commit of which nobody knows whether it was kept may hold it.
-                self.desk.commit().do_then(Operation::Release(attempt), |_| {});
-                Err(unavailable(error))
-            }
-        }
     }
 
     fn end(self: &Arc<Self>, ticket: Ticket, ending: Ending) {
@@ -251,20 +234,6 @@ impl Drop for Unsent {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.counter.end(ticket, Ending::Released);
-        }
-    }
-}
-
-/// A request that waits in the ledger's queue; who goes away gives its place back.
-struct Waits {
-    commit: GroupCommit,
-    attempt: Option<AttemptId>,
-}
-
-impl Drop for Waits {
-    fn drop(&mut self) {
-        if let Some(attempt) = self.attempt.take() {
-            self.commit.do_then(Operation::Release(attempt), |_| {});
         }
     }
 }
