@@ -2,6 +2,7 @@
 
 mod abuse;
 mod agents;
+mod anchors;
 mod budgets;
 mod canned;
 mod endings;

@@ -2,7 +2,7 @@
 
 use flyball::amount::PlanWindow;
 use flyball::gateway::StreamMeter;
-use flyball::messages::{EventKind, EventReader, WindowReading, WireUsage, plan_windows};
+use flyball::messages::{EventKind, EventReader, Whose, WindowReading, WireUsage, plan_windows};
 use flyball::pricing::{CacheTtl, Mode};
 use flyball::tokens::TokenUsage;
 use proptest::prelude::*;
@@ -123,12 +123,13 @@ fn usage(json: &str) -> WireUsage {
 }
 
 #[test]
-fn counts_are_cumulative_and_the_last_one_stands() {
+fn counts_are_cumulative_and_never_fall() {
     let mut all = usage(r#"{"input_tokens":10,"output_tokens":1,"cache_read_input_tokens":5}"#);
     all.take(usage(r#"{"output_tokens":40}"#));
     all.take(usage(r#"{"input_tokens":11,"output_tokens":90}"#));
+    all.take(usage(r#"{"input_tokens":0,"output_tokens":91,"cache_read_input_tokens":0}"#));
     let metered = all.metered(CacheTtl::FiveMinutes).unwrap();
-    let expected = TokenUsage { fresh: 11, cache_read: 5, output: 90, ..TokenUsage::default() };
+    let expected = TokenUsage { fresh: 11, cache_read: 5, output: 91, ..TokenUsage::default() };
     assert_eq!(metered.usage, expected);
 }
 
@@ -176,8 +177,26 @@ fn what_is_sampled_beside_the_message_is_billed_beside_it() {
     assert_eq!((metered.usage.fresh, metered.usage.output), (10, 20));
     let compaction = TokenUsage { fresh: 1000, output: 300, ..TokenUsage::default() };
     let advice = TokenUsage { fresh: 7, output: 8, ..TokenUsage::default() };
-    let opus = Some("claude-opus-5-5".to_owned());
-    assert_eq!(metered.beside, [(None, compaction), (opus, advice)]);
+    let opus = Whose::Named("claude-opus-5-5".to_owned());
+    assert_eq!(metered.beside, [(Whose::Answering, compaction), (opus, advice)]);
+}
+
+/// The counts at the top repeat the last entry where another model took over.
+#[test]
+fn each_model_that_answered_in_turn_is_billed_once() {
+    let all = usage(
+        r#"{"input_tokens":10,"output_tokens":20,"iterations":[
+            {"type":"message","input_tokens":9,"output_tokens":5},
+            {"type":"message","model":"claude-opus-5-5","input_tokens":7,"output_tokens":8},
+            {"type":"fallback_message","model":"claude-haiku-5-5","input_tokens":10,
+                "output_tokens":20}]}"#,
+    );
+    let metered = all.metered(CacheTtl::FiveMinutes).unwrap();
+    let named = |model: &str| Whose::Named(model.to_owned());
+    let tokens = |fresh, output| TokenUsage { fresh, output, ..TokenUsage::default() };
+    assert_eq!((metered.usage, metered.whose), (tokens(10, 20), named("claude-haiku-5-5")));
+    let declined = [(Whose::Asked, tokens(9, 5)), (named("claude-opus-5-5"), tokens(7, 8))];
+    assert_eq!(metered.beside, declined);
 }
 
 #[test]

@@ -74,6 +74,10 @@ impl Attempt {
         let model = reading.model.as_deref();
         if let Ok((most, metered)) = self.shared.tariff.charge(&self.terms, &most, model) {
             let prompt_tokens = metered.usage.prompt();
+            // No prompt has no tokens: its counts come later.
+            if prompt_tokens == 0 {
+                return;
+            }
             self.counted(prompt_tokens);
             if let Some(held) = &self.held {
                 held.shrink(most);
@@ -106,8 +110,10 @@ impl Attempt {
         }
         match self.shared.tariff.charge(&self.terms, &reading.usage, model) {
             Ok((charge, metered)) => {
-                if self.request.samplings_max == 1 {
-                    let prompt_tokens = metered.usage.prompt();
+                // What was sampled beside it had another prompt.
+                let prompt_tokens = metered.usage.prompt();
+                let is_all = self.request.samplings_max == 1 && metered.beside.is_empty();
+                if is_all && prompt_tokens > 0 {
                     self.counted(prompt_tokens);
                 }
                 let cap = self.sent_output_tokens;
@@ -115,7 +121,7 @@ impl Attempt {
                 let bound_tokens = self.bound.fixed.billed_tokens;
                 let note = if metered.disagrees {
                     Some("the counts of cache writes disagree; the larger is charged".to_owned())
-                } else if metered.usage.prompt() > bound_tokens {
+                } else if prompt_tokens > bound_tokens {
                     Some(format!("its prompt passed its bound of {bound_tokens} tokens"))
                 } else {
                     None

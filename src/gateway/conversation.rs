@@ -3,7 +3,9 @@
 //!
 //! Two requests share a prefix where everything but the messages is the same, and so are the messages
 //! up to there. Marks for the cache do not count: the client moves them on with every request. What
-//! is left out of the comparison is counted in bytes, so nothing can hide in it.
+//! is left out of the comparison is counted in bytes, so nothing can hide in it. What the same words can
+//! mean more tokens for is added: images that a URL gives anew, and tools whose definitions become
+//! part of the prompt once a later message refers to them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +14,7 @@ use memchr::memmem;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::gateway::features::{Features, IMAGE_TOKENS_MAX};
+use crate::gateway::features::{Features, IMAGE_TOKENS_MAX, refers_to_tools, removes_tools};
 
 /// What the API may put around a message of its own, tokens: role marks, and what is left of the
 /// window.
@@ -40,10 +42,12 @@ struct Prefix {
 
 impl Conversation {
     /// The prefixes of a request with these `messages` and everything else that a prompt depends on
-    /// in `others`, but for the model. `features` is what each message means.
+    /// in `others`, but for the model. Each message comes with what it means, and `features` is what
+    /// the whole request does.
     pub(crate) fn new<'a>(
         others: impl Iterator<Item = (&'a str, &'a str)>,
         messages: &[(&RawValue, Features)],
+        features: &Features,
     ) -> Self {
         let mut hash = Xxh3::new();
         let mut left_out = 0;
@@ -52,18 +56,30 @@ impl Conversation {
             hash.update(&[0xfe]);
             left_out += take_in(&mut hash, raw.as_bytes());
         }
-        let mut prefixes = Vec::with_capacity(messages.len().min(MESSAGES_MAX));
-        for (message, features) in messages {
+        let mut prefixes = Vec::with_capacity(messages.len());
+        let mut any_loads = false;
+        for (message, own) in messages {
             hash.update(&[0xff]);
             left_out += take_in(&mut hash, message.get().as_bytes());
-            let own = tokens_max(message, features);
-            prefixes.push((hash.digest128(), own));
+            let loads = features.tool_bytes > 0 && refers_to_tools(message.get().as_bytes());
+            any_loads |= loads;
+            prefixes.push((hash.digest128(), tokens_max(message, own), loads));
         }
-        let mut rest_tokens_max = left_out;
+        let all = || messages.iter().map(|(message, _)| message.get().as_bytes());
+        let removes = any_loads && all().any(removes_tools);
+        let loadable_tokens_max =
+            if removes { features.tool_bytes } else { features.deferred_bytes };
+        let url_images_tokens_max = features.url_images.saturating_mul(IMAGE_TOKENS_MAX);
+        let mut rest_tokens_max = url_images_tokens_max.saturating_add(left_out);
+        let mut loaded_tokens_max: u64 = 0;
         let mut longest_first = Vec::new();
-        for (hash, own) in prefixes.into_iter().rev().take(MESSAGES_MAX) {
-            longest_first.push(Prefix { hash, rest_tokens_max });
+        for (hash, own, loads) in prefixes.into_iter().rev().take(MESSAGES_MAX) {
+            let with_loaded = rest_tokens_max.saturating_add(loaded_tokens_max);
+            longest_first.push(Prefix { hash, rest_tokens_max: with_loaded });
             rest_tokens_max = rest_tokens_max.saturating_add(own);
+            if loads {
+                loaded_tokens_max = loadable_tokens_max;
+            }
         }
         Self { prefixes: longest_first }
     }

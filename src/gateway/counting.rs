@@ -38,11 +38,12 @@ pub(crate) async fn count(
     of_client: &HeaderMap,
     body: &Bytes,
 ) -> bool {
-    let Some(body) = request.to_be_counted(body) else { return false };
+    let Some((body, rest_tokens_max)) = request.to_be_counted(body) else { return false };
     let asked = tokio::time::timeout(WITHIN, ask(shared, of_client.clone(), body)).await;
     let Some(tokens) = asked.ok().flatten() else { return false };
     let margin = tokens.saturating_mul(MARGIN_PER_CENT) / 100;
-    let bound = tokens.saturating_add(margin).saturating_add(MARGIN_TOKENS);
+    let counted = tokens.saturating_add(margin).saturating_add(MARGIN_TOKENS);
+    let bound = counted.saturating_add(rest_tokens_max);
     shared.conversations.counted(&request.conversation, &request.model, bound);
     true
 }

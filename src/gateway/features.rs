@@ -1,11 +1,14 @@
 //! What in a request's content and tools has no bound in its bytes.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// No image takes more tokens: larger ones are scaled down. 4,784 are documented for the newest
 /// models; the rest is a margin.
@@ -27,6 +30,12 @@ pub(crate) struct Features {
     pub(crate) server_tool_uses: u64,
     /// Searches of the web among them.
     pub(crate) web_searches: u64,
+    /// Images behind URLs among them: what a URL gives may be larger the next time.
+    pub(crate) url_images: u64,
+    /// Bytes of definitions of tools.
+    pub(crate) tool_bytes: u64,
+    /// Of those that are no part of the prompt until something refers to them.
+    pub(crate) deferred_bytes: u64,
     /// A feature whose tokens nothing bounds.
     pub(crate) unbounded: Option<Cow<'static, str>>,
 }
@@ -40,6 +49,9 @@ impl Features {
             api_tools: self.api_tools.saturating_add(other.api_tools),
             server_tool_uses: self.server_tool_uses.saturating_add(other.server_tool_uses),
             web_searches: self.web_searches.saturating_add(other.web_searches),
+            url_images: self.url_images.saturating_add(other.url_images),
+            tool_bytes: self.tool_bytes.saturating_add(other.tool_bytes),
+            deferred_bytes: self.deferred_bytes.saturating_add(other.deferred_bytes),
             unbounded: self.unbounded.or(other.unbounded),
         }
     }
@@ -51,9 +63,10 @@ impl Features {
 
 /// The words that make content worth a closer look. They stand in quotes only where JSON has a
 /// string of just that: quotes within a string are escaped.
-const WORDS: [&[u8]; 3] = [b"\"image\"", b"\"document\"", b"\"container_upload\""];
+const WORDS: [&[u8]; 4] =
+    [b"\"image\"", b"\"document\"", b"\"container_upload\"", b"\"tool_definition\""];
 
-static FINDERS: LazyLock<[Finder<'static>; 3]> = LazyLock::new(|| WORDS.map(Finder::new));
+static FINDERS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| WORDS.map(Finder::new));
 static ESCAPES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u00"));
 
 /// What one of the `messages` of a request means.
@@ -83,6 +96,16 @@ pub(crate) fn is_plain(raw: &[u8]) -> bool {
     !hides_letters(raw) && FINDERS.iter().all(|finder| finder.find(raw).is_none())
 }
 
+/// Whether something may be in it that adds tools to the prompt which were defined elsewhere.
+pub(crate) fn refers_to_tools(raw: &[u8]) -> bool {
+    memmem::find(raw, b"\"tool_reference\"").is_some() || hides_letters(raw)
+}
+
+/// Whether something may be in it that takes tools out of the prompt, for a time.
+pub(crate) fn removes_tools(raw: &[u8]) -> bool {
+    memmem::find(raw, b"\"tool_removal\"").is_some() || hides_letters(raw)
+}
+
 /// Whether some character of ASCII from the digits on is written as `\u00XX`. Who writes JSON by the
 /// usual means escapes none of them.
 pub(crate) fn hides_letters(raw: &[u8]) -> bool {
@@ -110,9 +133,15 @@ struct Block<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    source: Option<Source<'a>>,
+    source: Object<Source<'a>>,
     #[serde(borrow, default)]
     content: Content<'a>,
+    /// What a `tool_addition` adds.
+    #[serde(borrow, default)]
+    tool: Object<AddedTool<'a>>,
+    /// Additions in the range that a `compaction` stands for.
+    #[serde(borrow, default)]
+    tool_changes: Content<'a>,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +152,21 @@ struct Source<'a> {
     data: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     content: Content<'a>,
+}
+
+#[derive(Deserialize)]
+struct AddedTool<'a> {
+    #[serde(borrow, default)]
+    definition: Option<&'a RawValue>,
+}
+
+/// An object; blocks of some types have a word under the same name, which means nothing here.
+struct Object<T>(Option<T>);
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Self(None)
+    }
 }
 
 impl Content<'_> {
@@ -138,13 +182,15 @@ impl Content<'_> {
 
 impl Block<'_> {
     fn features(&self) -> Features {
-        let source = self.source.as_ref();
+        let source = self.source.0.as_ref();
         let own = match (&*self.kind, source.map(|source| &*source.kind)) {
             ("image", _) => {
                 let data = source.and_then(|source| source.data.as_ref());
                 let bytes = data.map_or(0, |data| data.len());
                 let image_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-                Features { images: 1, image_bytes, ..Features::default() }
+                let is_behind_url = source.is_some_and(|source| source.kind == "url");
+                let url_images = u64::from(is_behind_url);
+                Features { images: 1, image_bytes, url_images, ..Features::default() }
             }
             ("document", Some("text" | "content")) => Features::default(),
             ("document", Some("url")) => Features::unbounded("a document behind a URL"),
@@ -153,10 +199,12 @@ impl Block<'_> {
             ("container_upload", _) => Features::unbounded("a file for code execution"),
             _ => Features::default(),
         };
-        let both = own.and(self.content.features());
+        let definition = self.tool.0.as_ref().and_then(|added| added.definition);
+        let added = definition.map_or_else(Features::default, of_tool);
+        let all = own.and(added).and(self.content.features()).and(self.tool_changes.features());
         match source {
-            Some(source) => both.and(source.content.features()),
-            None => both,
+            Some(source) => all.and(source.content.features()),
+            None => all,
         }
     }
 }
@@ -164,7 +212,7 @@ impl Block<'_> {
 impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Reader;
-        impl<'de> serde::de::Visitor<'de> for Reader {
+        impl<'de> Visitor<'de> for Reader {
             type Value = Content<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -190,16 +238,40 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
                 Ok(Content::Blocks(blocks))
             }
 
-            /// The result of a tool that runs at the API can be an object.
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Content::Text)
+            /// The result of a tool that runs at the API can be an object, such as the document
+            /// that was fetched.
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let block = Block::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Content::Blocks(vec![block]))
             }
         }
         from.deserialize_any(Reader)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object or a word")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|object| Object(Some(object)))
+            }
+        }
+        from.deserialize_any(Reader(PhantomData))
     }
 }
 
@@ -209,6 +281,8 @@ struct Tool<'a> {
     kind: Option<Cow<'a, str>>,
     #[serde(default)]
     max_uses: Option<u64>,
+    #[serde(default)]
+    defer_loading: Option<bool>,
 }
 
 /// What the `tools` of a request mean.
@@ -216,8 +290,25 @@ struct Tool<'a> {
 /// # Errors
 /// They are not what the API takes.
 pub(crate) fn of_tools(raw: &str) -> Result<Features, serde_json::Error> {
-    let tools: Vec<Tool<'_>> = serde_json::from_str(raw)?;
-    Ok(tools.iter().map(Tool::features).fold(Features::default(), Features::and))
+    let tools: Vec<&RawValue> = serde_json::from_str(raw)?;
+    let mut all = Features::default();
+    for tool in tools {
+        all = all.and(of_definition(tool)?);
+    }
+    Ok(all)
+}
+
+/// What a tool means that is defined within a message. One that cannot be read is refused by the API,
+/// or is something that nobody here has heard of.
+fn of_tool(raw: &RawValue) -> Features {
+    of_definition(raw).unwrap_or_else(|_| Features::unbounded("a tool that cannot be read"))
+}
+
+fn of_definition(raw: &RawValue) -> Result<Features, serde_json::Error> {
+    let tool: Tool<'_> = serde_json::from_str(raw.get())?;
+    let tool_bytes = u64::try_from(raw.get().len()).unwrap_or(u64::MAX);
+    let deferred_bytes = if tool.defer_loading == Some(true) { tool_bytes } else { 0 };
+    Ok(Features { tool_bytes, deferred_bytes, ..tool.features() })
 }
 
 impl Tool<'_> {

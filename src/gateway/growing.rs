@@ -1,8 +1,9 @@
 //! A reservation that grows with its answer: less is reserved at first than the answer may take, and
 //! more while it comes.
 //!
-//! What an answer has taken so far is not on the wire: thinking can be hidden, and counts come at the
-//! end. So it is bounded by the time since it began, at the rate of the fastest model. An extension
+//! What an answer has taken so far is not on the wire: thinking can be hidden, the input of a tool can
+//! be kept until it is whole, and counts come at the end. So it is bounded by the time since it began,
+//! at the rate of the fastest model. An extension
 //! is granted at once or not at all; where what is reserved is used up and no more is granted, the
 //! answer is cut off.
 
@@ -56,15 +57,15 @@ impl Growing {
             began: Instant::now(),
             reserved_tokens: attempt.granted_output_tokens,
             most_tokens: attempt.sent_output_tokens,
-            shows_all: !attempt.request.thinks,
+            shows_all: attempt.request.shows_all,
             asked: None,
             denied: None,
         }
     }
 
-    /// The most that the answer has taken so far, tokens.
+    /// The most that the answer has taken so far and that is reserved, tokens.
     pub(crate) fn taken_tokens(&self, reading: &Reading) -> u64 {
-        self.taken_after(self.began.elapsed(), reading)
+        self.taken_after(self.began.elapsed(), reading).min(self.reserved_tokens)
     }
 
     fn taken_after(&self, elapsed: Duration, reading: &Reading) -> u64 {

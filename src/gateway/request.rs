@@ -39,8 +39,9 @@ pub struct MessagesRequest {
     pub max_tokens_span: Range<usize>,
     /// Thinking budget within the output, 0 where there is none.
     pub thinking_tokens: u64,
-    /// Whether some of the answer may be thinking that is not shown.
-    pub thinks: bool,
+    /// Whether what is generated can be seen at once: thinking may be hidden, and the input of a tool
+    /// may be sent once it is whole.
+    pub shows_all: bool,
     /// The effort that it asks for, where that is one of the API's.
     pub effort: Option<Effort>,
     /// Whether it has tools that the API knows by a type of their own, not all of which every model
@@ -69,6 +70,7 @@ impl MessagesRequest {
     pub fn read(body: &[u8]) -> Result<Self, BadRequest> {
         let fields = Fields::read(body)?;
         let model: String = fields.required("model")?;
+        fields.refuses(&model)?;
         let asked_output_tokens: u64 = fields.required("max_tokens")?;
         let max_tokens_span = fields.span(body, "max_tokens")?;
         let is_plain = features::is_plain(body);
@@ -83,7 +85,8 @@ impl MessagesRequest {
             .saturating_add(HIDDEN_TOKENS_MAX);
         Ok(Self {
             stream: fields.optional("stream")?.is_some_and(|stream: bool| stream),
-            thinks: thinking.as_ref().is_some_and(|thinking| thinking.kind != "disabled"),
+            shows_all: thinking.as_ref().is_some_and(|thinking| thinking.kind == "disabled")
+                && features.tool_bytes == 0,
             thinking_tokens: thinking.and_then(|thinking| thinking.budget_tokens).map_or(0, |n| n),
             effort: fields.effort()?,
             has_api_tools: features.api_tools > 0,
@@ -96,8 +99,8 @@ impl MessagesRequest {
             prompt_tokens_max,
             samplings_max: features.server_tool_uses.saturating_add(1),
             web_searches_max: features.web_searches,
+            conversation: fields.conversation(&messages, &features),
             unbounded: features.unbounded,
-            conversation: fields.conversation(&messages),
             model,
             asked_output_tokens,
             max_tokens_span,
@@ -124,8 +127,9 @@ impl MessagesRequest {
         SentBody::new([body.slice(..start), Bytes::from(number), body.slice(end..)])
     }
 
-    /// The body of a request that counts this prompt; `None` where that says too little of it.
-    pub(crate) fn to_be_counted(&self, body: &Bytes) -> Option<Bytes> {
+    /// The body of a request that counts this prompt, and what the rest of its body adds to the count
+    /// at most, tokens; `None` where that says too little of it.
+    pub(crate) fn to_be_counted(&self, body: &Bytes) -> Option<(Bytes, u64)> {
         if self.samplings_max > 1 || self.unbounded.is_some() {
             return None;
         }
@@ -135,7 +139,9 @@ impl MessagesRequest {
         let mut fields: Vec<String> =
             counted.map(|(name, raw)| format!("\"{name}\":{}", raw.get())).collect();
         fields.push(format!("\"messages\":[{}]", messages.join(",")));
-        Some(Bytes::from(format!("{{{}}}", fields.join(","))))
+        let counted = Bytes::from(format!("{{{}}}", fields.join(",")));
+        let rest = body.len().saturating_sub(counted.len());
+        Some((counted, u64::try_from(rest).unwrap_or(u64::MAX)))
     }
 }
 
@@ -173,6 +179,26 @@ struct Edit<'a> {
 const APART_FROM_PROMPT: [&str; 4] = ["max_tokens", "stream", "metadata", "model"];
 
 impl<'a> Fields<'a> {
+    /// Refuses what would be answered by other models than `model`, or from what the body does not
+    /// hold. Clients that ask for it go on without once they are told so, the real one by the words
+    /// used here.
+    fn refuses(&self, model: &str) -> Result<(), BadRequest> {
+        if self.raw("fallbacks").is_some_and(|raw| raw.get() != "[]") {
+            return Err(BadRequest(format!(
+                "{model} does not support the `fallbacks` parameter behind this gateway: what \
+                 several models answer in turn has no bound that could be reserved"
+            )));
+        }
+        if self.raw("thread").is_some() {
+            return Err(BadRequest(
+                "thread: a conversation that the API keeps has no bound that could be reserved; \
+                 send its messages"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// The messages, each with what it means.
     fn messages(&self, are_plain: bool) -> Result<Vec<(&'a RawValue, Features)>, BadRequest> {
         let all = self.messages.as_ref().ok_or_else(|| missing("messages"))?;
@@ -189,7 +215,11 @@ impl<'a> Fields<'a> {
 
     /// What it shares with requests before it. How the answer is to come is nothing that the prompt
     /// depends on.
-    fn conversation(&self, messages: &[(&RawValue, Features)]) -> Conversation {
+    fn conversation(
+        &self,
+        messages: &[(&RawValue, Features)],
+        features: &Features,
+    ) -> Conversation {
         // What is cleared from one prompt need not be cleared from the next.
         let clears = |edit: &Edit<'_>| !edit.kind.starts_with("clear_thinking");
         let management: Result<Option<ContextManagement<'a>>, _> =
@@ -198,7 +228,7 @@ impl<'a> Fields<'a> {
             return Conversation::default();
         }
         let others = self.named.iter().filter(|(name, _)| !APART_FROM_PROMPT.contains(&&**name));
-        Conversation::new(others.map(|(name, raw)| (&**name, raw.get())), messages)
+        Conversation::new(others.map(|(name, raw)| (&**name, raw.get())), messages, features)
     }
 
     fn features(&self, messages: &[(&RawValue, Features)]) -> Result<Features, BadRequest> {
@@ -220,7 +250,7 @@ impl<'a> Fields<'a> {
             |management: &ContextManagement<'_>| management.edits.iter().any(Edit::compacts);
         if connectors.is_some_and(|servers| !servers.is_empty()) {
             all.unbounded = Some("an MCP connector".into());
-        } else if management.as_ref().is_some_and(compacts) {
+        } else if management.as_ref().is_some_and(compacts) || self.raw("compaction").is_some() {
             all.unbounded = Some("compaction at the API".into());
         } else if self.raw("container").is_some() {
             all.unbounded = Some("a container for code execution".into());

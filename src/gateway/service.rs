@@ -40,12 +40,20 @@ fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
         (&Method::POST, "/v1/messages") => Some(Endpoint::Messages),
         (&Method::POST, "/v1/messages/count_tokens") => Some(Endpoint::CountTokens),
         (&Method::GET, "/v1/models") => Some(Endpoint::Models),
-        (&Method::GET, path) if path.starts_with("/v1/models/") => Some(Endpoint::Models),
+        (&Method::GET, path) if names_a_model(path) => Some(Endpoint::Models),
         (&Method::HEAD, _) => Some(Endpoint::Probe),
         (&Method::GET, "/health") => Some(Endpoint::Health),
         (&Method::GET, "/metrics") => Some(Endpoint::Metrics),
         _ => None,
     }
+}
+
+/// Whether `path` is that of one model: one more name, and nothing that leads elsewhere.
+fn names_a_model(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte);
+    path.strip_prefix("/v1/models/").is_some_and(|name| {
+        !name.is_empty() && name.bytes().all(plain) && name.bytes().any(|byte| byte != b'.')
+    })
 }
 
 /// Answers one request from `peer`.

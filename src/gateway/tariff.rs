@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use crate::budget::{Bound, Charge};
 use crate::gateway::request::MessagesRequest;
 use crate::id::{ModelId, PriceId};
-use crate::messages::{Metered, WireUsage};
+use crate::messages::{Metered, Whose, WireUsage};
 use crate::money::Picodollars;
-use crate::pricing::{CacheTtl, Mode, Model, Price, PriceTable};
+use crate::pricing::{CacheTtl, Mode, Model, Price, PriceTable, Unpriced};
 use crate::tokens::TokenUsage;
 
 /// Whose API the upstream is; names and fees are looked up for it.
@@ -127,11 +127,17 @@ impl Tariff {
         let metered = usage.metered(terms.write);
         let metered = metered.ok_or_else(|| NoTariff("the answer has no usage".to_owned()))?;
         let mode = usage.mode(terms.mode);
-        let price = self.price(terms, answered_by, mode)?;
-        let mut charge = Self::request(&price, &metered.usage)?;
-        for (model, usage) in &metered.beside {
-            let price = self.price(terms, model.as_deref().or(answered_by), mode)?;
-            charge.usd += Self::request(&price, usage)?.usd;
+        let price = |whose: &Whose| {
+            let model = match whose {
+                Whose::Answering => answered_by,
+                Whose::Asked => None,
+                Whose::Named(model) => Some(model.as_str()),
+            };
+            self.price(terms, model, mode)
+        };
+        let mut charge = Self::request(&price(&metered.whose)?, &metered.usage)?;
+        for (whose, usage) in &metered.beside {
+            charge.usd += Self::request(&price(whose)?, usage)?.usd;
             charge.billed_tokens = charge.billed_tokens.saturating_add(usage.billed());
             charge.output_tokens = charge.output_tokens.saturating_add(usage.output);
         }
@@ -166,20 +172,22 @@ impl Tariff {
         terms.price.id().clone()
     }
 
+    /// The price of `model`, or of the one that was asked where that is `None`.
     fn price(&self, terms: &Terms, model: Option<&str>, mode: Mode) -> Result<Price, NoTariff> {
-        let known = |name: &str| self.table.resolve_name(name, PROVIDER, terms.on).ok();
-        let another = model.filter(|name| **name != *terms.model.0);
-        match another.and_then(known) {
-            Some(other) if other.model.id != terms.model => {
-                other.price(terms.on, mode).map_err(|none| NoTariff(none.to_string()))
-            }
-            _ if mode == terms.mode => Ok(terms.price.clone()),
-            _ => {
-                let own = self.table.model(&terms.model.0);
-                let own = own.ok_or_else(|| NoTariff(format!("{} is gone", terms.model)))?;
-                own.price(terms.on, mode).map_err(|none| NoTariff(none.to_string()))
+        let none = |none: Unpriced| NoTariff(none.to_string());
+        if let Some(name) = model.filter(|name| **name != *terms.model.0) {
+            let found = self.table.resolve_name(name, PROVIDER, terms.on);
+            let found = found.map_err(|unknown| NoTariff(unknown.to_string()))?;
+            if found.model.id != terms.model {
+                return found.price(terms.on, mode).map_err(none);
             }
         }
+        if mode == terms.mode {
+            return Ok(terms.price.clone());
+        }
+        let own = self.table.model(&terms.model.0);
+        let own = own.ok_or_else(|| NoTariff(format!("{} is gone", terms.model)))?;
+        own.price(terms.on, mode).map_err(none)
     }
 
     fn request(price: &Price, usage: &TokenUsage) -> Result<Charge, NoTariff> {

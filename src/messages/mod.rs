@@ -17,4 +17,4 @@ pub use recording::{
     RECORDING_VERSION, RecordedAnswer, RecordedEnding, RecordedExchange, RecordedPiece,
     keeps_answer_header, keeps_request_header, read_recording,
 };
-pub use usage::{Metered, WireUsage};
+pub use usage::{Metered, Whose, WireUsage};

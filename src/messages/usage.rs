@@ -1,8 +1,9 @@
 //! `usage` on the wire, and what it means for a bill.
 //!
-//! Every count in a stream is cumulative, so the last value of a field stands. The prompt classes
-//! are disjoint; `output_tokens` includes thinking. Entries of `iterations` that are not of type
-//! `message` are billed beside the counts at the top.
+//! Every count in a stream is cumulative: it never falls, so the highest value of a field stands. The
+//! prompt classes are disjoint; `output_tokens` includes thinking. Entries of `iterations` that are
+//! not of type `message` are billed beside the counts at the top; where another model took over
+//! (`fallback_message`), each entry is billed by itself, and the counts at the top repeat the last.
 
 use serde::Deserialize;
 
@@ -76,14 +77,27 @@ pub struct WireTokens {
     pub cache_creation: Option<WireCacheCreation>,
 }
 
+/// Whose rates apply to tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of the model that the answer names.
+    #[default]
+    Answering,
+    /// Those of the model that was asked.
+    Asked,
+    /// Those of this model.
+    Named(String),
+}
+
 /// What a usage means for a bill.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metered {
     /// The tokens of the request, by class.
     pub usage: TokenUsage,
-    /// What was sampled beside it, each priced as a request of its own; with the model where it is
-    /// another one.
-    pub beside: Vec<(Option<String>, TokenUsage)>,
+    /// Whose rates apply to them.
+    pub whose: Whose,
+    /// What was sampled beside it, each priced as a request of its own.
+    pub beside: Vec<(Whose, TokenUsage)>,
     /// Searches of the web.
     pub web_searches: u64,
     /// Whether the flat count of cache writes and its breakdown disagree.
@@ -91,19 +105,21 @@ pub struct Metered {
 }
 
 impl WireUsage {
-    /// Takes over every field that `later` knows: counts are cumulative.
+    /// Takes over every field that `later` knows; counts are cumulative, and none falls.
     pub fn take(&mut self, later: Self) {
-        fn latest<T>(now: &mut Option<T>, later: Option<T>) {
-            if later.is_some() {
-                *now = later;
-            }
+        highest(&mut self.input_tokens, later.input_tokens);
+        highest(&mut self.output_tokens, later.output_tokens);
+        highest(&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens);
+        highest(&mut self.cache_read_input_tokens, later.cache_read_input_tokens);
+        if let Some(later) = later.cache_creation {
+            let now = self.cache_creation.get_or_insert_default();
+            highest(&mut now.ephemeral_5m_input_tokens, later.ephemeral_5m_input_tokens);
+            highest(&mut now.ephemeral_1h_input_tokens, later.ephemeral_1h_input_tokens);
         }
-        latest(&mut self.input_tokens, later.input_tokens);
-        latest(&mut self.output_tokens, later.output_tokens);
-        latest(&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens);
-        latest(&mut self.cache_read_input_tokens, later.cache_read_input_tokens);
-        latest(&mut self.cache_creation, later.cache_creation);
-        latest(&mut self.server_tool_use, later.server_tool_use);
+        if let Some(later) = later.server_tool_use {
+            let now = self.server_tool_use.get_or_insert_default();
+            highest(&mut now.web_search_requests, later.web_search_requests);
+        }
         latest(&mut self.iterations, later.iterations);
         latest(&mut self.speed, later.speed);
         latest(&mut self.inference_geo, later.inference_geo);
@@ -120,19 +136,29 @@ impl WireUsage {
             cache_read_input_tokens: self.cache_read_input_tokens,
             cache_creation: self.cache_creation,
         };
-        let (usage, mut disagrees) = tokens.classes(write);
-        let mut beside = Vec::new();
-        let all = self.iterations.iter().flatten();
-        for one in all.filter(|one| one.kind.as_deref() != Some("message")) {
+        let (mut usage, mut disagrees) = tokens.classes(write);
+        let (mut whose, mut beside) = (Whose::default(), Vec::new());
+        let all: Vec<&WireIteration> = self.iterations.iter().flatten().collect();
+        let falls_back = all.iter().any(|one| one.is_fallback());
+        for one in all.into_iter().filter(|one| falls_back || !one.is_message()) {
             // An entry that does not say what it took is not free either.
             one.usage.input_tokens?;
             one.usage.output_tokens?;
-            let (usage, other) = one.usage.classes(write);
+            let (own, other) = one.usage.classes(write);
             disagrees |= other;
-            beside.push((one.model.clone(), usage));
+            let named = one.model.clone().map(Whose::Named);
+            if one.is_fallback() {
+                // What the counts at the top repeat.
+                (usage, whose) = (own, named.unwrap_or_default());
+            } else if one.is_message() {
+                beside.push((named.unwrap_or(Whose::Asked), own));
+            } else {
+                beside.push((named.unwrap_or_default(), own));
+            }
         }
         let searches = self.server_tool_use.and_then(|tools| tools.web_search_requests);
-        Some(Metered { usage, beside, web_searches: searches.map_or(0, |count| count), disagrees })
+        let web_searches = searches.map_or(0, |count| count);
+        Some(Metered { usage, whose, beside, web_searches, disagrees })
     }
 
     /// The mode it was served in: what the answer says, else what the request asked for. An answer
@@ -141,6 +167,27 @@ impl WireUsage {
         let fast = self.speed.as_deref().map_or(asked.fast, |speed| speed == "fast");
         let us = self.inference_geo.as_deref().map_or(asked.us, |geo| geo == "us");
         Mode { fast, us, ..asked }
+    }
+}
+
+fn latest<T>(now: &mut Option<T>, later: Option<T>) {
+    if later.is_some() {
+        *now = later;
+    }
+}
+
+fn highest(now: &mut Option<u64>, later: Option<u64>) {
+    *now = (*now).max(later);
+}
+
+impl WireIteration {
+    fn is_message(&self) -> bool {
+        self.kind.as_deref() == Some("message")
+    }
+
+    /// The last sampling of an answer that another model gave than was asked.
+    fn is_fallback(&self) -> bool {
+        self.kind.as_deref() == Some("fallback_message")
     }
 }
 

@@ -11,7 +11,6 @@ use flyball::gateway::{
 };
 use flyball::id::AttemptId;
 use flyball::pricing::{PriceTable, shipped_files};
-use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::stand::{ask, streaming};
@@ -162,8 +161,7 @@ fn what_was_granted_before_the_prompt_was_counted_stays() {
         let metered = MeteredTerms { output_tokens: 32_000, peak_tokens_per_second };
         let settings = GatewaySettings { metered: Some(metered), ..GatewaySettings::default() };
         let inside = Inside::new(&upstream, settings);
-        let mut body = streaming("x", 64_000);
-        body["thinking"] = json!({ "type": "adaptive" });
+        let body = streaming("x", 64_000);
         let answer = ask(inside.address, &body, &[]);
         assert_eq!(answer.status, 200);
         let (told, accesses) = inside.end();

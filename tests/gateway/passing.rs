@@ -72,6 +72,10 @@ fn nothing_else_of_the_api_passes() {
         "POST /run/x/../v1/messages",
         "POST //v1/messages",
         "POST /v1/messages/",
+        "GET /v1/models/..",
+        "GET /v1/models/../files",
+        "GET /v1/models/..%2f..%2fv1%2ffiles",
+        "GET /v1/models/claude-haiku-4-5/files",
     ] {
         let refused = gateway.raw(line, None);
         assert_eq!(refused.status, 404, "{line}");

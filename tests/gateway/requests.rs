@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flyball::gateway::{MessagesRequest, Tariff};
+use flyball::messages::WireUsage;
 use flyball::money::Picodollars;
 use flyball::pricing::{CacheTtl, PriceTable, shipped_files};
 use jiff::civil::date;
@@ -86,6 +87,7 @@ fn what_has_no_bound_is_named() {
             r#","context_management":{"edits":[{"type":"compact_20260112"}]}"#,
             "compaction at the API",
         ),
+        (r#","compaction":{"type":"summarize"}"#, "compaction at the API"),
         (r#","container":"c_1""#, "a container for code execution"),
     ] {
         assert_eq!(named(fields).as_deref(), Some(name), "{fields}");
@@ -98,6 +100,65 @@ fn what_has_no_bound_is_named() {
     ] {
         assert_eq!(named(fields), None, "{fields}");
     }
+}
+
+/// The words are those by which the real client goes on without.
+#[test]
+fn answers_of_several_models_and_kept_conversations_are_refused() {
+    for fallbacks in [r#"[{"model":"claude-opus-5-5"}]"#, r#""default""#] {
+        let why = refused(&with(&format!(r#","fallbacks":{fallbacks}"#)));
+        assert!(
+            why.contains("claude-haiku-4-5 does not support the `fallbacks` parameter"),
+            "{why}"
+        );
+    }
+    let thread = r#","thread":{"type":"continue","previous_message_id":"msg_1"}"#;
+    assert!(refused(&with(thread)).starts_with("thread: "), "{}", refused(&with(thread)));
+    read(&with(r#","fallbacks":[],"thread":null"#));
+}
+
+#[test]
+fn tools_that_messages_define_are_tools() {
+    let named = |definition: &str| {
+        let tool = format!(r#"{{"type":"tool_definition","definition":{definition}}}"#);
+        let added = format!(r#"{{"type":"tool_addition","tool":{tool}}}"#);
+        let compacted =
+            format!(r#"{{"type":"compaction","content":"x","tool_changes":[{added}]}}"#);
+        let disguised = added.replace("tool_definition", "tool\\u005fdefinition");
+        let all = [&added, &compacted, &disguised].map(|block| content(block).unbounded);
+        assert_eq!(all[0], all[1]);
+        assert_eq!(all[0], all[2]);
+        all[0].clone().map(std::borrow::Cow::into_owned)
+    };
+    let search = r#"{"type":"web_search_20250305","name":"web_search"}"#;
+    assert_eq!(named(search).as_deref(), Some("the tool web_search without max_uses"));
+    let advisor = r#"{"type":"advisor_20260301","name":"advisor"}"#;
+    assert_eq!(named(advisor).as_deref(), Some("the tool advisor"));
+    assert_eq!(named(r#"{"type":7}"#).as_deref(), Some("a tool that cannot be read"));
+    assert_eq!(named(r#"{"name":"Read","input_schema":{"type":"object"}}"#), None);
+}
+
+#[test]
+fn a_document_in_the_result_of_a_fetch_is_one() {
+    let pdf = r#"{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBE"}}"#;
+    let result = format!(r#"{{"type":"web_fetch_result","url":"https://x","content":{pdf}}}"#);
+    let block =
+        format!(r#"{{"type":"web_fetch_tool_result","tool_use_id":"t","content":{result}}}"#);
+    assert_eq!(content(&block).unbounded.as_deref(), Some("a PDF document"));
+    // The source of a search result is a word, and no reason to refuse what stands beside it.
+    let found = r#"{"type":"search_result","source":"https://x","title":"x","content":[]}"#;
+    let image = r#"{"type":"image","source":{"type":"url","url":"https://x/y.png"}}"#;
+    assert_eq!(content(&format!("{found},{image}")).unbounded, None);
+}
+
+#[test]
+fn an_answer_is_seen_as_it_is_made_only_without_thinking_and_tools() {
+    let shows_all = |fields: &str| read(&with(fields)).shows_all;
+    assert!(shows_all(r#","thinking":{"type":"disabled"}"#));
+    assert!(!shows_all(""), "newer models think unless they are told not to");
+    assert!(!shows_all(r#","thinking":{"type":"adaptive"}"#));
+    let tools = r#","tools":[{"name":"Read","input_schema":{"type":"object"}}]"#;
+    assert!(!shows_all(&format!(r#","thinking":{{"type":"disabled"}}{tools}"#)));
 }
 
 fn content(blocks: &str) -> MessagesRequest {
@@ -186,4 +247,34 @@ fn the_bound_is_the_dearest_prompt_and_the_whole_answer() {
     let pico = 4 * 200_000 * 1_250_000 + 3 * 10_000_000_000;
     assert_eq!(bound.charge(0).usd, Picodollars::from_pico(pico));
     assert!(tariff.terms(&read(&with("").replace("haiku-4-5", "haiku-0")), on).is_err());
+}
+
+/// Fable 5.2 declines and Haiku 5.5 answers.
+#[test]
+fn an_answer_is_charged_at_the_price_of_whoever_gave_it() {
+    let tariff = Tariff::new(Arc::new(PriceTable::parse(&shipped_files()).unwrap()));
+    let on = date(2026, 11, 22);
+    let asked = |model: &str| {
+        let request = read(&with("").replace("claude-haiku-4-5", model));
+        tariff.terms(&request, on).unwrap()
+    };
+    let charge = |model: &str, usage: &str, answered_by: &str| {
+        let usage: WireUsage = serde_json::from_str(usage).unwrap();
+        let charge = tariff.charge(&asked(model), &usage, Some(answered_by));
+        charge.map(|(charge, _)| charge.usd).map_err(|none| none.to_string())
+    };
+    let (dear, cheap) = ("claude-fable-5-2", "claude-haiku-5-5");
+    let declined = charge(dear, r#"{"input_tokens":1000,"output_tokens":50}"#, dear).unwrap();
+    let served = charge(cheap, r#"{"input_tokens":1000,"output_tokens":90}"#, cheap).unwrap();
+    let both = format!(
+        r#"{{"input_tokens":1000,"output_tokens":90,"iterations":[
+            {{"type":"message","input_tokens":1000,"output_tokens":50}},
+            {{"type":"fallback_message","model":"{cheap}","input_tokens":1000,
+                "output_tokens":90}}]}}"#
+    );
+    for answered_by in [dear, cheap] {
+        assert_eq!(charge(dear, &both, answered_by).unwrap(), declined + served);
+    }
+    let unknown = charge(dear, r#"{"input_tokens":1,"output_tokens":1}"#, "claude-nobody-7");
+    assert!(unknown.unwrap_err().contains("claude-nobody-7"));
 }
