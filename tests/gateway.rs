@@ -12,6 +12,7 @@ mod keys;
 mod metered;
 mod origins;
 mod passing;
+mod places;
 mod plan_windows;
 mod race;
 mod recording;

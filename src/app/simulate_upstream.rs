@@ -65,6 +65,7 @@ fn config(typed: &SimulateUpstreamTyped, context: &Context) -> Result<UpstreamCo
     config.pace = typed.pace;
     config.turns = typed.turns;
     config.miss_cache = typed.miss_cache;
+    config.in_us = typed.in_us;
     config.faults.clone_from(&typed.fault);
     config.plan_windows.clone_from(&typed.plan_window);
     config.replay = typed.replay.as_deref().map(replay).transpose()?.map(Arc::new);

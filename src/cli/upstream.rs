@@ -33,7 +33,7 @@ pub struct SimulateUpstreamTyped {
 
     /// Answer what was recorded with `flyball gateway --record` as it was answered then
     #[arg(long, value_name = "FILE",
-          conflicts_with_all = ["turns", "fill_output", "miss_cache", "fault"])]
+          conflicts_with_all = ["turns", "fill_output", "miss_cache", "in_us", "fault"])]
     pub replay: Option<PathBuf>,
 
     /// How long answers take: 1 is realistic, 0.1 ten times as fast, 0 no waiting
@@ -52,6 +52,10 @@ pub struct SimulateUpstreamTyped {
     /// Find no prompt in the cache
     #[arg(long)]
     pub miss_cache: bool,
+
+    /// Serve requests in the US that name no place, as a workspace can be set to: dearer
+    #[arg(long)]
+    pub in_us: bool,
 
     /// Let requests fail: KIND always, KIND=N in N of 1000; may be given several times
     #[arg(long, value_name = "KIND[=PER_MILLE]")]

@@ -137,17 +137,17 @@ impl Arrival {
         let credential = self.within_plan(headers)?;
         let unpriced =
             |why: NoTariff| self.refuse(Fate::Unpriced, &Refusal::unpriced(&why.to_string()));
-        let (mut terms, mut wanted) = self.wanted().map_err(unpriced)?;
+        let (mut terms, mut wanted) = self.wanted(credential).map_err(unpriced)?;
         let leaves = Leaves(Some(self));
         if terms.straddles(&wanted.bound) && self.count(headers).await {
-            (terms, wanted) = self.wanted().map_err(unpriced)?;
+            (terms, wanted) = self.wanted(credential).map_err(unpriced)?;
         }
         let mut bound = wanted.bound;
         let mut reserved = self.reserve(wanted).await;
         if matches!(&reserved, Err(Refused::Denied(denial)) if denial.kind == DenialKind::Exhausted)
             && self.count(headers).await
         {
-            (terms, wanted) = self.wanted().map_err(unpriced)?;
+            (terms, wanted) = self.wanted(credential).map_err(unpriced)?;
             if wanted.bound.fixed.usd < bound.fixed.usd {
                 bound = wanted.bound;
                 reserved = self.reserve(wanted).await;
@@ -246,9 +246,12 @@ impl Arrival {
         self.routed.as_ref().and_then(|routed| routed.output_cap_tokens())
     }
 
-    fn wanted(&self) -> Result<(Terms, Wanted), NoTariff> {
+    fn wanted(&self, credential: u64) -> Result<(Terms, Wanted), NoTariff> {
         let (shared, request) = (&self.shared, &self.request);
-        let terms = shared.tariff.terms(request, today())?;
+        let mut terms = shared.tariff.terms(request, today())?;
+        if !shared.geography.may_be_us(credential) {
+            terms.us_price = None;
+        }
         let stage_tokens = match self.metered() {
             Some(metered) => metered.output_tokens,
             None => shared.settings.output_cap_tokens,

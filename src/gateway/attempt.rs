@@ -69,7 +69,7 @@ impl Attempt {
         if self.request.samplings_max > 1 || self.asked_more {
             return;
         }
-        let mut most = reading.usage.clone();
+        let mut most = self.terms.dearest(&reading.usage);
         most.output_tokens = Some(self.granted_output_tokens);
         let model = reading.model.as_deref();
         if let Ok((most, metered)) = self.shared.tariff.charge(&self.terms, &most, model) {
@@ -107,6 +107,10 @@ impl Attempt {
         let model = reading.model.as_deref();
         if !reading.is_final() {
             return self.expire(fate, reading.broken.clone());
+        }
+        if self.request.served_anywhere {
+            let place = reading.usage.inference_geo.as_deref();
+            self.shared.geography.seen(self.credential, place);
         }
         match self.shared.tariff.charge(&self.terms, &reading.usage, model) {
             Ok((charge, metered)) => {
@@ -149,7 +153,7 @@ impl Attempt {
         why: Option<String>,
     ) {
         self.message.clone_from(&reading.message);
-        let mut most = reading.usage.clone();
+        let mut most = self.terms.dearest(&reading.usage);
         most.output_tokens = Some(most.output_tokens.map_or(0, |seen| seen).max(output_tokens));
         let model = reading.model.as_deref();
         match self.shared.tariff.charge(&self.terms, &most, model) {

@@ -17,6 +17,7 @@ mod edits;
 mod features;
 mod fields;
 mod forward;
+mod geography;
 mod growing;
 mod headers;
 mod keys;

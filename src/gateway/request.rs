@@ -49,6 +49,8 @@ pub struct MessagesRequest {
     pub has_api_tools: bool,
     /// How it wants to be served.
     pub mode: Mode,
+    /// Whether it leaves open where.
+    pub served_anywhere: bool,
     /// The longest lifetime of the cache that it may write to.
     pub write: CacheTtl,
     /// No prompt of this body has more tokens, as long as it is sampled once.
@@ -95,6 +97,7 @@ impl MessagesRequest {
                 fast: fields.is("speed", "fast")?,
                 us: fields.is("inference_geo", "us")?,
             },
+            served_anywhere: fields.raw("inference_geo").is_none(),
             write: longest_write(body, is_plain),
             prompt_tokens_max,
             samplings_max: features.server_tool_uses.saturating_add(1),

@@ -22,6 +22,7 @@ use crate::gateway::access::Access;
 use crate::gateway::body::ReplyBody;
 use crate::gateway::conversation::Conversations;
 use crate::gateway::cuts::Cuts;
+use crate::gateway::geography::Geography;
 use crate::gateway::origin::Origins;
 use crate::gateway::plan_watch::PlanWatch;
 use crate::gateway::refusal::Refusal;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) router: Option<Arc<dyn ModelRouter>>,
     pub(crate) tallies: Arc<Tallies>,
     pub(crate) conversations: Arc<Conversations>,
+    pub(crate) geography: Arc<Geography>,
     pub(crate) cuts: Arc<Cuts>,
     /// The live page, where there is one.
     pub(crate) watching: Option<Arc<Watching>>,
@@ -101,6 +103,7 @@ impl Gateway {
             router: None,
             tallies: Arc::default(),
             conversations: Arc::default(),
+            geography: Arc::default(),
             cuts: Arc::default(),
             watching: watching.map(Arc::new),
             plan: Arc::default(),

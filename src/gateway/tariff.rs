@@ -37,12 +37,23 @@ pub struct Terms {
     pub max_output_tokens: u64,
     /// The price in the mode that was asked for.
     pub price: Price,
+    /// The price in the US, where the request leaves open where it is served and that would cost more.
+    pub us_price: Option<Price>,
     on: Date,
     mode: Mode,
     write: CacheTtl,
 }
 
 impl Terms {
+    /// The dearest that an answer can mean which has not said everything yet.
+    pub(crate) fn dearest(&self, usage: &WireUsage) -> WireUsage {
+        let mut usage = usage.clone();
+        if self.us_price.is_some() && usage.inference_geo.is_none() {
+            usage.inference_geo = Some("us".to_owned());
+        }
+        usage
+    }
+
     /// Whether `bound` is priced in a dearer tier than the prompt may reach: a prompt has a quarter
     /// as many tokens as bytes, more or less.
     pub(crate) fn straddles(&self, bound: &Bound) -> bool {
@@ -73,11 +84,14 @@ impl Tariff {
         let resolved = self.table.resolve_name(&request.model, PROVIDER, on);
         let resolved = resolved.map_err(|unknown| NoTariff(unknown.to_string()))?;
         let price = resolved.price(on, mode).map_err(|none| NoTariff(none.to_string()))?;
+        let in_us = Mode { us: true, ..mode };
+        let us_price = if request.served_anywhere { resolved.price(on, in_us).ok() } else { None };
         Ok(Terms {
             model: resolved.model.id.clone(),
             context_tokens: resolved.model.context_tokens,
             max_output_tokens: resolved.model.max_output_tokens,
             price,
+            us_price,
             on,
             mode,
             write,
@@ -108,7 +122,8 @@ impl Tariff {
             // What a tool finds at the API is read in the next sampling, and no window holds more.
             samplings => terms.context_tokens.saturating_mul(samplings),
         };
-        let bound = Bound::of(&terms.price, prompt_tokens, output_tokens_max, terms.write);
+        let price = terms.us_price.as_ref().map_or(&terms.price, |price| price);
+        let bound = Bound::of(price, prompt_tokens, output_tokens_max, terms.write);
         let mut bound = bound.map_err(|none| NoTariff(none.to_string()))?;
         bound.fixed.usd += self.searches(request.web_searches_max)?;
         Ok(bound)
@@ -160,6 +175,7 @@ impl Tariff {
             context_tokens: resolved.model.context_tokens,
             max_output_tokens: resolved.model.max_output_tokens,
             price,
+            us_price: None,
             on,
             mode,
             write: CacheTtl::OneHour,

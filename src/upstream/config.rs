@@ -70,6 +70,8 @@ pub struct UpstreamConfig {
     pub output: OutputLength,
     /// Whether no prompt is ever found in the cache; marked ones are still written to it.
     pub miss_cache: bool,
+    /// Whether requests that name no place are served in the US, as a workspace can be set to.
+    pub in_us: bool,
     /// Faults that happen by themselves, tried in this order.
     pub faults: Vec<FaultRate>,
     /// How many requests an agent with tools makes.
@@ -95,6 +97,7 @@ impl UpstreamConfig {
             pace: Pace::default(),
             output: OutputLength::default(),
             miss_cache: false,
+            in_us: false,
             faults: Vec::new(),
             turns: TurnRange::default(),
             replay: None,

@@ -22,6 +22,7 @@ use super::server::Shared;
 use super::socket::ResetSwitch;
 use super::stream::{AnswerStream, Script};
 use super::wire::{self, Told};
+use crate::pricing::Mode;
 use crate::seed::{key_of, key_of_parts};
 
 /// The header that asks for a fault.
@@ -132,7 +133,7 @@ fn prepare(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Prepared
         }
     }
     let max_tokens = ask.max_tokens()?;
-    let served = shared.catalogue.served(&ask.model, ask.mode)?;
+    let (served, place) = placed(shared, &ask)?;
     check_size(&ask, &prompt, &served, max_tokens)?;
     let least = served.cached_tokens_min;
     let mut usage = shared.cache.usage(&prompt, least, !config.miss_cache, Instant::now());
@@ -142,14 +143,30 @@ fn prepare(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Prepared
         usage.fresh += body.len() as u64;
     }
     usage.output = answer.output;
-    let echo = |name| ask.text(name).map(|value| (name, value.to_owned()));
+    let speed = ask.text("speed").map(|speed| ("speed", speed.to_owned()));
     let told = Told {
         usage,
         breakdown_surplus: if fault == Some(Fault::UsageDisagree) { DISAGREEING_TOKENS } else { 0 },
         is_shown: fault != Some(Fault::NoUsage),
-        echoed: ["speed", "inference_geo"].into_iter().filter_map(echo).collect(),
+        modes: speed.into_iter().chain([("inference_geo", place)]).collect(),
     };
     Ok(Prepared { ask, fault, served, answer, told, max_tokens })
+}
+
+/// The model in its mode, and where it is served. Where the request leaves that open, it is as the
+/// workspace is set to, if the model knows a difference.
+fn placed(shared: &Shared, ask: &Ask) -> Result<(Arc<Served>, String), Refusal> {
+    let catalogue = &shared.catalogue;
+    if let Some(place) = ask.text("inference_geo") {
+        return Ok((catalogue.served(&ask.model, ask.mode)?, place.to_owned()));
+    }
+    let in_us = Mode { us: true, ..ask.mode };
+    if shared.config.in_us
+        && let Ok(served) = catalogue.served(&ask.model, in_us)
+    {
+        return Ok((served, "us".to_owned()));
+    }
+    Ok((catalogue.served(&ask.model, ask.mode)?, "global".to_owned()))
 }
 
 fn check_size(ask: &Ask, prompt: &Prompt, served: &Served, max_tokens: u64) -> Result<(), Refusal> {

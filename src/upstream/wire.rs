@@ -18,8 +18,8 @@ pub(super) struct Told {
     pub(super) breakdown_surplus: u64,
     /// Whether usage is said at all.
     pub(super) is_shown: bool,
-    /// `speed` and `inference_geo`, where they were asked for.
-    pub(super) echoed: Vec<(&'static str, String)>,
+    /// `speed`, where it was asked for, and `inference_geo`.
+    pub(super) modes: Vec<(&'static str, String)>,
 }
 
 impl Told {
@@ -40,7 +40,7 @@ impl Told {
             used.cache_read,
             used.cache_write_5m,
         );
-        for (name, value) in &self.echoed {
+        for (name, value) in &self.modes {
             // A text takes every write.
             let _ = write!(text, ",\"{name}\":{}", quoted(value));
         }

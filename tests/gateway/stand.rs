@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use flyball::budget::Charge;
 use flyball::budget::ScopeRow;
 use flyball::ledger::{EntryFilter, PostgresLedger, ReadLedger, SqliteLedger};
 use flyball::money::Picodollars;
@@ -103,9 +104,14 @@ impl Books {
 
     /// The billed tokens of every reservation, in order.
     pub(super) fn reserved_tokens(&self) -> Vec<u64> {
+        self.reservations().iter().map(|charge| charge.billed_tokens).collect()
+    }
+
+    /// Every reservation, in order.
+    pub(super) fn reservations(&self) -> Vec<Charge> {
         let entries = self.ledger().entries(&EntryFilter::default(), 10_000).unwrap();
         let reserves = entries.into_iter().filter(|entry| entry.kind.name() == "reserve");
-        reserves.map(|entry| entry.kind.charge().unwrap().billed_tokens).collect()
+        reserves.map(|entry| entry.kind.charge().unwrap()).collect()
     }
 
     /// Nothing is reserved and nothing is lent.

@@ -43,8 +43,9 @@ fn streamed_or_not_an_answer_says_and_costs_the_same() {
 }
 
 #[test]
-fn speed_and_place_are_told_where_they_were_asked_for() {
+fn speed_and_place_are_told() {
     let stand = Stand::new();
+    assert_eq!(stand.ask(&asking("Hello.", 100)).json()["usage"]["inference_geo"], "global");
     let mut body = asking("Hello.", 100);
     body["inference_geo"] = json!("us");
     let usage = stand.ask(&body).json()["usage"].clone();
