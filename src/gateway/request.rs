@@ -28,6 +28,7 @@ pub struct BadRequest(pub String);
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "what a body says yes or no to, each by itself")]
 pub struct MessagesRequest {
     /// The model as it names it.
     pub model: String,
