@@ -1,5 +1,6 @@
 //! `flyball run --agents messages`: agents that talk to the API through a gateway of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Uri};
@@ -8,14 +9,14 @@ use super::context::Context;
 use super::error::AppError;
 use super::gateway::InnerGateway;
 use super::output;
-use crate::agents::{MessagesBackend, MessagesSettings};
+use crate::agents::{MessagesBackend, MessagesSettings, Place, PlacedPrice};
 use crate::cli::RunOptions;
 use crate::config::environment::ANTHROPIC_API_KEY;
 use crate::id::RunId;
 use crate::plan::report::PlanReport;
 use crate::plan::setup::Setup;
 use crate::report::page::clean;
-use crate::run::RunSetup;
+use crate::run::{Routes, RunSetup};
 use crate::seed::Seed;
 
 /// Whose API it is; the gateway prices by its names.
@@ -66,14 +67,23 @@ pub(super) fn gateway(
     options: &RunOptions,
     context: &Context,
 ) -> Result<InnerGateway, AppError> {
-    let prices = std::sync::Arc::clone(&setup.table);
+    let prices = Arc::clone(&setup.table);
     InnerGateway::start(&options.upstream, prices, &options.ledger, run.limits, context)
+}
+
+/// The routes of `plan`, priced by where the run's requests turn out to be served.
+pub(super) fn routes(plan: &PlanReport, setup: &Setup, place: &Place) -> Routes {
+    Routes::of_plan(plan, |name| {
+        let (anywhere, in_us) = (setup.price_of(name).ok()?, setup.price_in_us(name));
+        Some(Arc::new(PlacedPrice::new(anywhere, in_us, place.clone())))
+    })
 }
 
 /// The agents of `run`, who talk to `gateway`.
 pub(super) fn agents(
     run: &RunSetup,
     gateway: &InnerGateway,
+    place: Place,
     options: &RunOptions,
     context: &Context,
 ) -> Result<MessagesBackend, AppError> {
@@ -88,7 +98,7 @@ pub(super) fn agents(
         clean(&options.upstream)
     ));
     let seed = Seed::new(0);
-    let settings = MessagesSettings { uri, headers, pause: PAUSE, seed };
+    let settings = MessagesSettings { uri, headers, pause: PAUSE, seed, place };
     Ok(MessagesBackend::new(settings, gateway.runtime().clone()))
 }
 

@@ -223,6 +223,12 @@ impl Setup {
         self.named(priced_as)?.price
     }
 
+    /// The price of a name that requests held to the US are charged at; `None` where it has none.
+    pub fn price_in_us(&self, priced_as: &str) -> Option<Price> {
+        let resolved = self.table.resolve_name(priced_as, &self.job.provider, self.job.on).ok()?;
+        resolved.price(self.job.on, Mode { us: true, ..Mode::default() }).ok()
+    }
+
     fn look_up(&self, name: &str) -> Result<NamedModel<'_>, String> {
         let resolved = self
             .table

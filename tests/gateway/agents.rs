@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::canned::{Canned, refusal, reply};
 use super::stand::Books;
 use crate::ledger::postgres::server::{is_wanted, shared};
-use crate::upstream::stand::Stand as Upstream;
+use crate::upstream::stand::{Stand as Upstream, config};
 
 const KEY: &str = "sk-ant-of-the-agents";
 
@@ -121,6 +121,21 @@ fn a_budget_in_a_database_holds_over_http() {
     if is_wanted() {
         a_dime_holds(Books::at(shared().database().url()), "0.1usd", "1usd");
     }
+}
+
+/// The run's own sums are made in memory, those of the ledger by the gateway.
+#[test]
+fn a_run_in_a_workspace_of_the_us_is_counted_at_its_price() {
+    let mut in_us = config(7);
+    in_us.in_us = true;
+    let upstream = Upstream::of(in_us);
+    let folder = Folder::with(
+        "return await parallel([1, 2, 3].map((part) => () => agent(`part ${part}`, \
+         { model: 'claude-haiku-5-5' })))",
+    );
+    let (code, report, spent) = folder.agreed(&upstream, &["--budget", "1usd"]);
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(upstream.bill().usd, spent);
 }
 
 #[test]

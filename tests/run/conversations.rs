@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use flyball::agents::{MessagesBackend, MessagesSettings};
+use flyball::agents::{MessagesBackend, MessagesSettings, Place};
 use flyball::event::{RunEvent, RunReport, StopCause};
 use flyball::id::CallId;
 use flyball::money::Picodollars;
@@ -101,6 +101,7 @@ fn carried_out(
         headers: HeaderMap::new(),
         pause: Duration::from_micros(10),
         seed: Seed::new(1),
+        place: Place::default(),
     };
     let mut backend = MessagesBackend::new(settings, runtime.handle().clone());
     let mut script = Waves::new(&[1], OnReject::Swallow);

@@ -5,6 +5,7 @@
 
 mod answer;
 mod conversation;
+mod place;
 mod post;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,6 +19,7 @@ use tokio::task::AbortHandle;
 
 use self::answer::{Answer, Refused, Then};
 use self::conversation::{Conversation, Next};
+pub use self::place::{Place, PlacedPrice};
 use self::post::{Post, Posted};
 use crate::id::CallId;
 use crate::messages::{Metered, WireUsage};
@@ -51,6 +53,8 @@ pub struct MessagesSettings {
     pub pause: Duration,
     /// Spreads the pauses.
     pub seed: Seed,
+    /// Told where answers come from.
+    pub place: Place,
 }
 
 impl fmt::Debug for MessagesSettings {
@@ -64,6 +68,7 @@ pub struct MessagesBackend {
     post: Post,
     pause: Duration,
     seed: Seed,
+    place: Place,
     runtime: Handle,
     began: Instant,
     tell: Sender<Posted>,
@@ -102,6 +107,7 @@ impl MessagesBackend {
             post: Post::new(settings.uri, settings.headers),
             pause: settings.pause,
             seed: settings.seed,
+            place: settings.place,
             runtime,
             began: Instant::now(),
             tell,
@@ -151,6 +157,7 @@ impl MessagesBackend {
     fn heard(&mut self, posted: Posted) {
         match posted {
             Posted::Begun(request, usage) => {
+                self.place.seen(usage.inference_geo.as_deref());
                 // A count that is not plain is settled at the end, and reserved in full until then.
                 let plain = usage.metered(CACHE_WRITE).as_ref().and_then(plain);
                 if let (Some(prompt), true) = (plain, self.requests.contains_key(&request)) {
@@ -175,6 +182,7 @@ impl MessagesBackend {
         let Some(known) = self.agents.get_mut(&agent) else { return };
         (known.retries, known.lost, known.sending) = (0, 0, None);
         let (stop, next) = known.conversation.answered(answer);
+        self.place.seen(answer.usage.inference_geo.as_deref());
         self.ready.push_back(match usage_of(&answer.usage) {
             Some(usage) => AgentEvent::RequestDone { request, usage, stop },
             // It was paid for, and nobody can say how much.
