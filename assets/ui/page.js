@@ -81,6 +81,38 @@ function unitItem() {
   return { node, update };
 }
 
+// ---- plan windows
+
+const WINDOWS = { "5h": "Five hours", week: "Week" };
+const percent = (thousandths) => `${Math.round(thousandths / 100) / 10}%`;
+
+function planWindowItem(first) {
+  const node = fromTemplate("plan-window");
+  const whose = first.account === null ? "" : `, plan ${first.account.slice(0, 8)}`;
+  setText(node.querySelector(".name"), (WINDOWS[first.window] ?? first.window) + whose);
+  const update = (window) => {
+    const { used_milli_percent: used, limit_milli_percent: limit, resets_at: end } = window;
+    const isReached = used !== null && limit !== null && used >= limit;
+    setText(node.querySelector(".state"), isReached ? "soft limit reached" : "");
+    node.querySelector(".spent").style.width = percent(Math.min(used ?? 0, 100000));
+    const mark = node.querySelector(".limit");
+    mark.hidden = limit === null;
+    mark.style.left = percent(Math.min(limit ?? 0, 100000));
+    const seen = window.seen_at === null ? "not seen yet" : "begun anew, not seen since";
+    setText(node.querySelector(".of-used"), used === null ? seen : `${percent(used)} used`);
+    setText(node.querySelector(".of-limit"), limit === null ? "no limit" : `soft limit ${percent(limit)}`);
+    setText(node.querySelector(".of-end"), end === null ? "" : `begins anew ${momentOf(end)}`);
+  };
+  return { node, update };
+}
+
+function momentOf(at) {
+  const then = new Date(at);
+  const isToday = then.toDateString() === new Date().toDateString();
+  const day = isToday ? {} : { weekday: "short", day: "numeric", month: "short" };
+  return then.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit", hour12: false });
+}
+
 // ---- actions
 
 async function send(action) {
@@ -252,6 +284,9 @@ function show(snapshot) {
   if (accounts === null) return;
   showAccounts(byId("budgets"), accounts.budgets, false);
   showAccounts(byId("runs"), accounts.runs, true);
+  const windowKey = (window) => `${window.window} ${window.account}`;
+  keep(byId("plan-windows"), accounts.plan_windows, windowKey, planWindowItem);
+  byId("plan").hidden = accounts.plan_windows.length === 0;
   byId("no-budgets").hidden = accounts.budgets.length > 0;
   byId("no-runs").hidden = accounts.runs.length > 0;
   byId("runs-left-out").hidden = accounts.runs_left_out === 0;

@@ -120,9 +120,18 @@ pub(super) fn note(ledger: &mut OpenLedger, readings: Vec<WindowReading>) -> Res
 
 /// What is worth showing; nothing where no limit is set and nothing was seen.
 pub(super) fn shown(ledger: &OpenLedger) -> Result<Option<ShownPlan>, AppError> {
-    let known = Known::read(ledger, ROWS_MAX)?;
+    Ok(shown_of(Known::read(ledger, ROWS_MAX)?))
+}
+
+/// The windows as they were seen last, however few rows that takes.
+pub(super) fn latest(ledger: &OpenLedger) -> Result<Vec<ShownWindow>, AppError> {
+    let known = Known::read(ledger, LATEST_MAX)?;
+    Ok(shown_of(known).map_or_else(Vec::new, |plan| plan.windows))
+}
+
+fn shown_of(known: Known) -> Option<ShownPlan> {
     if known.limits.is_none() && known.sightings.is_empty() {
-        return Ok(None);
+        return None;
     }
     let now = Timestamp::now();
     let mut windows = Vec::new();
@@ -147,7 +156,7 @@ pub(super) fn shown(ledger: &OpenLedger) -> Result<Option<ShownPlan>, AppError> 
         }
     }
     let plan = (!known.limits.plan.is_empty()).then_some(known.limits.plan);
-    Ok(Some(ShownPlan { plan, soft: true, windows }))
+    Some(ShownPlan { plan, soft: true, windows })
 }
 
 /// What a percent of each window is worth where that is known: on the account that was seen last.

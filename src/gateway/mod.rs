@@ -68,4 +68,4 @@ pub use tariff::{NoTariff, Tariff, Terms};
 pub use till::{Ending, Held, Later, Refused, Till, Wanted};
 pub use tls::{BadTls, ServerTls};
 pub use upstream::{BadUpstream, Upstream};
-pub use watching::{Account, Accounts, Action, Console, TOKEN_BYTES, Watching};
+pub use watching::{Account, Accounts, Action, Console, SeenWindow, TOKEN_BYTES, Watching};

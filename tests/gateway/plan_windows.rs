@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::stand::{Books, Gateway, request};
 use crate::upstream::stand::{Stand as Upstream, config};
 
-fn upstream(windows: &[&str]) -> Upstream {
+pub(super) fn upstream(windows: &[&str]) -> Upstream {
     let mut config = config(7);
     let window = |text: &&str| text.parse::<SimulatedWindow>().unwrap();
     config.plan_windows = windows.iter().map(window).collect();

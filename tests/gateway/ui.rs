@@ -5,6 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
+use super::plan_windows;
 use super::stand::{Books, Gateway, request, streaming};
 use crate::upstream::client::{Response, Sent, send};
 use crate::upstream::stand::Stand as Upstream;
@@ -223,6 +224,22 @@ fn a_snapshot_has_what_the_ledger_has_and_neither_prompts_nor_keys() {
     assert!(then["denials"][0]["note"].as_str().unwrap().contains("claude-nobody-7"));
     let text = then.to_string();
     assert!(!text.contains("private prompt") && !text.contains("sk-very-secret"), "{text}");
+}
+
+#[test]
+fn plan_windows_are_shown_as_the_last_answer_said() {
+    let (books, upstream) = (Books::new(), plan_windows::upstream(&["5h=62%"]));
+    books.run(&["budget", "set", "--plan", "pro", "--five-hour", "80%"]);
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    let mut watch = Browser::of(&gateway).watch();
+    let first = &watch.next()["accounts"]["plan_windows"];
+    assert_eq!(first[0]["limit_milli_percent"], 80_000);
+    assert_eq!((&first[0]["account"], &first[0]["seen_at"]), (&Value::Null, &Value::Null));
+    assert_eq!(gateway.ask(&request("x", 100), &[("x-api-key", "sk-mine")]).status, 200);
+    let is_seen = |snapshot: &Value| !snapshot["accounts"]["plan_windows"][0]["seen_at"].is_null();
+    let then = &watch.until(is_seen)["accounts"]["plan_windows"][0];
+    assert_eq!((&then["window"], &then["used_milli_percent"]), (&json!("5h"), &json!(62_000)));
+    assert!(then["resets_at"].is_string() && then["account"].is_string(), "{then}");
 }
 
 #[test]

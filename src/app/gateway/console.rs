@@ -10,12 +10,14 @@ use super::super::books::OpenLedger;
 use super::super::budget;
 use super::super::charged::{self, Change};
 use super::super::error::AppError;
+use super::super::plan_windows;
 use super::super::standing::Standing;
 use crate::budget::{Operation, ScopeRow};
 use crate::config::settings::limit;
-use crate::gateway::{Account, Accounts, Action, Console, Later};
+use crate::gateway::{Account, Accounts, Action, Console, Later, SeenWindow};
 use crate::ledger::{BooksError, GroupCommit};
 use crate::report::budget::ShownBudget;
+use crate::report::plan_windows::ShownWindow;
 
 /// So many runs and sessions are shown; those that hold something before those that do not.
 const RUNS_MAX: usize = 60;
@@ -59,7 +61,13 @@ impl Console for LedgerConsole {
             let (runs, runs_left_out) = latest(runs);
             let budgets = budgets.into_iter().map(|budget| account(budget.scope.clone(), budget));
             let runs = runs.iter().map(|row| account(row.path.to_string(), charged::shown(row)));
-            Ok(Accounts { budgets: budgets.collect(), runs: runs.collect(), runs_left_out })
+            let plan_windows = plan_windows::latest(ledger)?.into_iter().map(seen_window);
+            Ok(Accounts {
+                budgets: budgets.collect(),
+                plan_windows: plan_windows.collect(),
+                runs: runs.collect(),
+                runs_left_out,
+            })
         })
     }
 
@@ -104,6 +112,18 @@ fn latest(mut runs: Vec<ScopeRow>) -> (Vec<ScopeRow>, usize) {
     runs.truncate(RUNS_MAX);
     runs.sort_by_key(|row| std::cmp::Reverse(row.id));
     (runs, left_out)
+}
+
+/// A window that has begun anew since it was seen is used to no known extent.
+fn seen_window(shown: ShownWindow) -> SeenWindow {
+    SeenWindow {
+        window: shown.window,
+        account: shown.account,
+        limit_milli_percent: shown.limit_milli_percent,
+        used_milli_percent: shown.used_milli_percent.filter(|_| shown.open),
+        seen_at: shown.seen_at,
+        resets_at: shown.resets_at.filter(|_| shown.open),
+    }
 }
 
 fn account(id: String, shown: ShownBudget) -> Account {

@@ -1,8 +1,10 @@
 //! What whoever watches a gateway sees of the accounts behind it, and can do to them. Whoever starts
 //! a gateway brings a [`Console`]: it knows scopes and ledgers.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::amount::PlanWindow;
 use crate::budget::UnitBalance;
 use crate::gateway::till::Later;
 
@@ -20,10 +22,29 @@ pub trait Console: Send + Sync {
 pub struct Accounts {
     /// Budgets in force, widest first.
     pub budgets: Vec<Account>,
+    /// Plan windows of subscriptions, as they were seen last.
+    pub plan_windows: Vec<SeenWindow>,
     /// Runs and sessions, the latest first.
     pub runs: Vec<Account>,
     /// How many older runs and sessions are not among them.
     pub runs_left_out: usize,
+}
+
+/// One plan window. Shares are thousandths of a percent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeenWindow {
+    /// Which.
+    pub window: PlanWindow,
+    /// Whose: a hash that tells subscriptions apart. Null where it was never seen.
+    pub account: Option<String>,
+    /// Its soft limit.
+    pub limit_milli_percent: Option<u64>,
+    /// How far it was used when last seen; null where it was never seen or has begun anew since.
+    pub used_milli_percent: Option<u64>,
+    /// When that was.
+    pub seen_at: Option<Timestamp>,
+    /// When it begins anew.
+    pub resets_at: Option<Timestamp>,
 }
 
 /// One account with its balance.

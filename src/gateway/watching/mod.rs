@@ -22,7 +22,7 @@ use self::events::Watchers;
 use crate::gateway::body::{NotWhole, ReplyBody, whole};
 use crate::gateway::server::Shared;
 
-pub use console::{Account, Accounts, Action, Console};
+pub use console::{Account, Accounts, Action, Console, SeenWindow};
 pub(crate) use events::Events;
 
 /// Random bytes that the token of a page is made of.
