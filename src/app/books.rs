@@ -11,7 +11,8 @@ use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::standing::Standing;
-use crate::budget::{Answer, Books, Limits, Operation, ScopeId, StoreError};
+use crate::amount::Amount;
+use crate::budget::{AccountError, Answer, Books, Limits, Operation, ScopeId, StoreError};
 use crate::cli::ledger::LedgerFlag;
 use crate::ledger::{
     self, Copied, CopyError, Holding, Ledger, PostgresLedger, ReconcileError, Reconciled,
@@ -130,6 +131,22 @@ impl OpenLedger {
         Ok(())
     }
 
+    /// Raises the limit of the scope at `path` by `by`, as it is then; where the scope is missing, it
+    /// is opened with `limits` first.
+    pub(super) fn raise(
+        &mut self,
+        path: Vec<String>,
+        limits: Limits,
+        by: Amount,
+    ) -> Result<(), AppError> {
+        for answer in self.apply(&[Operation::Open { path, limits }])? {
+            if let Answer::Scope(scope) = answer {
+                self.apply(&[Operation::RaiseLimits(scope, by)])?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does one thing to a scope that is there.
     pub(super) fn change(&mut self, operation: Operation) -> Result<(), AppError> {
         self.apply(&[operation]).map(drop)
@@ -137,7 +154,11 @@ impl OpenLedger {
 
     fn apply(&mut self, batch: &[Operation]) -> Result<Vec<Answer>, AppError> {
         let applied = self.books.apply(batch).map_err(explain)?;
-        applied.answers.into_iter().collect::<Result<_, _>>().map_err(AppError::bug)
+        applied.answers.into_iter().collect::<Result<_, _>>().map_err(|error| match error {
+            AccountError::NotLimited { .. } => AppError::usage(error)
+                .with_hint("see what it limits with: flyball budget show, flyball runs charged"),
+            error => AppError::bug(error),
+        })
     }
 
     /// What the entries from now on have as their note.

@@ -95,11 +95,12 @@ fn raise(typed: &BudgetRaise, context: &Context) -> Result<(), AppError> {
     if limits == Limits::NONE {
         return Err(not_set(&typed.scope));
     }
-    let raised = limits.raised(typed.amount).ok_or_else(|| {
+    // Before a window is opened for it; what is raised is the limit by then.
+    limits.raised(typed.amount).ok_or_else(|| {
         AppError::usage(format!("this budget has no limit that {} could raise", typed.amount))
             .with_hint("see what it limits with: flyball budget show")
     })?;
-    ledger.limit(path, raised)?;
+    ledger.raise(path, limits, typed.amount)?;
     print_all(&ledger, context)
 }
 

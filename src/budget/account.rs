@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::amount::Amount;
 use crate::budget::admission::{Admission, Ask, Grant, Judgement, judge};
 use crate::budget::charge::Charge;
 use crate::budget::denial::{Denial, DenialKind, Shortage};
@@ -75,6 +76,14 @@ pub enum AccountError {
     /// Scopes nested too deep, or too many of them.
     #[error("scope `{0}` would be too deep; at most {DEPTH_MAX} scopes lie above one another")]
     TooDeep(String),
+    /// Nothing that a raise could start from.
+    #[error("{path} has no limit that {by} could raise")]
+    NotLimited {
+        /// The scope's path.
+        path: String,
+        /// The amount of the raise.
+        by: Amount,
+    },
     /// No such attempt.
     #[error("attempt `{0}` was never admitted here")]
     UnknownAttempt(AttemptId),

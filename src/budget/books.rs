@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::amount::Amount;
 use crate::budget::account::{Account, AccountError, Attempt, AttemptState};
 use crate::budget::admission::{Admission, Ask, Grant};
 use crate::budget::charge::Charge;
@@ -31,6 +32,8 @@ pub enum Operation {
     },
     /// [`Account::set_limits`].
     SetLimits(ScopeId, Limits),
+    /// [`Account::raise_limits`].
+    RaiseLimits(ScopeId, Amount),
     /// [`Account::pause`] or [`Account::resume`].
     SetPaused(ScopeId, bool),
     /// [`Account::reserve`].
@@ -177,7 +180,9 @@ impl<S: Store> Books<S> {
         for operation in batch {
             match operation {
                 Operation::Open { path, .. } => wanted.paths.extend(prefixes(path)),
-                Operation::SetLimits(scope, _) | Operation::SetPaused(scope, _) => {
+                Operation::SetLimits(scope, _)
+                | Operation::RaiseLimits(scope, _)
+                | Operation::SetPaused(scope, _) => {
                     wanted.scopes.insert(*scope);
                 }
                 Operation::Reserve(ask) => wanted.ask(ask),
@@ -274,6 +279,7 @@ fn perform(
     match operation {
         Operation::Open { path, limits } => open(account, path, *limits).map(Answer::Scope),
         Operation::SetLimits(scope, limits) => account.set_limits(*scope, *limits).map(done),
+        Operation::RaiseLimits(scope, by) => account.raise_limits(*scope, *by).map(done),
         Operation::SetPaused(scope, true) => account.pause(*scope).map(|()| Answer::Scope(*scope)),
         Operation::SetPaused(scope, false) => account.resume(*scope).map(done),
         Operation::Reserve(ask) => account.reserve(ask.clone()).map(Answer::Admission),

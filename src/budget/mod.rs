@@ -16,6 +16,7 @@ mod entry;
 mod lease;
 mod phase_limits;
 mod plan_limits;
+mod raise;
 mod replay;
 mod rows;
 mod scope;

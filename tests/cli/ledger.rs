@@ -94,6 +94,24 @@ fn budgets_are_set_shown_raised_and_reset() {
 }
 
 #[test]
+fn raises_of_several_processes_add_up() {
+    let program = Program::new();
+    assert_eq!(program.run(&["budget", "set", "day", "10usd"]).code, 0);
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| {
+                for _ in 0..5 {
+                    let raised = program.run(&["budget", "raise", "day", "1usd"]);
+                    assert_eq!(raised.code, 0, "{}", raised.stderr);
+                }
+            });
+        }
+    });
+    let shown = json(&program.run(&["budget", "show", "--format", "json"]));
+    assert_eq!(shown["budgets"][0]["units"][0]["limit"], "30");
+}
+
+#[test]
 fn what_makes_no_budget_is_refused_with_what_to_write() {
     let program = Program::new();
     for (arguments, code, words) in [

@@ -1,5 +1,8 @@
 //! What every ledger does, whichever it is.
 
+use std::sync::Barrier;
+
+use flyball::amount::Amount;
 use flyball::budget::{
     Admission, AttemptEnd, Books, Charge, EntryKind, Limits, Operation, ScopeId, ScopeRow,
     StoreError,
@@ -21,6 +24,7 @@ on_every_stand!(
     a_settle_after_a_release_is_charged_in_full,
     an_extension_and_a_shrinking_are_kept,
     a_pause_holds_for_every_process,
+    raises_at_once_add_up,
     an_ask_stays_charged_to_the_windows_it_was_admitted_in,
     an_agent_counts_once_for_all_processes,
     an_expired_attempt_is_corrected_by_another_process,
@@ -160,6 +164,31 @@ fn a_pause_holds_for_every_process<S: Stand>() {
     assert_eq!(b.apply(&[]).unwrap().effects[0].decisions.len(), 1);
     assert_eq!(usd(&mut a, run), (0, 20));
     verify(b.store()).unwrap();
+}
+
+fn raises_at_once_add_up<S: Stand>() {
+    let stand = S::new();
+    let (mut a, run) = one_run(&stand, 10);
+    let start = Barrier::new(4);
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            let mut books = stand.books();
+            let start = &start;
+            threads.spawn(move || {
+                start.wait();
+                for _ in 0..5 {
+                    answer(&mut books, Operation::RaiseLimits(run, Amount::Usd(pico(1))));
+                }
+            });
+        }
+    });
+    let rows = a.store().scopes().unwrap();
+    assert_eq!(rows.iter().find(|row| row.id == run).unwrap().limits, Limits::usd(pico(30)));
+    // What is not limited stays so.
+    let none = a.apply(&[Operation::RaiseLimits(run, Amount::Agents(3))]).unwrap();
+    let said = none.answers[0].as_ref().unwrap_err().to_string();
+    assert_eq!(said, "project shop / run 7 has no limit that 3agents could raise");
+    verify(a.store()).unwrap();
 }
 
 fn an_ask_stays_charged_to_the_windows_it_was_admitted_in<S: Stand>() {

@@ -93,27 +93,21 @@ pub(super) fn change(
 ) -> Result<(), AppError> {
     let mut ledger = OpenLedger::existing(flag, context)?;
     let row = naming::named(&ledger, run)?;
-    ledger.change(operation(&row, change)?)?;
+    ledger.change(operation(&row, change))?;
     print(&ledger, &row, context)
 }
 
 /// What `change` does to the run or session of `row`.
-pub(super) fn operation(row: &ScopeRow, change: Change) -> Result<Operation, AppError> {
-    Ok(match change {
+pub(super) fn operation(row: &ScopeRow, change: Change) -> Operation {
+    match change {
         Change::Stop => {
             let limits = Limits { usd: Some(row.settled.usd), ..row.limits };
             Operation::SetLimits(row.id, limits.lowest(row.limits))
         }
         Change::Pause => Operation::SetPaused(row.id, true),
         Change::Resume => Operation::SetPaused(row.id, false),
-        Change::Raise(amount) => {
-            let raised = row.limits.raised(amount).ok_or_else(|| {
-                AppError::usage(format!("{} has no limit that {amount} could raise", name(row)))
-                    .with_hint("see what it limits with: flyball runs charged")
-            })?;
-            Operation::SetLimits(row.id, raised)
-        }
-    })
+        Change::Raise(amount) => Operation::RaiseLimits(row.id, amount),
+    }
 }
 
 fn print(ledger: &OpenLedger, row: &ScopeRow, context: &Context) -> Result<(), AppError> {

@@ -81,7 +81,7 @@ impl Console for LedgerConsole {
             let row = ledger.read(|ledger| ledger.scope_by_path(&account))?;
             let row = row.filter(charged::is_run);
             let row = row.ok_or_else(|| AppError::usage("there is no such run or session"))?;
-            charged::operation(&row, change)
+            Ok(charged::operation(&row, change))
         });
         Box::pin(async move { done(&commit, operation.await?).await })
     }
