@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Picodollars in one US dollar.
 pub const PICO_PER_USD: i128 = 1_000_000_000_000;
 const FRACTION_DIGITS: usize = 12;
+/// A limit with more digits after the point than these was computed, and may be rounded.
+const LIMIT_DIGITS_MAX: usize = 6;
 
 /// An amount of money in picodollars (1e-12 USD). Negative only for corrections.
 ///
@@ -89,6 +91,24 @@ impl Picodollars {
         if digits.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{digits}") }
     }
 
+    /// Digits after the point where it stands in a message.
+    pub(crate) const fn digits_in_messages(self) -> usize {
+        if self.0.abs() < PICO_PER_USD { 4 } else { 2 }
+    }
+
+    fn is_whole_at(self, digits: usize) -> bool {
+        self.0.unsigned_abs().is_multiple_of(power_of_ten(FRACTION_DIGITS - digits))
+    }
+
+    /// Rounded as [`Self::to_rounded`] does, with its sign of currency: `$6.70`, `-$0.0042`.
+    pub fn to_usd(self, digits: usize) -> String {
+        let text = self.to_rounded(digits);
+        match text.strip_prefix('-') {
+            Some(magnitude) => format!("-${magnitude}"),
+            None => format!("${text}"),
+        }
+    }
+
     /// Rounded half to even to `digits` (at most 12) after the point, with thousands separators
     /// and no unit.
     pub fn to_rounded(self, digits: usize) -> String {
@@ -111,6 +131,15 @@ impl Picodollars {
     }
 }
 
+/// Digits after the point with which a `limit` and what is `taken` of it can be compared: two that
+/// differ read differently, and a limit as people write them is told whole.
+pub fn digits_to_compare(taken: Picodollars, limit: Picodollars) -> usize {
+    let whole = (0..=LIMIT_DIGITS_MAX).find(|digits| limit.is_whole_at(*digits)).unwrap_or(0);
+    let differ = |digits: &usize| taken.to_rounded(*digits) != limit.to_rounded(*digits);
+    let apart = if taken == limit { Some(0) } else { (0..=FRACTION_DIGITS).find(differ) };
+    whole.max(apart.unwrap_or(FRACTION_DIGITS))
+}
+
 /// 10 to the power of `digits`, which is at most [`FRACTION_DIGITS`].
 fn power_of_ten(digits: usize) -> u128 {
     (0..digits).fold(1, |power, _| power * 10)
@@ -131,12 +160,7 @@ fn group_thousands(number: u128) -> String {
 /// `$6.70`; four digits after the point below one dollar, else two.
 impl fmt::Display for Picodollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = if self.0.abs() < PICO_PER_USD { 4 } else { 2 };
-        let text = self.to_rounded(digits);
-        match text.strip_prefix('-') {
-            Some(magnitude) => f.pad(&format!("-${magnitude}")),
-            None => f.pad(&format!("${text}")),
-        }
+        f.pad(&self.to_usd(self.digits_in_messages()))
     }
 }
 

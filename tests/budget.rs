@@ -102,8 +102,8 @@ fn an_overrun_is_recorded_above_the_limit_and_stops_the_scope() {
     assert_eq!(denial.kind, DenialKind::Exhausted);
     assert_eq!(
         denial.to_string(),
-        "budget exhausted: run r has spent $0.0000 of $0.0000 and reserved $0.0000; the next \
-         request needs at least $0.0000"
+        "budget exhausted: run r has spent $0.00000000013 of $0.00000000010 and reserved $0.0000; \
+         the next request needs at least $0.0000"
     );
     assert_eq!(denial.shortage.settled, Quantity::Usd(pico(130)));
     // Raising the limit opens it again.

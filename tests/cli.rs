@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod bad_scripts;
+mod charged;
 mod inputs;
 mod ledger;
 mod lists;

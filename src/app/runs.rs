@@ -75,8 +75,15 @@ fn show(typed: &RunsShow, context: &Context) -> Result<(), AppError> {
     let ledger = OpenLedger::existing(&typed.ledger, context)?;
     let id = RunId::from(typed.run.clone());
     let row = ledger.read(|ledger| ledger.run(&id))?.ok_or_else(|| {
-        AppError::usage(format!("the ledger has no run `{}`", typed.run))
-            .with_hint("flyball runs list names those it has")
+        let named = charged::named(&ledger, &typed.run);
+        match named.map(|row| charged::shown(&row).scope) {
+            Ok(name) => {
+                AppError::usage(format!("{name} was charged by a gateway and has no report"))
+                    .with_hint(format!("see what it has spent: flyball runs charged '{name}'"))
+            }
+            Err(_) => AppError::usage(format!("the ledger has no run `{}`", typed.run))
+                .with_hint("flyball runs list names those it has"),
+        }
     })?;
     let report = report_of(&row).ok_or_else(|| {
         AppError::bad_input(format!("the report of run `{}` cannot be read", row.id))

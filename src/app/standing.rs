@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::error::AppError;
-use crate::budget::{Balance, Limits, Period, ScopeRow, Window};
+use crate::budget::{Balance, Limits, Period, ScopeRow, Window, names_in};
 use crate::cli::ledger::BudgetName;
 use crate::policy::{BudgetLimit, BudgetScope};
 
@@ -192,6 +192,13 @@ fn under_org(name: String) -> Vec<String> {
 
 fn project_name(project: &str) -> String {
     format!("project {project}")
+}
+
+/// Whether a scope lies in a project or below one; those of runs that paid nothing lie elsewhere.
+pub(super) fn is_in_project(row: &ScopeRow) -> bool {
+    let mut names = names_in(&row.path);
+    names.next() == Some(ORG)
+        && names.next().is_some_and(|name| name.starts_with(&project_name("")))
 }
 
 fn every(period: Period, zone: &str) -> String {

@@ -57,13 +57,8 @@ impl fmt::Display for Shortage {
         if *paused {
             return write!(f, "{scope} is paused and admits nothing until it is resumed");
         }
-        write!(
-            f,
-            "{scope} has spent {} of {} and reserved {}",
-            unit.say(*settled),
-            unit.say(*limit),
-            unit.say(*reserved),
-        )?;
+        let (spent, most) = unit.say_both(*settled, *limit);
+        write!(f, "{scope} has spent {spent} of {most} and reserved {}", unit.say(*reserved))?;
         if let Some(leased) = leased {
             write!(f, " ({} of it leased to processes)", unit.say(*leased))?;
         }

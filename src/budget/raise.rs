@@ -13,10 +13,10 @@ impl Account {
     /// The scope is unknown, or has no limit that `by` could raise.
     pub fn raise_limits(&mut self, scope: ScopeId, by: Amount) -> Result<Effects, AccountError> {
         let known = self.scope(scope)?;
-        let raised = known.limits.raised(by).ok_or_else(|| AccountError::NotLimited {
-            path: known.path.to_string(),
-            by,
-        })?;
+        let raised = known
+            .limits
+            .raised(by)
+            .ok_or_else(|| AccountError::NotLimited { path: known.path.to_string(), by })?;
         self.set_limits(scope, raised)
     }
 }

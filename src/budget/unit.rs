@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::money::Picodollars;
+use crate::money::{Picodollars, digits_to_compare};
 
 /// What a limit counts.
 #[derive(
@@ -52,6 +52,16 @@ impl Unit {
     /// A number of this unit that is leased; `None` where nothing is.
     pub(crate) fn leased(self, number: i128) -> Option<Quantity> {
         (number > 0).then(|| self.quantity(number))
+    }
+
+    /// What is `taken` of a `limit`, and the limit, in words that can be compared.
+    pub fn say_both(self, taken: Quantity, limit: Quantity) -> (String, String) {
+        let (Quantity::Usd(spent), Quantity::Usd(most)) = (taken, limit) else {
+            return (self.say(taken), self.say(limit));
+        };
+        let digits = digits_to_compare(spent, most);
+        let say = |usd: Picodollars| usd.to_usd(usd.digits_in_messages().max(digits));
+        (say(spent), say(most))
     }
 
     /// `quantity` in words: `$1.50`, `1200 output tokens`.

@@ -266,11 +266,11 @@ pub enum RunsCommand {
     Charged(RunsCharged),
     /// Let a run or session that a gateway charges spend nothing more
     Stop(RunsNamed),
-    /// Let it wait until it is resumed
+    /// Let the requests of a run or session wait until it is resumed
     Pause(RunsNamed),
-    /// Let it go on
+    /// Let a run or session that was paused go on
     Resume(RunsNamed),
-    /// Raise what it may spend
+    /// Raise what a run or session may spend
     Raise(RunsRaise),
 }
 
@@ -311,7 +311,8 @@ pub struct RunsCharged {
 /// `flyball runs stop`, `pause` and `resume` as typed.
 #[derive(Clone, Debug, Args)]
 pub struct RunsNamed {
-    /// Its name, or the head of it, as `flyball runs charged` has it; of what lies below a run too
+    /// Its name as `flyball runs charged` has it, or 4 characters or more that it begins with; of
+    /// what lies below a run too
     #[arg(value_name = "RUN", value_parser = value::not_empty)]
     pub run: String,
     /// Which ledger.
@@ -322,7 +323,8 @@ pub struct RunsNamed {
 /// `flyball runs raise` as typed.
 #[derive(Clone, Debug, Args)]
 pub struct RunsRaise {
-    /// Its name, or the head of it, as `flyball runs charged` has it; of what lies below a run too
+    /// Its name as `flyball runs charged` has it, or 4 characters or more that it begins with; of
+    /// what lies below a run too
     #[arg(value_name = "RUN", value_parser = value::not_empty)]
     pub run: String,
     /// By how much

@@ -63,10 +63,14 @@ pub fn table(budgets: &[ShownBudget], page: Page) -> String {
         for shown in &budget.units {
             let say = |quantity| shown.unit.say(quantity);
             let maybe = |quantity: Option<Quantity>| quantity.map_or_else(|| "-".to_owned(), say);
+            let (spent, limit) = match shown.limit {
+                Some(limit) => shown.unit.say_both(shown.settled, limit),
+                None => (say(shown.settled), maybe(None)),
+            };
             table.add_row([
                 std::mem::take(&mut name),
-                maybe(shown.limit),
-                say(shown.settled),
+                limit,
+                spent,
                 say(shown.reserved),
                 maybe(shown.left),
             ]);

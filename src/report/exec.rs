@@ -144,9 +144,12 @@ fn headline(report: &ExecReport, sheet: &mut Sheet) {
         page.green("WITHIN ITS BUDGET")
     };
     let usd = report.budget.iter().find(|balance| balance.unit == Unit::Usd);
-    let spent = usd.map_or_else(String::new, |usd| {
-        let limit = usd.limit.map(|limit| format!(" of {}", money(limit)));
-        format!(": {}{}", money(usd.settled), limit.unwrap_or_default())
+    let spent = usd.map_or_else(String::new, |usd| match (usd.settled, usd.limit) {
+        (Quantity::Usd(spent), Some(Quantity::Usd(limit))) => {
+            let (spent, limit) = number::of_limit(spent, limit);
+            format!(": {spent} of {limit}")
+        }
+        (spent, _) => format!(": {}", money(spent)),
     });
     sheet.line(&format!(
         "run {} in {}  {verdict}{spent}",

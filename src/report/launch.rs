@@ -1,7 +1,9 @@
 //! A launch as the hook tells of it: a preview that fits into a chat, and reasons that read well to
 //! people and to models.
 
-use super::number::{amount, budget_flag, count, dollars, money_cell, percent, plural, range};
+use super::number::{
+    amount, budget_flag, count, dollars, money_cell, of_limit, percent, plural, range,
+};
 use super::page::{clean, fitted, width_of, wrapped};
 use super::words;
 use crate::amount::Amount;
@@ -146,7 +148,7 @@ fn clause(finding: &Finding, report: &PlanReport, limits: &LaunchLimits) -> Opti
             format!("{} is paused", clean(&limits.held.get(*position)?.name))
         }
         Finding::Cost(p90, limit) => {
-            let (p90, limit) = (dollars(*p90), dollars(*limit));
+            let (p90, limit) = of_limit(*p90, *limit);
             format!("9 of 10 runs cost up to {p90}, and more than {limit} needs a yes")
         }
         Finding::Unfinished { per_mille, ending } => {

@@ -2,7 +2,7 @@
 //! everywhere. Formats money, never computes it.
 
 use crate::amount::{Amount, PlanWindow};
-use crate::money::{PICO_PER_USD, Picodollars};
+use crate::money::{PICO_PER_USD, Picodollars, digits_to_compare};
 
 const PICO_PER_CENT: i128 = PICO_PER_USD / 100;
 
@@ -41,18 +41,24 @@ pub fn digits(number: u64) -> String {
 
 /// Money in running text: `$6.70`, `$0.0042`, `$1,234.50`, `$12,345`.
 pub fn dollars(amount: Picodollars) -> String {
+    amount.to_usd(places(amount))
+}
+
+/// What is spent of a limit, and the limit, with as many digits as it takes to compare them:
+/// `$1.20` and `$5.00`, `$0.012` and `$0.025`, `$4.996` and `$5.000`.
+pub fn of_limit(spent: Picodollars, limit: Picodollars) -> (String, String) {
+    let digits = digits_to_compare(spent, limit);
+    (spent.to_usd(places(spent).max(digits)), limit.to_usd(places(limit).max(digits)))
+}
+
+fn places(amount: Picodollars) -> usize {
     let whole = amount.pico().unsigned_abs() / PICO_PER_USD.unsigned_abs();
     let cents = amount.pico().unsigned_abs() / PICO_PER_CENT.unsigned_abs();
-    let places = match (whole, cents) {
+    match (whole, cents) {
         _ if amount.is_zero() => 2,
         (0, 0) => 4,
         (10_000.., _) => 0,
         _ => 2,
-    };
-    let text = amount.to_rounded(places);
-    match text.strip_prefix('-') {
-        Some(magnitude) => format!("-${magnitude}"),
-        None => format!("${text}"),
     }
 }
 
@@ -160,7 +166,7 @@ fn in_unit(seconds: u64, unit: TimeUnit) -> (String, &'static str) {
 /// A budget in words: `$10.00`, `800k billed tokens`, `40 agents`.
 pub fn amount(amount: &Amount) -> String {
     match amount {
-        Amount::Usd(money) => dollars(*money),
+        Amount::Usd(money) => of_limit(*money, *money).1,
         Amount::BilledTokens(n) => format!("{} billed tokens", count(*n)),
         Amount::OutputTokens(n) => format!("{} output tokens", count(*n)),
         Amount::Agents(n) => format!("{} {}", digits(*n), if *n == 1 { "agent" } else { "agents" }),

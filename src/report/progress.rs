@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::number::{digits, dollars, duration, percent};
+use super::number::{digits, dollars, duration, of_limit, percent};
 use super::page::{Page, clean, fitted, wrapped};
 use super::words;
 use crate::diagnostic::Severity;
@@ -95,13 +95,15 @@ impl Moment {
         };
         let at_work = self.started.saturating_sub(self.ended);
         let lost = if self.lost == 0 { String::new() } else { format!(", {} lost", self.lost) };
-        let limit = self.limit_usd.map_or(String::new(), |limit| format!(" of {}", dollars(limit)));
+        let money = self.limit_usd.map(|limit| of_limit(self.spent_usd, limit)).map_or_else(
+            || dollars(self.spent_usd),
+            |(spent, limit)| format!("{spent} of {limit}"),
+        );
         let waiting = if self.waiting { ", waiting" } else { "" };
         format!(
-            "{phase}{} of {} agents, {at_work} at work{lost}, {}{limit}{waiting}, {}",
+            "{phase}{} of {} agents, {at_work} at work{lost}, {money}{waiting}, {}",
             digits(u64::from(self.ended)),
             digits(u64::from(self.queued)),
-            dollars(self.spent_usd),
             duration(self.at_milliseconds / 1_000),
         )
     }
@@ -114,11 +116,8 @@ fn remark(event: &RunEvent) -> Option<String> {
         RunEvent::Threshold { warning, .. } => {
             let share = percent(u32::from(warning.threshold_per_mille));
             let (unit, scope) = (warning.unit, clean(&warning.scope));
-            Some(format!(
-                "{scope} has spent {share} of its {unit}: {} of {}",
-                unit.say(warning.settled),
-                unit.say(warning.limit)
-            ))
+            let (spent, limit) = unit.say_both(warning.settled, warning.limit);
+            Some(format!("{scope} has spent {share} of its {unit}: {spent} of {limit}"))
         }
         RunEvent::SteppedDown {
             stage, rule, from, model, scope, unit, share_per_mille, ..

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
-use super::number::{self, count, dollars, duration, money_cell, percent, plural, range};
+use super::number::{self, count, dollars, duration, money_cell, of_limit, percent, plural, range};
 use super::page::{FIXED_SPACE, Page, clean, fitted, width_of, wrapped};
 use super::sheet::{LABEL_WIDTH, Sheet};
 use super::words;
@@ -90,10 +90,10 @@ const fn status(report: &RunReport) -> &'static str {
 }
 
 fn spent(report: &RunReport) -> String {
-    let spent = dollars(report.cost_usd.spent);
-    let mut text = match report.cost_usd.limit {
-        Some(limit) => format!("{spent} of {}", dollars(limit)),
-        None => format!("{spent}, no limit in dollars"),
+    let spent = report.cost_usd.spent;
+    let mut text = match report.cost_usd.limit.map(|limit| of_limit(spent, limit)) {
+        Some((spent, limit)) => format!("{spent} of {limit}"),
+        None => format!("{}, no limit in dollars", dollars(spent)),
     };
     if let Some(share) = report.utilisation_per_mille.filter(|_| report.cost_usd.limit.is_some()) {
         let _ = write!(text, " ({})", percent(share));

@@ -1,6 +1,6 @@
 //! Past runs as a list.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::number;
@@ -43,20 +43,30 @@ pub fn table(runs: &[ListedRun], page: Page) -> String {
     table.set_width(u16::try_from(page.width()).unwrap_or(80));
     table.set_header(["run", "workflow", "began", "ended", "agents", "spent", "limit"]);
     for run in runs {
-        let money =
-            |amount: Option<Picodollars>| amount.map_or_else(|| "-".to_owned(), number::dollars);
+        let money = |amount: Option<Picodollars>| amount.map(number::dollars);
+        let (spent, limit) = match (run.spent_usd, run.limit_usd) {
+            (Some(spent), Some(limit)) => {
+                let (spent, limit) = number::of_limit(spent, limit);
+                (Some(spent), Some(limit))
+            }
+            (spent, limit) => (money(spent), money(limit)),
+        };
         table.add_row([
             clean(&run.id),
             fitted(&run.workflow, NAME_WIDTH_MAX),
             run.began.get(..16).unwrap_or(&run.began).replace('T', " "),
             clean(&run.status),
             run.agents_done.map_or_else(|| "-".to_owned(), |done| done.to_string()),
-            money(run.spent_usd),
-            money(run.limit_usd),
+            spent.unwrap_or_else(|| "-".to_owned()),
+            limit.unwrap_or_else(|| "-".to_owned()),
         ]);
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        if index == 0 {
+            // Ids are copied: none is broken, whatever becomes of the other columns.
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
         if index > 3 {
             column.set_cell_alignment(CellAlignment::Right);
         }

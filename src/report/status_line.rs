@@ -1,9 +1,9 @@
 //! One line about a session, for a client's status line: what is spent of what, what was forecast,
 //! how much of the subscription's windows is used.
 
-use super::number::dollars;
+use super::number::{dollars, of_limit};
 use super::page::{Page, clean, fitted};
-use crate::budget::{Balance, Quantity, Unit, UnitBalance};
+use crate::budget::{Balance, Quantity, UnitBalance};
 use crate::money::Picodollars;
 
 /// The longest line about something that went wrong, columns.
@@ -112,10 +112,13 @@ fn unit_text(balance: &UnitBalance, page: Page) -> String {
         return say(balance.settled);
     };
     let percent = used / 10;
-    let text = match (balance.unit, balance.settled) {
-        (Unit::Usd, settled) => format!("{} of {} ({percent} %)", say(settled), say(limit)),
-        (_, Quantity::Count(settled)) => format!("{settled} of {} ({percent} %)", say(limit)),
-        (_, settled) => say(settled),
+    let text = match (balance.settled, limit) {
+        (Quantity::Usd(settled), Quantity::Usd(limit)) => {
+            let (settled, limit) = of_limit(settled, limit);
+            format!("{settled} of {limit} ({percent} %)")
+        }
+        (Quantity::Count(settled), limit) => format!("{settled} of {} ({percent} %)", say(limit)),
+        (settled, _) => say(settled),
     };
     match used {
         RED_PER_MILLE.. => page.red(&text),

@@ -1,5 +1,6 @@
 //! How numbers are written.
 
+use flyball::budget::Quantity;
 use flyball::report::number::*;
 
 use super::fixtures::usd;
@@ -41,6 +42,37 @@ fn dollars_keep_what_matters() {
     for (amount, text) in cases {
         assert_eq!(dollars(usd(amount)), text, "{amount}");
     }
+}
+
+#[test]
+fn what_is_spent_of_a_limit_can_be_compared_with_it() {
+    let cases = [
+        ("1.2", "5", "$1.20", "$5.00"),
+        ("0.0042", "5", "$0.0042", "$5.00"),
+        ("0.0123", "0.025", "$0.012", "$0.025"),
+        ("0.0361", "0.045", "$0.036", "$0.045"),
+        ("0.0449", "0.045", "$0.0449", "$0.0450"),
+        ("4.9961", "5", "$4.996", "$5.000"),
+        ("5", "5", "$5.00", "$5.00"),
+        ("0.001234567", "0.001234567", "$0.0012", "$0.0012"),
+        ("12345.6", "20000", "$12,346", "$20,000"),
+    ];
+    for (spent, limit, spent_text, limit_text) in cases {
+        let told = of_limit(usd(spent), usd(limit));
+        assert_eq!(told, (spent_text.to_owned(), limit_text.to_owned()), "{spent} of {limit}");
+    }
+    assert_eq!(amount(&"0.025usd".parse().unwrap()), "$0.025");
+}
+
+#[test]
+fn a_refusal_tells_what_is_spent_apart_from_its_limit() {
+    let mut denial = super::runs::denial();
+    denial.shortage.settled = Quantity::Usd(usd("4.9996"));
+    let said = denial.to_string();
+    assert!(said.contains("has spent $4.9996 of $5.0000 and"), "{said}");
+    denial.shortage.settled = Quantity::Usd(usd("4.97"));
+    let said = denial.to_string();
+    assert!(said.contains("has spent $4.97 of $5.00 and"), "{said}");
 }
 
 #[test]

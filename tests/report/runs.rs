@@ -7,6 +7,7 @@ use flyball::event::*;
 use flyball::id::{CallId, ModelId, RunId, StageKey};
 use flyball::plan::report::Hashes;
 use flyball::report::page::width_of;
+use flyball::report::runs::{self, ListedRun};
 use flyball::report::{Page, json, run};
 use flyball::tokens::TokenUsage;
 use proptest::prelude::*;
@@ -243,4 +244,21 @@ proptest! {
             prop_assert!(width_of(line) <= page.width(), "{line:?}");
         }
     }
+}
+
+#[test]
+fn no_id_of_a_list_is_broken_across_lines() {
+    let id = "sim-e2c728f7a0b1c2d3-112";
+    let listed = ListedRun {
+        id: id.to_owned(),
+        workflow: "adversarial-review-of-everything".to_owned(),
+        simulated: true,
+        began: "2026-11-26T10:15:00.000Z".to_owned(),
+        status: "complete".to_owned(),
+        spent_usd: Some(usd("1234.5")),
+        limit_usd: Some(usd("2000")),
+        agents_done: Some(1_000),
+    };
+    let text = runs::table(&[listed], Page::plain());
+    assert!(text.contains(&format!("{id}  ")), "{text}");
 }

@@ -5,12 +5,14 @@
 mod naming;
 mod tree;
 
+pub(super) use naming::named;
+
 use serde::Serialize;
 
 use super::books::OpenLedger;
 use super::context::Context;
 use super::error::AppError;
-use super::output;
+use super::{output, standing};
 use crate::amount::Amount;
 use crate::budget::{Limits, Operation, ScopeRow, names_in};
 use crate::cli::ledger::{LedgerFlag, RunsCharged};
@@ -122,10 +124,16 @@ pub(super) fn shown(row: &ScopeRow) -> ShownBudget {
 
 /// `session 6f0c… in shop`, `session 6f0c… / agent a… in shop`.
 fn name(row: &ScopeRow) -> String {
-    let mut names = names_in(&row.path).skip(1);
-    let project = names.next().map_or("", |name| name.trim_start_matches("project "));
-    let names: Vec<&str> = names.collect();
-    format!("{} in {project}", names.join(" / "))
+    let names: Vec<&str> = names_in(&row.path).skip(2).collect();
+    format!("{}{IN}{}", names.join(" / "), project(row))
+}
+
+/// What stands between a name and its project.
+const IN: &str = " in ";
+
+fn project(row: &ScopeRow) -> &str {
+    let name = names_in(&row.path).nth(1).unwrap_or("");
+    name.strip_prefix("project ").unwrap_or(name)
 }
 
 /// Every run and session, in the order they were opened.
@@ -135,7 +143,8 @@ fn all(ledger: &OpenLedger) -> Result<Vec<ScopeRow>, AppError> {
     Ok(rows)
 }
 
-/// Whether it is a run or a session, and not what lies above them.
+/// Whether it is a run or a session that a gateway charges, and not what lies above them, nor a part
+/// of a run that paid nothing.
 pub(super) fn is_run(row: &ScopeRow) -> bool {
-    names_in(&row.path).count() == LEVELS
+    standing::is_in_project(row) && names_in(&row.path).count() == LEVELS
 }

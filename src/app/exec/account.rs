@@ -119,9 +119,9 @@ fn refuse_used_up(row: &ScopeRow, run: &str) -> Result<(), AppError> {
         limit.is_some_and(|limit| balance.taken(*unit).0 >= limit)
     });
     let Some(unit) = used_up else { return Ok(()) };
-    let say = |number: i128| unit.say(unit.quantity(number));
     let (spent, limit) = (balance.taken(unit).0, balance.limits.get(unit).unwrap_or(i128::MAX));
-    let why = format!("run {run} has spent {} of {} already", say(spent), say(limit));
+    let (spent, limit) = unit.say_both(unit.quantity(spent), unit.quantity(limit));
+    let why = format!("run {run} has spent {spent} of {limit} already");
     Err(AppError::new(Exit::OverBudget, why)
         .with_hint("--budget is for the whole run, what it took before included: give more"))
 }
