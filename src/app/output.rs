@@ -35,23 +35,42 @@ pub(super) fn confirm(question: &str) -> bool {
     heard && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-/// Writes `text` to `path` whole or not at all: to a new file beside it that then takes its name.
-pub(super) fn write_file(path: &Path, text: &str) -> Result<(), AppError> {
-    let failed = |error: &io::Error| {
-        let shown = path.display();
-        let app_error = AppError::bad_input(format!("cannot write `{shown}`: {error}"));
-        match error.kind() {
-            ErrorKind::NotFound => app_error.with_hint("create its folder first"),
-            _ => app_error,
-        }
-    };
+/// Whether [`write_file`] could write to `path` now: for what is known only after much was paid.
+pub(super) fn can_be_written(path: &Path) -> Result<(), AppError> {
+    not_a_folder(path)?;
+    if path.exists() && !path.is_file() {
+        let opened = File::options().write(true).open(path);
+        return opened.map(drop).map_err(|error| cannot_write(path, &error));
+    }
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let beside = beside(&target);
+    let made = File::create_new(&beside).and_then(|_| std::fs::remove_file(&beside));
+    made.map_err(|error| cannot_write(path, &error))
+}
+
+fn not_a_folder(path: &Path) -> Result<(), AppError> {
     if path.is_dir() {
         let shown = path.display();
         return Err(AppError::bad_input(format!("`{shown}` is a folder; name a file in it")));
     }
+    Ok(())
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> AppError {
+    let shown = path.display();
+    let app_error = AppError::bad_input(format!("cannot write `{shown}`: {error}"));
+    match error.kind() {
+        ErrorKind::NotFound => app_error.with_hint("create its folder first"),
+        _ => app_error,
+    }
+}
+
+/// Writes `text` to `path` whole or not at all: to a new file beside it that then takes its name.
+pub(super) fn write_file(path: &Path, text: &str) -> Result<(), AppError> {
+    not_a_folder(path)?;
     // A device or a pipe, such as /dev/stdout, cannot be replaced; it is written to.
     if path.exists() && !path.is_file() {
-        return std::fs::write(path, text).map_err(|error| failed(&error));
+        return std::fs::write(path, text).map_err(|error| cannot_write(path, &error));
     }
     // Through a link, the file it leads to is replaced, not the link.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -66,7 +85,7 @@ pub(super) fn write_file(path: &Path, text: &str) -> Result<(), AppError> {
             // What is left of it is of no use; failing to remove it changes nothing.
             let _ = std::fs::remove_file(&beside);
         }
-        failed(&error)
+        cannot_write(path, &error)
     })
 }
 

@@ -20,7 +20,7 @@ Examples:
   flyball exec --budget 1usd --out report.json -- python agent.py
 
 The exit code is the client's own. Where that is 0: 4 if a budget refused something, 7 if requests
-went around the gateway.";
+went around the gateway, or none was answered.";
 
 /// What a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

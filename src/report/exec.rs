@@ -48,6 +48,10 @@ pub struct ExecReport {
     pub refused_requests: u64,
     /// Scopes that were short of something, each as its last refusal said it.
     pub refusals: Vec<String>,
+    /// Requests that failed: neither answered nor short of a budget.
+    pub failed_requests: u64,
+    /// Why they did, the most frequent cause first.
+    pub failures: Vec<Failure>,
     /// Workflows, in the order of their sessions and ids.
     pub workflows: Vec<WorkflowOutcome>,
     /// Agents that no workflow started.
@@ -73,6 +77,15 @@ pub struct ClientEnd {
     pub signal: Option<i32>,
     /// How long it ran, seconds.
     pub seconds: u64,
+}
+
+/// Requests that failed of one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// What that was.
+    pub cause: String,
+    /// How many.
+    pub requests: u64,
 }
 
 /// A launch that was decided about.
@@ -114,6 +127,11 @@ impl ExecReport {
     pub fn went_around(&self) -> bool {
         self.bypassed.iter().any(|bypass| bypass.is_ours)
     }
+
+    /// Whether requests failed, and none was answered.
+    pub fn nothing_was_answered(&self) -> bool {
+        self.failed_requests > 0 && self.requests == 0
+    }
 }
 
 /// The report for people.
@@ -140,6 +158,8 @@ fn headline(report: &ExecReport, sheet: &mut Sheet) {
         page.red("WENT AROUND THE GATEWAY")
     } else if report.refused_requests > 0 {
         page.yellow("STOPPED BY A BUDGET")
+    } else if report.nothing_was_answered() {
+        page.red("NOTHING WAS ANSWERED")
     } else {
         page.green("WITHIN ITS BUDGET")
     };
@@ -209,6 +229,22 @@ fn spending(report: &ExecReport, sheet: &mut Sheet) {
         for refusal in &report.refusals {
             sheet.text(&clean(refusal), 2);
         }
+    }
+    failed(report, sheet);
+}
+
+fn failed(report: &ExecReport, sheet: &mut Sheet) {
+    let Some(first) = report.failures.first() else { return };
+    sheet.section("failed");
+    let requests = number::plural(report.failed_requests, "request", "requests");
+    if first.requests == report.failed_requests {
+        sheet.text(&format!("{requests}: {}", clean(&first.cause)), 0);
+        return;
+    }
+    sheet.text(&requests, 0);
+    for failure in report.failures.iter().take(NAMED_MAX) {
+        let requests = number::digits(failure.requests);
+        sheet.text(&format!("{requests}: {}", clean(&failure.cause)), 2);
     }
 }
 

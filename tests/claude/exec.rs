@@ -172,10 +172,14 @@ fn what_cannot_be_held_is_not_started() {
         assert_eq!(ended, Some(code), "{said}");
         assert!(said.contains(why), "{said}");
     }
-    let absent = stand.home().join("absent");
-    let ended = stand.ends(&mut stand.command(&["--budget", "1usd"], &absent, &[], &steps));
-    assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("cannot start"), "{ended:?}");
+    for absent in [stand.home().join("absent"), "no-such-client".into(), "../absent".into()] {
+        let ended = stand.ends(&mut stand.command(&["--budget", "1usd"], &absent, &[], &steps));
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.stderr.contains("cannot start"), "{ended:?}");
+    }
+    let listed = stand.flyball(&["runs", "charged"]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains("no gateway has charged"), "{listed}");
 }
 
 #[test]
@@ -239,6 +243,72 @@ fn a_run_goes_on_under_its_name() {
     let fourth = stand.exec(&["--run", "nightly", "--budget", "0.03usd"], &json!([asks()]));
     assert_eq!((fourth.code, fourth.said.len()), (Some(3), 0), "{fourth:?}");
     assert!(fourth.stderr.contains("run nightly has spent"), "{fourth:?}");
+    // Nor does it change what the run may spend.
+    let fifth = stand.exec(&["--run", "nightly"], &json!([{ "do": "show" }]));
+    assert_eq!((fifth.code, &fifth.report["budget"][0]["limit"]), (Some(0), &json!("0.08")));
+}
+
+#[test]
+fn a_client_that_nobody_answers_is_told_and_not_called_within_its_budget() {
+    let stand = Stand::new();
+    // A port that nobody listens on any more.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let other = stand.home().join("other");
+    let down = |flags: &[&str], steps: &Value| {
+        let mut command = stand.flyball(&["exec", "--out", "report.json", "--budget", "1usd"]);
+        command.args(["--upstream", &format!("http://{gone}")]).args(flags).arg("--").arg(&other);
+        stand.ends(command.arg(steps.to_string()))
+    };
+    let asks = json!([{ "do": "ask" }, { "do": "ask" }]);
+    let ended = down(&[], &asks);
+    assert_eq!((ended.code, &ended.said[0]["status"]), (Some(7), &json!(502)), "{ended:?}");
+    let failures = &ended.report["failures"];
+    assert_eq!(
+        (&ended.report["failed_requests"], &failures[0]["requests"]),
+        (&json!(2), &json!(2))
+    );
+    let cause = failures[0]["cause"].as_str().unwrap();
+    assert!(cause.starts_with("the upstream cannot be reached: "), "{cause}");
+    assert!(ended.stderr.contains("NOTHING WAS ANSWERED"), "{ended:?}");
+    assert!(ended.stderr.contains("failed   2 requests: the upstream cannot"), "{ended:?}");
+    assert_eq!(down(&["--client-exit-code"], &asks).code, Some(0));
+    let and_fails = json!([{ "do": "ask" }, { "do": "exit", "code": 9 }]);
+    assert_eq!(down(&[], &and_fails).code, Some(9));
+    // Where some were answered, the others are told all the same.
+    let fault =
+        json!([{ "do": "ask" }, { "do": "ask", "model": "claude-haiku-4-5", "max_tokens": 0 }]);
+    let ended = stand.ends(&mut stand.command(&["--budget", "1usd"], &other, &[], &fault));
+    let told = (&ended.report["requests"], &ended.report["failed_requests"]);
+    assert_eq!((ended.code, told), (Some(0), (&json!(1), &json!(1))), "{ended:?}");
+}
+
+#[test]
+fn a_report_that_could_not_be_written_starts_nobody() {
+    let stand = Stand::new();
+    let other = stand.home().join("other");
+    for out in ["nowhere/report.json", "."] {
+        let mut command = stand.flyball(&["exec", "--budget", "1usd", "--upstream", &stand.url()]);
+        command.args(["--out", out, "--"]).arg(&other).arg(json!([{ "do": "ask" }]).to_string());
+        let ended = stand.ends(&mut command);
+        assert_eq!((ended.code, ended.said.len()), (Some(6), 0), "{ended:?}");
+    }
+    assert_eq!(stand.upstream.bill().requests, 0);
+}
+
+#[test]
+fn agents_that_no_client_tells_of_hold_nothing_and_that_is_said() {
+    let stand = Stand::new();
+    let (other, steps) = (stand.home().join("other"), json!([{ "do": "show" }]));
+    let ended = stand.ends(&mut stand.command(&["--budget", "3agents"], &other, &[], &steps));
+    assert_eq!((ended.code, ended.said.len()), (Some(2), 0), "{ended:?}");
+    assert!(ended.stderr.contains("3 agents may hold nothing here"), "{ended:?}");
+    let flags = ["--budget", "3agents", "--budget", "1usd"];
+    let ended = stand.ends(&mut stand.command(&flags, &other, &[], &steps));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let notice = ended.report["notices"][0].as_str().unwrap();
+    assert!(notice.contains("3 agents holds only if the client says"), "{notice}");
+    let ended = stand.exec(&["--budget", "3agents"], &steps);
+    assert_eq!((ended.code, &ended.report["notices"]), (Some(0), &json!([])), "{ended:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod settings;
 
 use std::path::PathBuf;
 
+pub(super) use self::programs::is_program;
 use self::settings::ClientSettings;
 use super::context::Context;
 use super::error::AppError;

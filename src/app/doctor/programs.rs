@@ -26,7 +26,8 @@ pub(super) fn found(program: &str, context: &Context) -> Option<PathBuf> {
     context.environment.path.iter().map(|folder| folder.join(program)).find(|path| is_program(path))
 }
 
-fn is_program(path: &Path) -> bool {
+/// Whether there is a file at `path` that may be started.
+pub(in crate::app) fn is_program(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| {
         #[cfg(unix)]
         let may_run = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o111 != 0;

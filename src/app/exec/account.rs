@@ -7,12 +7,14 @@ use super::super::context::Context;
 use super::super::error::AppError;
 use super::super::exit::Exit;
 use super::super::{knowledge, standing};
+use super::hold::Client;
 use crate::amount::Amount;
 use crate::app::gateway;
 use crate::app::inputs::policy_source;
-use crate::budget::{Charge, Limits, ScopeRow, Unit, UnitBalance};
+use crate::budget::{Balance, Charge, Limits, ScopeRow, Unit, UnitBalance};
 use crate::cli::exec::ExecTyped;
 use crate::policy::BudgetScope;
+use crate::report::number;
 
 /// How long what a client had answers to may take to be written to the ledger, and how often that is
 /// looked for.
@@ -23,19 +25,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) struct RunAccount {
     ledger: OpenLedger,
     path: Vec<String>,
+    limits: Limits,
     before: Charge,
 }
 
 impl RunAccount {
-    /// Opens the scope of `run`, or raises it to what is asked for.
-    pub(super) fn open(
+    /// Looks whether `run` may go on with what is asked for, and changes nothing.
+    pub(super) fn look(
         typed: &ExecTyped,
         project: &str,
         run: &str,
         context: &Context,
     ) -> Result<Self, AppError> {
         let asked = asked(typed)?;
-        let mut ledger = OpenLedger::create(&typed.ledger, context)?;
+        let ledger = OpenLedger::create(&typed.ledger, context)?;
         let mut path = standing::project_path(project);
         path.push(format!("run {run}"));
         let was = row(&ledger, &path)?;
@@ -45,10 +48,36 @@ impl RunAccount {
             return Err(AppError::usage("nobody said what this run may spend")
                 .with_hint("say it: flyball exec --budget 5usd -- claude"));
         }
-        ledger.limit(path.clone(), limits)?;
-        let row = row(&ledger, &path)?.ok_or_else(|| AppError::bug("no scope was opened"))?;
-        refuse_used_up(&row, run)?;
-        Ok(Self { ledger, path, before: row.settled })
+        let before = was.as_ref().map_or(Charge::ZERO, |row| row.settled);
+        if let Some(row) = was {
+            refuse_used_up(&Balance { limits, ..row.balance() }, run)?;
+        }
+        Ok(Self { ledger, path, limits, before })
+    }
+
+    /// Opens the run's scope with its limits, or sets them where it is open.
+    pub(super) fn open(&mut self) -> Result<(), AppError> {
+        self.ledger.limit(self.path.clone(), self.limits)
+    }
+
+    /// What of its limits may hold nothing of `client`, in a sentence.
+    ///
+    /// # Errors
+    /// That is all of them.
+    pub(super) fn unheld(&self, client: &Client<'_>) -> Result<Option<String>, AppError> {
+        let Some(agents) = self.limits.agents.filter(|_| !client.is_claude_code) else {
+            return Ok(None);
+        };
+        let what = format!("a limit of {}", number::plural(agents, "agent", "agents"));
+        if (Limits { agents: None, ..self.limits }) == Limits::NONE {
+            return Err(AppError::usage(format!(
+                "{what} may hold nothing here: only Claude Code says which agent a request is of"
+            ))
+            .with_hint("give it dollars or tokens too: --budget 5usd --budget 3agents"));
+        }
+        Ok(Some(format!(
+            "{what} holds only if the client says which agent a request is of, as Claude Code does"
+        )))
     }
 
     /// What it has taken before.
@@ -111,8 +140,7 @@ fn row(ledger: &OpenLedger, path: &[String]) -> Result<Option<ScopeRow>, AppErro
 }
 
 /// Refuses to start a client that could not send a single request.
-fn refuse_used_up(row: &ScopeRow, run: &str) -> Result<(), AppError> {
-    let balance = row.balance();
+fn refuse_used_up(balance: &Balance, run: &str) -> Result<(), AppError> {
     let used_up = Unit::ALL.into_iter().find(|unit| {
         // An agent that is counted already goes on; only new ones find no room.
         let limit = balance.limits.get(*unit).filter(|_| *unit != Unit::Agents);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::context::Context;
+use super::super::doctor::is_program;
 use super::super::error::AppError;
 use super::folder::Folder;
 use crate::claude::launch;
@@ -41,6 +42,25 @@ impl<'a> Client<'a> {
             .with_hint(format!("unset {name}; only the Messages API itself can be held")));
         }
         Ok(Self { program, arguments, is_claude_code })
+    }
+
+    /// Refuses a program that cannot be started, before anything is done for it.
+    pub(super) fn is_there(&self, context: &Context) -> Result<(), AppError> {
+        let path = Path::new(self.program);
+        // With a folder in its name it is looked for as it stands, else where PATH says.
+        let folders = &context.environment.path;
+        let is_there = if path.components().count() > 1 {
+            is_program(&context.working_folder.join(path))
+        } else {
+            // Where there is no PATH, the system has one of its own.
+            folders.is_empty() || folders.iter().any(|folder| is_program(&folder.join(path)))
+        };
+        if is_there {
+            return Ok(());
+        }
+        let program = self.program.to_string_lossy();
+        Err(AppError::usage(format!("cannot start `{program}`: there is no such program"))
+            .with_hint("the command after `--` is started as it stands, without a shell"))
     }
 
     /// Whether nobody is there to be asked.

@@ -49,12 +49,15 @@ enum Gate {
 
 /// Runs the client, and says what it came to.
 pub(super) fn run(typed: &ExecTyped, context: &Context) -> Result<Exit, AppError> {
+    typed.out.as_deref().map_or(Ok(()), output::can_be_written)?;
     let client = Client::of(typed, context)?;
+    client.is_there(context)?;
     typed.gateway.as_deref().map_or(Ok(()), admits)?;
     let run = typed.run.clone().map_or_else(new_name, Ok)?;
     let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
     let tariff = tariff(typed)?;
-    let account = RunAccount::open(typed, &project, &run, context)?;
+    let mut account = RunAccount::look(typed, &project, &run, context)?;
+    let warning = account.unheld(&client)?;
     let folder = Folder::new(&run, context)?;
     let gate = match &typed.gateway {
         Some(url) => Gate::Other(url.clone()),
@@ -65,14 +68,17 @@ pub(super) fn run(typed: &ExecTyped, context: &Context) -> Result<Exit, AppError
         Gate::Other(url) => url.clone(),
     };
     let command = client.command(typed, (&url, &run, &project), &folder, context)?;
-    announce(&client, &run, &gate);
+    // Whoever was refused until here has changed nothing.
+    account.open()?;
+    announce(&client, &run, &gate, warning.as_deref());
     let (since, began) = (Timestamp::now(), Instant::now());
     let status = child::run(command)?;
     let seconds = began.elapsed().as_secs();
-    let (seen, notices) = match gate {
+    let (seen, mut notices) = match gate {
         Gate::Own(behind) => behind.end().map(|(seen, said)| (Some(seen), said))?,
         Gate::Other(_) => (None, Vec::new()),
     };
+    notices.extend(warning);
     let gathered = gathered(&client, seen.as_ref(), &folder, since, &tariff, context);
     let end = ClientEnd {
         program: client.program.to_string_lossy().into_owned(),
@@ -120,7 +126,7 @@ fn tariff(typed: &ExecTyped) -> Result<Tariff, AppError> {
 }
 
 /// Says what holds the client, while it has not taken the terminal yet.
-fn announce(client: &Client<'_>, run: &str, gate: &Gate) {
+fn announce(client: &Client<'_>, run: &str, gate: &Gate, warning: Option<&str>) {
     let link = match gate {
         Gate::Own(behind) => behind.link(),
         Gate::Other(_) => None,
@@ -129,6 +135,9 @@ fn announce(client: &Client<'_>, run: &str, gate: &Gate) {
     output::tell(&format!("flyball: run {run}{watch}\n"));
     if !client.is_claude_code {
         output::tell(&format!("flyball: this client is held only if it honours {HONOURED}\n"));
+    }
+    if let Some(warning) = warning {
+        output::tell(&format!("flyball: {warning}\n"));
     }
 }
 
@@ -190,6 +199,7 @@ impl Outcome<'_> {
         }
         let shortages = seen.into_iter().flat_map(|seen| seen.shortages.values());
         let budget: Vec<UnitBalance> = self.account.balance()?;
+        let failures = seen.map_or_else(Vec::new, Seen::failures);
         Ok(ExecReport {
             version: EXEC_REPORT_VERSION,
             run: self.run.to_owned(),
@@ -203,6 +213,8 @@ impl Outcome<'_> {
             requests: gathered.spent.values().map(|spent| spent.requests).sum(),
             refused_requests: seen.map_or(0, Seen::refused),
             refusals: shortages.map(ToString::to_string).collect(),
+            failed_requests: failures.iter().map(|failure| failure.requests).sum(),
+            failures,
             workflows: gathered.workflows,
             other_agents: gathered.other_agents,
             launches: gathered.launches,
@@ -283,6 +295,7 @@ fn exit(status: ExitStatus, report: &ExecReport, typed: &ExecTyped) -> Exit {
         0 if typed.client_exit_code => Exit::Done,
         0 if report.went_around() => Exit::Upstream,
         0 if report.refused_requests > 0 => Exit::BudgetStopped,
+        0 if report.nothing_was_answered() => Exit::Upstream,
         0 => Exit::Done,
         code => Exit::Client(code),
     }

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::budget::Shortage;
 use crate::claude::outcome::{Spent, SpentByAgent};
 use crate::gateway::{Access, Fate};
+use crate::report::exec::Failure;
 
 /// Answers whose ids are remembered; of a run with more nobody can say what went around.
 const MESSAGES_MAX: usize = 1_000_000;
+/// Causes of failures that are told apart.
+const CAUSES_MAX: usize = 32;
 
 /// What was seen of one run.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +22,8 @@ pub(super) struct Seen {
     pub(super) fates: BTreeMap<Fate, u64>,
     /// What was short in refusals for good, by the scope that was short.
     pub(super) shortages: BTreeMap<String, Shortage>,
+    /// Requests that neither were answered nor short of a budget, by what kept them from it.
+    failures: BTreeMap<String, u64>,
     messages: HashSet<String>,
 }
 
@@ -35,6 +40,9 @@ impl Seen {
             return;
         }
         *self.fates.entry(access.fate).or_default() += 1;
+        if let Some(cause) = cause(access) {
+            self.failed(cause);
+        }
         let session = caller.session.as_deref().unwrap_or("").to_owned();
         let of = self.spent.entry((session, caller.agent.clone())).or_default();
         take(of, access);
@@ -57,6 +65,26 @@ impl Seen {
         if !known.is_some_and(is_more) {
             self.shortages.insert(shortage.scope.clone(), shortage.clone());
         }
+    }
+
+    fn failed(&mut self, cause: String) {
+        let is_new = !self.failures.contains_key(&cause);
+        let cause = if is_new && self.failures.len() >= CAUSES_MAX {
+            "other causes".to_owned()
+        } else {
+            cause
+        };
+        *self.failures.entry(cause).or_default() += 1;
+    }
+
+    /// Requests that failed, by cause, the most frequent first.
+    pub(super) fn failures(&self) -> Vec<Failure> {
+        let failures = self.failures.iter();
+        let mut failures: Vec<Failure> = failures
+            .map(|(cause, requests)| Failure { cause: cause.clone(), requests: *requests })
+            .collect();
+        failures.sort_by_key(|failure| std::cmp::Reverse(failure.requests));
+        failures
     }
 
     /// Whether every answer is remembered.
@@ -85,6 +113,35 @@ const fn is_final(fate: Fate) -> bool {
     matches!(fate, Fate::Exhausted | Fate::Unpriced | Fate::Cut)
 }
 
+/// What kept a request from an answer, where that was no budget and not its client.
+fn cause(access: &Access) -> Option<String> {
+    let note = access.note.as_deref().map(|note| note.trim_start_matches("flyball: "));
+    let noted = |what: &str| match note {
+        Some(note) => format!("{what}: {note}"),
+        None => what.to_owned(),
+    };
+    Some(match access.fate {
+        Fate::UpstreamRefused => format!("the upstream refused it with {}", access.status),
+        Fate::Unreachable => noted("the upstream cannot be reached"),
+        Fate::UpstreamBroke => noted("the upstream broke off"),
+        Fate::ErrorInStream => noted("the answer broke off with an error"),
+        Fate::TimedOut => "the upstream did not answer in time".to_owned(),
+        Fate::Busy => "the budget was in use for too long".to_owned(),
+        Fate::NoLedger => noted("the ledger cannot be used"),
+        Fate::BadRequest => noted("it makes no sense"),
+        Fate::Denied => noted("the policy denies it"),
+        Fate::Complete
+        | Fate::Drained
+        | Fate::ClientGone
+        | Fate::LeftQueue
+        | Fate::Unmetered
+        | Fate::Cut
+        | Fate::Exhausted
+        | Fate::Unpriced
+        | Fate::GatewayEnded => return None,
+    })
+}
+
 fn take(spent: &mut Spent, access: &Access) {
     spent.is_refused = is_final(access.fate);
     if access.fate.is_refused() {
@@ -92,7 +149,8 @@ fn take(spent: &mut Spent, access: &Access) {
         return;
     }
     if let Some(usd) = access.charged {
-        spent.requests += 1;
+        // What broke off is charged, since nobody knows what it cost, and was not answered.
+        spent.requests += u64::from(cause(access).is_none());
         spent.usd += usd;
     }
 }
