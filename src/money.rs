@@ -134,10 +134,10 @@ impl Picodollars {
 /// Digits after the point with which a `limit` and what is `taken` of it can be compared: two that
 /// differ read differently, and a limit as people write them is told whole.
 pub fn digits_to_compare(taken: Picodollars, limit: Picodollars) -> usize {
-    let whole = (0..=LIMIT_DIGITS_MAX).find(|digits| limit.is_whole_at(*digits)).unwrap_or(0);
+    let whole = (0..=LIMIT_DIGITS_MAX).find(|digits| limit.is_whole_at(*digits));
     let differ = |digits: &usize| taken.to_rounded(*digits) != limit.to_rounded(*digits);
     let apart = if taken == limit { Some(0) } else { (0..=FRACTION_DIGITS).find(differ) };
-    whole.max(apart.unwrap_or(FRACTION_DIGITS))
+    whole.into_iter().chain(apart).max().unwrap_or(FRACTION_DIGITS)
 }
 
 /// 10 to the power of `digits`, which is at most [`FRACTION_DIGITS`].

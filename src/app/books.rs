@@ -14,9 +14,10 @@ use super::standing::Standing;
 use crate::amount::Amount;
 use crate::budget::{AccountError, Answer, Books, Limits, Operation, ScopeId, StoreError};
 use crate::cli::ledger::LedgerFlag;
+use crate::id::RunId;
 use crate::ledger::{
-    self, Copied, CopyError, Holding, Ledger, PostgresLedger, ReconcileError, Reconciled,
-    SqliteLedger, Verdict,
+    self, Copied, CopyError, Holding, Ledger, Liveness, PostgresLedger, ReconcileError, Reconciled,
+    RunLock, SqliteLedger, Verdict,
 };
 use crate::ledger_place::LedgerPlace;
 
@@ -28,6 +29,10 @@ pub(super) struct OpenLedger {
     books: Books<Box<dyn Ledger>>,
     /// Where the journals of slices lie that processes of this machine have borrowed.
     journals: Option<PathBuf>,
+    /// Where runs of this machine that are under way have their locks.
+    run_locks: Option<PathBuf>,
+    /// Whether every process that uses it sees those locks.
+    is_file: bool,
 }
 
 impl OpenLedger {
@@ -44,20 +49,22 @@ impl OpenLedger {
                 let opened = PostgresLedger::open(url.secret(), Timestamp::now);
                 opened.map(|ledger| Self::in_postgres(ledger, context)).map_err(explain)
             }
+            LedgerPlace::Elsewhere(scheme) => Err(elsewhere(scheme)),
         }
     }
 
     fn in_file(path: &Path) -> Result<Self, AppError> {
         let ledger = SqliteLedger::open(path, Timestamp::now).map_err(explain)?;
-        let journals = Some(ledger.journals());
+        let (journals, run_locks) = (Some(ledger.journals()), Some(ledger.run_locks()));
         // Commands ask for no reservations, so nobody waits.
-        Ok(Self { books: Books::new(Box::new(ledger), 0), journals })
+        Ok(Self { books: Books::new(Box::new(ledger), 0), journals, run_locks, is_file: true })
     }
 
     fn in_postgres(ledger: PostgresLedger, context: &Context) -> Self {
         let state = context.environment.state.as_ref();
         let journals = state.map(|state| state.join(ledger.journals()));
-        Self { books: Books::new(Box::new(ledger), 0), journals }
+        let run_locks = state.map(|state| state.join(ledger.run_locks()));
+        Self { books: Books::new(Box::new(ledger), 0), journals, run_locks, is_file: false }
     }
 
     /// The ledger itself with its rules, for whoever keeps it busy, with room for `waiting_max`
@@ -75,7 +82,7 @@ impl OpenLedger {
         Self::if_at(&place, context)?.ok_or_else(|| {
             let missing = match &place {
                 LedgerPlace::File(path) => format!("there is no ledger at `{}`", path.display()),
-                LedgerPlace::Postgres(_) => {
+                LedgerPlace::Postgres(_) | LedgerPlace::Elsewhere(_) => {
                     "there is no ledger in the Postgres database".to_owned()
                 }
             };
@@ -92,11 +99,12 @@ impl OpenLedger {
     /// The ledger in force, if it is there, for who only looks and does not wait long for who writes.
     pub(super) fn to_look(flag: &LedgerFlag, context: &Context) -> Result<Option<Self>, AppError> {
         match place(flag, context)? {
-            LedgerPlace::File(path) if path.exists() => {
+            LedgerPlace::File(path) if is_file_of_something(&path) => {
                 let ledger = SqliteLedger::open_read_only(&path, Timestamp::now)
                     .and_then(|ledger| ledger.with_wait(LOOK_WAIT))
                     .map_err(explain)?;
-                Ok(Some(Self { books: Books::new(Box::new(ledger), 0), journals: None }))
+                let books = Books::new(Box::new(ledger) as Box<dyn Ledger>, 0);
+                Ok(Some(Self { books, journals: None, run_locks: None, is_file: true }))
             }
             place => Self::if_at(&place, context),
         }
@@ -104,13 +112,14 @@ impl OpenLedger {
 
     fn if_at(place: &LedgerPlace, context: &Context) -> Result<Option<Self>, AppError> {
         match place {
-            LedgerPlace::File(path) if !path.exists() => Ok(None),
+            LedgerPlace::File(path) if !is_file_of_something(path) => Ok(None),
             LedgerPlace::File(path) => Self::in_file(path).map(Some),
             LedgerPlace::Postgres(url) => {
                 let found = PostgresLedger::open_existing(url.secret(), Timestamp::now);
                 let found = found.map_err(explain)?;
                 Ok(found.map(|ledger| Self::in_postgres(ledger, context)))
             }
+            LedgerPlace::Elsewhere(scheme) => Err(elsewhere(scheme)),
         }
     }
 
@@ -190,6 +199,20 @@ impl OpenLedger {
         &**self.books.reader()
     }
 
+    /// Takes the lock of a run that begins; `None` where there is no folder for it.
+    pub(super) fn lock(&self, run: &RunId) -> Result<Option<RunLock>, AppError> {
+        let folder = self.run_locks.as_deref();
+        folder.map(|folder| RunLock::take(folder, run)).transpose().map_err(explain)
+    }
+
+    /// Whether the process of a run that has not ended lives. Silent where it may be one of another
+    /// machine.
+    pub(super) fn liveness(&self, run: &RunId) -> Liveness {
+        let Some(folder) = &self.run_locks else { return Liveness::Silent };
+        let was_here = self.is_file || folder.join(&*run.0).exists();
+        if was_here { RunLock::liveness(folder, run) } else { Liveness::Silent }
+    }
+
     /// The path of every scope.
     pub(super) fn paths(&self) -> Result<BTreeMap<ScopeId, Arc<str>>, AppError> {
         Ok(self.read(|ledger| ledger.scopes())?.into_iter().map(|row| (row.id, row.path)).collect())
@@ -209,8 +232,28 @@ impl OpenLedger {
     }
 }
 
+/// Whether there is a file with something in it: one that is empty is no ledger yet, and who looks
+/// makes none of it.
+fn is_file_of_something(path: &Path) -> bool {
+    path.exists() && !std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0)
+}
+
+/// Refuses a ledger at a URL that none can be at.
+pub(super) fn refuse_elsewhere(flag: &LedgerFlag, context: &Context) -> Result<(), AppError> {
+    match flag.ledger.as_ref().or(context.environment.ledger.as_ref()) {
+        Some(LedgerPlace::Elsewhere(scheme)) => Err(elsewhere(scheme)),
+        _ => Ok(()),
+    }
+}
+
+fn elsewhere(scheme: &str) -> AppError {
+    AppError::usage(format!("no ledger can be at a URL that begins with `{scheme}`"))
+        .with_hint("name a file, or a database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, or postgresql://…")
+}
+
 /// Where the ledger in force is: the flag's, else the environment's.
 pub(super) fn place(flag: &LedgerFlag, context: &Context) -> Result<LedgerPlace, AppError> {
+    refuse_elsewhere(flag, context)?;
     flag.ledger.clone().or_else(|| context.environment.ledger.clone()).ok_or_else(|| {
         AppError::usage("there is no home folder to keep a ledger in")
             .with_hint("name one: --ledger FILE|URL, or FLYBALL_LEDGER in the environment")

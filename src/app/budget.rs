@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::amounts::once_per_unit;
 use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
@@ -46,6 +47,14 @@ fn set(typed: &BudgetSet, context: &Context) -> Result<(), AppError> {
         plan_windows::limit(&mut ledger, &limits)?;
         return print_all(&ledger, context);
     };
+    // To clap, `--plan` is not missing where SCOPE rules it out.
+    if typed.five_hour.is_some() || typed.week.is_some() {
+        return Err(AppError::usage(
+            "--five-hour and --week limit the windows of a plan, not a scope",
+        )
+        .with_hint("set them by themselves: flyball budget set --plan NAME --five-hour 60%"));
+    }
+    once_per_unit("this budget", &typed.amounts)?;
     let mut limits = Limits::NONE;
     for amount in &typed.amounts {
         limits = limits.and(*amount).ok_or_else(|| only_observed(*amount))?;

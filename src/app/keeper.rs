@@ -3,7 +3,7 @@
 //! A simulated run pays nothing, so it is written once it is over, in one transaction and under
 //! scopes of its own: no real budget is charged with it. It is held to what real spending has left
 //! of them all the same, so that it stops where the real run would. A run that pays goes through a
-//! gateway, which has written all it took by then; only what it came to is added.
+//! gateway, which has written all it took by then; that it begins and what it came to is added.
 
 use std::sync::Arc;
 
@@ -18,9 +18,12 @@ use crate::cli::ledger::LedgerFlag;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult};
 use crate::id::RunId;
-use crate::ledger::RunRow;
+use crate::ledger::{RunLock, RunRow};
 use crate::policy::BudgetLimit;
-use crate::run::WiderBudget;
+use crate::run::{RunSetup, WiderBudget};
+
+/// How a run stands that has not ended.
+pub(super) const RUNNING: &str = "running";
 
 /// The ledger beside one run.
 pub(super) struct Keeper {
@@ -31,23 +34,30 @@ pub(super) struct Keeper {
     kept: Option<String>,
     /// Whether somebody else writes what the run takes.
     pays: bool,
+    /// Held while a run that pays is under way.
+    lock: Option<RunLock>,
     /// Why it is not kept.
     trouble: Option<String>,
 }
 
 impl Keeper {
     /// For a run that pays nothing: a ledger that cannot be used is told of, and the run goes on.
-    pub(super) fn of_simulated(flag: &LedgerFlag, context: &Context) -> Self {
+    ///
+    /// # Errors
+    /// The ledger is where none can be.
+    pub(super) fn of_simulated(flag: &LedgerFlag, context: &Context) -> Result<Self, AppError> {
+        books::refuse_elsewhere(flag, context)?;
         let opened = OpenLedger::create(flag, context);
         let trouble = opened.as_ref().err().map(AppError::sentence);
-        Self {
+        Ok(Self {
             ledger: opened.ok(),
             project: books::project_here(context),
             began: Timestamp::now(),
             kept: None,
             pays: false,
+            lock: None,
             trouble,
-        }
+        })
     }
 
     /// For a run that pays: without a ledger it is not started.
@@ -62,8 +72,27 @@ impl Keeper {
             began: Timestamp::now(),
             kept: Some(run.0.to_string()),
             pays: true,
+            lock: None,
             trouble: None,
         })
+    }
+
+    /// Writes down that a run that pays begins: whatever becomes of its process, it is known then.
+    pub(super) fn begin(&mut self, setup: &RunSetup) -> Result<(), AppError> {
+        let Some(ledger) = self.ledger.as_mut().filter(|_| self.pays) else { return Ok(()) };
+        self.lock = ledger.lock(&setup.run_id)?;
+        let row = RunRow {
+            id: setup.run_id.clone(),
+            workflow: setup.workflow.clone(),
+            simulated: false,
+            started_at: self.began,
+            ended_at: None,
+            status: RUNNING.to_owned(),
+            hashes: serde_json::to_value(&setup.hashes).map_err(AppError::bug)?,
+            plan: None,
+            report: None,
+        };
+        ledger.store(|store| store.record_run(&row))
     }
 
     /// The budgets that the run is held to besides its own.

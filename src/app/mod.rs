@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::command::ColourChoice;
 use crate::cli::{Command, CommandLine};
 use crate::script::sandbox;
 
+mod amounts;
 mod books;
 mod budget;
 mod charged;
@@ -77,12 +78,27 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Prints help, the version, or what is wrong with the command line.
 fn refuse(error: &clap::Error) -> Exit {
+    if let Some(amount) = below_zero(error) {
+        let why = format!("`-{amount}` is no amount: a budget is zero or more, without a sign");
+        return AppError::usage(why)
+            .with_hint("lower a budget by setting it: flyball budget set day 5usd")
+            .report(ColourChoice::Auto);
+    }
     // A closed pipe is the reader's choice.
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
         _ => Exit::Usage,
     }
+}
+
+/// What was typed after a minus where an amount is expected: to clap it is a flag that nobody knows.
+fn below_zero(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return None };
+    let amount = typed.strip_prefix('-').filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    amount
+        .starts_with(|first: char| first.is_ascii_digit() || first == '$')
+        .then(|| amount.to_owned())
 }
 
 fn dispatch(command_line: CommandLine) -> Exit {

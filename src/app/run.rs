@@ -224,7 +224,7 @@ fn simulated(
     let run_id = RunId::from(format!("sim-{}-{}", plan.plan_id, setup.job.seed));
     let mut run_setup = run_setup(plan, setup, run_id)?;
     run_setup.seed = Some(setup.job.seed);
-    let keeper = Keeper::of_simulated(&options.ledger, context);
+    let keeper = Keeper::of_simulated(&options.ledger, context)?;
     let stop = interrupts()?;
     let mut pacer = Pace::new(options.time_scale, &stop);
     let mut live = Live { simulation: &simulation, backend: &mut backend, pacer: &mut pacer };
@@ -283,6 +283,7 @@ fn carry_out(
         .map_err(|error| AppError::new(Exit::ScriptFailed, error))?;
     let mut progress = progress(context);
     run_setup.wider = keeper.wider(setup.policy.budgets())?;
+    keeper.begin(&run_setup)?;
     let mut report = crate::run::run(
         &run_setup,
         RunPorts {

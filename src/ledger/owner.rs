@@ -37,7 +37,7 @@ pub enum Liveness {
     Silent,
 }
 
-/// The lock of one process beside a ledger's file, held for as long as this value lives.
+/// The lock of one process, held for as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Claim {
     token: String,
@@ -51,12 +51,17 @@ static CLAIMS: AtomicU64 = AtomicU64::new(0);
 impl Claim {
     /// Takes a lock of a new name in `folder`, which is made where it is missing.
     pub(super) fn take(folder: &Path, now: Timestamp) -> Result<Self, Fault> {
+        let count = CLAIMS.fetch_add(1, Ordering::Relaxed);
+        let token = format!("{}-{}-{count}", std::process::id(), now.as_nanosecond());
+        Self::named(folder, token)
+    }
+
+    /// Takes a lock called `token`, which nobody had before, in `folder`.
+    pub(super) fn named(folder: &Path, token: String) -> Result<Self, Fault> {
         let cannot = |error: std::io::Error| {
             Fault::Unusable(format!("no lock can be made in {}: {error}", folder.display()))
         };
         std::fs::create_dir_all(folder).map_err(cannot)?;
-        let count = CLAIMS.fetch_add(1, Ordering::Relaxed);
-        let token = format!("{}-{}-{count}", std::process::id(), now.as_nanosecond());
         let path = folder.join(&token);
         let lock = OpenOptions::new().write(true).create_new(true).open(&path).map_err(cannot)?;
         lock.try_lock().map_err(|error| cannot(error.into()))?;

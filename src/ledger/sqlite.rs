@@ -102,6 +102,11 @@ impl SqliteLedger {
         self.beside("-leases")
     }
 
+    /// Where runs that are under way have their locks.
+    pub fn run_locks(&self) -> PathBuf {
+        self.beside("-runs")
+    }
+
     /// Where the processes that hold something have their locks.
     fn locks(&self) -> PathBuf {
         self.beside("-owners")

@@ -315,9 +315,17 @@ fn lost(sheet: &mut Sheet, report: &RunReport) {
         let cost = if agent.cost_usd.is_zero() { String::new() } else { dollars(agent.cost_usd) };
         sheet.pair(&format!("{label} {why}{message}"), &cost, 2);
     }
-    let shown = lost.agents.len().min(ITEMS_MAX);
-    let hidden = usize::try_from(lost.count).unwrap_or(usize::MAX).saturating_sub(shown);
-    more(sheet, hidden.saturating_add(ITEMS_MAX), "agent", "agents");
+    let named = lost.agents.len();
+    more(sheet, named, "agent", "agents");
+    let unnamed = u64::from(lost.count).saturating_sub(u64::try_from(named).unwrap_or(u64::MAX));
+    match (unnamed, named) {
+        (0, _) => {}
+        (_, 0) => sheet.text("their names are not in this report", 0),
+        _ => {
+            let others = plural(unnamed, "other agent", "other agents");
+            sheet.text(&format!("… and {others}, not named in this report"), 0);
+        }
+    }
 }
 
 fn result(result: &RunResult) -> String {

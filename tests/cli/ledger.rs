@@ -119,7 +119,11 @@ fn what_makes_no_budget_is_refused_with_what_to_write() {
         (&["budget", "set", "year", "5usd"], 2, "none of org, day"),
         (&["budget", "set", "day", "25%5h"], 2, "cannot be held"),
         (&["budget", "set", "day", "5usd", "--zone", "Mars/Base"], 2, "not a time zone"),
-        (&["budget", "set", "day", "-5usd"], 2, "-5"),
+        (&["budget", "set", "day", "-5usd"], 2, "a budget is zero or more"),
+        (&["budget", "set", "day", "5usd", "--five-hour", "60%"], 2, "--plan NAME --five-hour"),
+        (&["budget", "set", "day", "5usd", "6usd"], 2, "this budget has 5usd and 6usd"),
+        (&["budget", "set", "day", "5usd", "3agents", "4agents"], 2, "3agents and 4agents"),
+        (&["exec", "--budget", "5usd", "--budget", "60usd", "--", "true"], 2, "5usd and 60usd"),
         (&["budget", "raise", "week", "5usd"], 6, "no ledger"),
         (&["ledger", "verify"], 6, "no ledger"),
         (&["runs", "show", "nobody"], 6, "no ledger"),
@@ -305,4 +309,57 @@ fn what_the_living_hold_is_theirs() {
     assert!(refused.stderr.contains("is alive"), "{}", refused.stderr);
     let all = program.run(&["ledger", "reconcile", "--as", "spent", "--reason", "x"]);
     assert_eq!(all.stdout, "nothing is held by the dead\n");
+}
+
+#[test]
+fn a_url_that_is_none_of_postgres_is_no_name_of_a_file() {
+    let program = with_script();
+    for url in [
+        "Postgres://me:hunter2@db/flyball",
+        "postgres:/db/flyball",
+        "http://db/flyball",
+        "mysql://db/flyball",
+        "file:/tmp/ledger.db",
+    ] {
+        let commands: [&[&str]; 4] = [
+            &["budget", "show"],
+            &["budget", "set", "day", "5usd"],
+            &["runs", "list"],
+            &["run", "four.js", "--agents", "simulated", "--yes", "--samples", "5"],
+        ];
+        for command in commands {
+            let ended = program.run(&[command, &["--ledger", url]].concat());
+            assert_eq!(ended.code, 2, "{url} {command:?}: {}", ended.stderr);
+            let said = ended.stderr.replace('\n', " ");
+            assert!(said.contains("no ledger can be at a URL"), "{said}");
+            assert!(said.contains("postgres://") && !said.contains("hunter2"), "{said}");
+        }
+        let copied = program.run(&["budget", "set", "org", "5usd"]);
+        assert_eq!(copied.code, 0, "{}", copied.stderr);
+        assert_eq!(program.run(&["ledger", "copy", url]).code, 2);
+    }
+    // By the environment too; and a name with a colon is one of a file.
+    let mut command = program.command();
+    command.args(["budget", "show"]).env("FLYBALL_LEDGER", "mysql://db/flyball");
+    assert_eq!(super::program::ended(&command.output().unwrap()).code, 2);
+    assert_eq!(program.run(&["budget", "show", "--ledger", "a:b.db"]).code, 0);
+}
+
+#[test]
+fn who_only_looks_makes_no_ledger_of_an_empty_file() {
+    let program = Program::new();
+    program.write("empty.db", "");
+    let of_empty = |command: &[&str]| program.run(&[command, &["--ledger", "empty.db"]].concat());
+    for (command, code) in [
+        (&["budget", "show"][..], 0),
+        (&["runs", "list"], 0),
+        (&["runs", "charged"], 0),
+        (&["ledger", "verify"], 6),
+        (&["ledger", "show"], 6),
+    ] {
+        assert_eq!(of_empty(command).code, code, "{command:?}");
+        assert_eq!(std::fs::metadata(program.path("empty.db")).unwrap().len(), 0, "{command:?}");
+    }
+    assert_eq!(of_empty(&["budget", "set", "day", "5usd"]).code, 0);
+    assert!(of_empty(&["budget", "show"]).stdout.contains("$5.00"));
 }

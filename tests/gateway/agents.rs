@@ -283,3 +283,57 @@ fn what_only_simulated_agents_can_do_is_refused_and_nothing_is_sent() {
     assert!(code == Some(2) && said.contains("set ANTHROPIC_API_KEY"), "{said}");
     assert_eq!(upstream.bill().requests, 0);
 }
+
+/// The only run of the list.
+fn listed(books: &Books) -> Value {
+    let text = books.run(&["runs", "list", "--format", "json"]);
+    let list: Value = serde_json::from_str(&text).unwrap();
+    list["runs"].get(0).cloned().unwrap_or(Value::Null)
+}
+
+fn a_run_that_is_killed_is_listed_as_lost(books: Books) {
+    let upstream = Upstream::new();
+    let prompts = "await agent('one'); return await agent('x @simulate {\"fault\":\"stall\"}')";
+    let folder = Folder::of(books, prompts);
+    let mut command = folder.books.command(&["run", "ask.js", "--agents", "messages"]);
+    command.args(["--upstream", &url(&upstream), "--model", "claude-haiku-4-5", "--samples", "5"]);
+    command.args(["--yes", "--budget", "1usd"]).env("ANTHROPIC_API_KEY", KEY);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // The first answer is charged, and the second request is under way.
+    let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    let begun = loop {
+        let run = listed(&folder.books);
+        if run["spent_usd"].as_str().is_some_and(|spent| spent != "0") {
+            break run;
+        }
+        assert!(std::time::Instant::now() < until, "{run}");
+        assert!(child.try_wait().unwrap().is_none(), "it ended: {run}");
+    };
+    assert_eq!((&begun["status"], &begun["limit_usd"]), (&"running".into(), &"1".into()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let lost = listed(&folder.books);
+    assert_eq!((&lost["status"], &lost["id"]), (&"lost".into(), &begun["id"]));
+    let shown = folder.books.command(&["runs", "show", lost["id"].as_str().unwrap()]).output();
+    let said = String::from_utf8(shown.unwrap().stderr).unwrap();
+    assert!(said.contains("its process died before it ended"), "{said}");
+    assert!(said.contains("flyball runs charged"), "{said}");
+}
+
+#[test]
+fn a_run_that_pays_is_listed_from_its_beginning() {
+    a_run_that_is_killed_is_listed_as_lost(Books::new());
+    let upstream = Upstream::new();
+    let folder = Folder::with("return await agent('one')");
+    folder.agreed(&upstream, &["--budget", "1usd"]);
+    assert_eq!(listed(&folder.books)["status"], "complete");
+}
+
+#[test]
+fn a_run_that_pays_is_listed_in_a_database_too() {
+    if is_wanted() {
+        let database = shared().database();
+        a_run_that_is_killed_is_listed_as_lost(Books::at(database.url()));
+    }
+}

@@ -199,6 +199,7 @@ fn child() {
             let ledger = PostgresLedger::open(url.secret(), noon).unwrap();
             work(Books::new(ledger, 0), round, child);
         }
+        LedgerPlace::Elsewhere(scheme) => panic!("{scheme}"),
     }
 }
 

@@ -247,6 +247,15 @@ proptest! {
 }
 
 #[test]
+fn agents_that_a_report_does_not_name_are_not_said_to_be_in_it() {
+    let mut kept = stopped();
+    kept.lost.agents.clear();
+    let text = run::table(&kept, Page::plain());
+    assert!(text.contains("their names are not in this report"), "{text}");
+    assert!(!text.contains("other agents (--format json has all)"), "{text}");
+}
+
+#[test]
 fn no_id_of_a_list_is_broken_across_lines() {
     let id = "sim-e2c728f7a0b1c2d3-112";
     let listed = ListedRun {

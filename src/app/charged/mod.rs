@@ -17,6 +17,7 @@ use crate::amount::Amount;
 use crate::budget::{Limits, Operation, ScopeRow, names_in};
 use crate::cli::ledger::{LedgerFlag, RunsCharged};
 use crate::cli::value::PlainFormat;
+use crate::id::RunId;
 use crate::report::budget::{ShownBudget, ShownScope, indented, table};
 use crate::report::json;
 
@@ -137,10 +138,15 @@ fn project(row: &ScopeRow) -> &str {
 }
 
 /// Every run and session, in the order they were opened.
-fn all(ledger: &OpenLedger) -> Result<Vec<ScopeRow>, AppError> {
+pub(super) fn all(ledger: &OpenLedger) -> Result<Vec<ScopeRow>, AppError> {
     let mut rows = ledger.read(|ledger| ledger.upper_scopes(LEVELS))?;
     rows.retain(is_run);
     Ok(rows)
+}
+
+/// Whether it is the scope of this run.
+pub(super) fn is_of_run(row: &ScopeRow, run: &RunId) -> bool {
+    names_in(&row.path).last().and_then(|name| name.strip_prefix("run ")) == Some(&*run.0)
 }
 
 /// Whether it is a run or a session that a gateway charges, and not what lies above them, nor a part

@@ -20,7 +20,7 @@ pub(super) fn checks(flag: &LedgerFlag, context: &Context) -> Vec<Check> {
     };
     let shown = match &place {
         LedgerPlace::File(path) => path.display().to_string(),
-        LedgerPlace::Postgres(_) => "the Postgres database".to_owned(),
+        LedgerPlace::Postgres(_) | LedgerPlace::Elsewhere(_) => "the Postgres database".to_owned(),
     };
     let opened = match OpenLedger::to_look(flag, context) {
         Ok(Some(opened)) => opened,
@@ -33,7 +33,7 @@ pub(super) fn checks(flag: &LedgerFlag, context: &Context) -> Vec<Check> {
 fn balance(opened: &OpenLedger, place: &LedgerPlace, shown: &str) -> Check {
     let found = match place {
         LedgerPlace::File(path) => std::fs::metadata(path).ok(),
-        LedgerPlace::Postgres(_) => None,
+        LedgerPlace::Postgres(_) | LedgerPlace::Elsewhere(_) => None,
     };
     if found.as_ref().is_some_and(|found| found.permissions().readonly()) {
         let says = format!("{shown} is read-only: spending could not be written down");

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::amounts::once_per_unit;
 use super::super::books::OpenLedger;
 use super::super::context::Context;
 use super::super::error::AppError;
@@ -120,6 +121,8 @@ impl RunAccount {
 
 /// The limits that are asked for: those of the command line, else those of the policy.
 fn asked(typed: &ExecTyped) -> Result<Limits, AppError> {
+    once_per_unit("--budget", &typed.budget)?;
+    once_per_unit("--agent-budget", &typed.agent_budget)?;
     let Some(policy) = &typed.policy else { return gateway::limits(&typed.budget) };
     // A policy that cannot be read would block every launch: it is found out before.
     let policy = knowledge::policy(&policy_source(policy)?)?.policy;

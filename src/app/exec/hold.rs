@@ -96,7 +96,8 @@ impl<'a> Client<'a> {
             Some(LedgerPlace::Postgres(url)) => {
                 command.env(FLYBALL_LEDGER, url.secret());
             }
-            None => {}
+            // Refused long before.
+            Some(LedgerPlace::Elsewhere(_)) | None => {}
         }
         if !self.is_claude_code {
             command.args(self.arguments);

@@ -125,7 +125,7 @@ fn ledger_flag(typed: &HookTyped) -> String {
         Some(LedgerPlace::File(path)) => {
             format!(" --ledger {}", shell_word(&path.to_string_lossy()))
         }
-        Some(LedgerPlace::Postgres(_)) | None => String::new(),
+        Some(LedgerPlace::Postgres(_) | LedgerPlace::Elsewhere(_)) | None => String::new(),
     }
 }
 

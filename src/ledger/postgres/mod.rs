@@ -135,6 +135,11 @@ impl PostgresLedger {
         PathBuf::from(format!("postgres-{:x}-leases", Sha256::digest(self.place())))
     }
 
+    /// Where runs of a machine that are under way have their locks, below the same folder.
+    pub fn run_locks(&self) -> PathBuf {
+        PathBuf::from(format!("postgres-{:x}-runs", Sha256::digest(self.place())))
+    }
+
     /// Whether the tables are there; made where `create` is set.
     fn prepared(&self, create: bool) -> Result<bool, Trouble> {
         let (session, found) = self.begun(|session| schema::prepare(session, create, self.wait))?;
