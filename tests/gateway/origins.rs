@@ -297,7 +297,7 @@ fn phases_and_agents_can_be_named_paused_stopped_and_raised() {
     assert_eq!(waiting.receive().status, 200);
     stand.books.run(&["runs", "stop", RUN]);
     assert_eq!(ask(&gateway, "b1111").status, 429);
-    for (name, words) in [("part", "can be"), ("phase", "no gateway"), ("a1", "no gateway")] {
+    for (name, words) in [("part", "can be"), ("phase", "no gateway"), ("a1", "is too short")] {
         let (code, said) = stand.books.fails(&["runs", "pause", name]);
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(words), "{name}: {said}");
