@@ -4,6 +4,7 @@ mod bad_files;
 mod bad_scripts;
 mod charged;
 mod inputs;
+mod interrupts;
 mod ledger;
 mod lists;
 mod plan_windows;

@@ -45,6 +45,7 @@ impl Process {
             command.env("SystemRoot", root);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        apart_from_terminal(&mut command);
         let failed = |what: &str| {
             EngineError::Internal(format!("cannot start {}: {what}", executable.display()))
         };
@@ -187,6 +188,17 @@ fn autopsy(status: Option<ExitStatus>, words: &str) -> EngineError {
         }
     }
 }
+
+/// A terminal sends Ctrl-C to the whole group in its foreground. What that means is the parent's to
+/// decide: a child that died of it would look like a script that crashed. Where the parent dies,
+/// the child's input ends, and it with that.
+#[cfg(unix)]
+fn apart_from_terminal(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+#[cfg(not(unix))]
+fn apart_from_terminal(_command: &mut Command) {}
 
 #[cfg(unix)]
 fn signal(status: ExitStatus) -> Option<i32> {
