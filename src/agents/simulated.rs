@@ -66,6 +66,21 @@ struct Sent {
     cut_tokens: u64,
 }
 
+impl Sent {
+    /// How long what is billed takes: of an answer that is cut its part, so that what writes on has
+    /// the rest and the whole takes as long as it was drawn to.
+    fn duration_milliseconds(&self) -> u64 {
+        let whole = self.request.duration_milliseconds;
+        let drawn = self.request.usage.output;
+        if self.cut_tokens == 0 || drawn == 0 {
+            return whole;
+        }
+        let written = u128::from(drawn - self.cut_tokens);
+        let part = (u128::from(whole) * written).div_ceil(u128::from(drawn));
+        u64::try_from(part).unwrap_or(whole)
+    }
+}
+
 /// What is drawn per request, so that the arms are independent.
 #[derive(Clone, Copy)]
 enum Draw {
@@ -179,7 +194,7 @@ impl<'a> SimulatedBackend<'a> {
             sent.billed.output = cap + cap / 2;
             sent.billed.fresh = sent.request.prompt_tokens_max + sent.request.prompt_tokens_max / 2;
         }
-        let duration = sent.request.duration_milliseconds;
+        let duration = sent.duration_milliseconds();
         let first = (duration / 4).min(FIRST_TOKEN_MILLISECONDS_MAX);
         if unsent {
             self.schedule(first, Pending::Unsent(id));
@@ -244,7 +259,13 @@ fn continuation(sent: &Sent) -> SimulatedRequest {
         output: sent.cut_tokens,
         ..TokenUsage::default()
     };
-    SimulatedRequest { usage, prompt_tokens_max: usage.prompt(), ..sent.request }
+    let whole = sent.request.duration_milliseconds;
+    SimulatedRequest {
+        usage,
+        prompt_tokens_max: usage.prompt(),
+        duration_milliseconds: whole.saturating_sub(sent.duration_milliseconds()),
+        ..sent.request
+    }
 }
 
 /// What misbehaves in the request itself.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flyball::agents::{SimulatedModel, UsageWorkload};
+use flyball::agents::{SimulatedModel, SimulatedRequest, UsageWorkload, Workload};
 use flyball::event::{RunReport, RunStatus};
 use flyball::id::ModelId;
 use flyball::money::Picodollars;
+use flyball::ports::agent::AgentJob;
 use flyball::seed::Seed;
-use flyball::tokens::Tokenizer;
+use flyball::tokens::{TokenUsage, Tokenizer};
 use flyball::usage::{UsageModel, shipped_text};
 
 use super::fixture::{Case, MODEL, OnReject, Waves};
@@ -63,4 +64,30 @@ fn a_schedule_does_not_change_what_agents_do() {
         (report.cost_usd.spent, report.tokens)
     };
     assert_eq!(whole(2), whole(30));
+}
+
+/// One agent that gives one answer of 20,000 tokens in 100 seconds.
+struct LongAnswer;
+
+impl Workload for LongAnswer {
+    fn requests(&mut self, _: &AgentJob) -> Vec<SimulatedRequest> {
+        let usage = TokenUsage { fresh: 10_000, output: 20_000, ..TokenUsage::default() };
+        vec![SimulatedRequest {
+            usage,
+            prompt_tokens_max: 12_000,
+            asked_output_tokens: 32_000,
+            thinking_tokens: 0,
+            duration_milliseconds: 100_000,
+        }]
+    }
+}
+
+#[test]
+fn an_answer_that_is_cut_takes_no_longer_than_in_one_piece() {
+    let case = Case::new(Picodollars::from_usd(100), 1);
+    let mut script = Waves::new(&[1], OnReject::Throw);
+    let report = case.run_with(&mut LongAnswer, &mut script, &mut |_| {});
+    assert_eq!((report.status, report.tokens.output), (RunStatus::Complete, 20_000));
+    assert!(report.requests.cut > 0 && report.requests.sent > 1, "{:?}", report.requests);
+    assert_eq!(report.wall_seconds, 100);
 }
