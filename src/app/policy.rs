@@ -10,9 +10,11 @@ use crate::cli::policy::{ApplyFormat, PolicyApply, PolicyCheck, PolicyCommand, P
 use crate::cli::value::PlainFormat;
 use crate::config::SourceFile;
 use crate::config::source::TEXT_BYTES_MAX;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::planner::Plan;
 use crate::plan::report::StagePlan;
-use crate::policy::{Pattern, Routing};
+use crate::policy::{ModelName, Pattern, Policy, Routing};
+use crate::pricing::Model;
 use crate::report::json;
 use crate::report::policy::{
     self as report, ExplainedStage, POLICY_REPORT_VERSION, PolicyCheckReport, PolicyExplainReport,
@@ -38,19 +40,43 @@ fn check(typed: &PolicyCheck, context: &Context) -> Result<Exit, AppError> {
     let provider = typed.provider.as_deref().or(context.settings.provider.as_deref());
     let provider = provider.unwrap_or(PROVIDER_DEFAULT);
     knowledge::provider(provider, &prices)?;
-    let diagnostics = found.policy.check(&mut |name| {
+    let mut diagnostics = found.policy.check(&mut |name| {
         prices
             .resolve(name, provider, context.today)
             .map(|model| model.id.clone())
             .map_err(|unknown| unknown.to_string())
     });
+    diagnostics.extend(ladder_order(&found.policy, |name| {
+        prices.resolve(name, provider, context.today).ok()
+    }));
+    let is_broken = diagnostics.iter().any(|found| found.severity == Severity::Error);
     output::print(&match typed.format {
         PlainFormat::Table => {
             report::check(&found.policy, &diagnostics, &found.name, context.stdout.page())
         }
         PlainFormat::Json => json::pretty(&PolicyCheckReport::of(&found.policy, diagnostics)),
     })?;
-    Ok(Exit::Done)
+    Ok(if is_broken { Exit::BadInput } else { Exit::Done })
+}
+
+/// Steps of the ladder that are weaker than the one before them.
+fn ladder_order<'p>(
+    policy: &Policy,
+    resolve: impl Fn(&str) -> Option<&'p Model>,
+) -> Vec<Diagnostic> {
+    let known = policy.ladder().iter().filter_map(|step| Some((step, resolve(&step.name)?)));
+    let known: Vec<_> = known.filter(|(_, model)| model.rank > 0).collect();
+    let pairs = known.iter().zip(known.iter().skip(1));
+    let falling = pairs.filter(|((_, before), (_, after))| {
+        before.provider == after.provider && after.rank < before.rank
+    });
+    let warning = |((before, _), (after, _)): (&(&ModelName, _), &(&ModelName, _))| {
+        let message = format!("`{}` is weaker than `{}` before it", after.name, before.name);
+        Diagnostic::new(Severity::Warning, "policy::ladder-order", message)
+            .with_place(after.place.clone())
+            .with_help("a ladder goes from the weakest model to the strongest")
+    };
+    falling.map(warning).collect()
 }
 
 /// Plans the workflow and says what the policy decided on the way. The stages are the plan's.
@@ -58,7 +84,7 @@ fn explain(typed: PolicyExplain<PlanningFlags>, context: &Context) -> Result<Exi
     let PolicyExplain { workflow, stage: patterns, flags, format } = typed;
     let options = flags.resolve(workflow, &context.settings, &context.environment);
     let inputs = PlanInputs::load(&options, context)?;
-    let plan::Planned { plan, sources, .. } = plan::make(&inputs, &options, context)?;
+    let plan::Planned { plan, sources, .. } = plan::make(&inputs, &options, Vec::new(), context)?;
     let Plan { report, routings, .. } = plan;
     plan::refuse_failed(&report, &sources)?;
     let names: Vec<String> = report.stages.iter().map(|stage| stage.name.clone()).collect();
@@ -103,7 +129,7 @@ fn apply(typed: PolicyApply<PlanningFlags>, context: &Context) -> Result<Exit, A
     let PolicyApply { workflow, flags, format, out } = typed;
     let options = flags.resolve(workflow, &context.settings, &context.environment);
     let inputs = PlanInputs::load(&options, context)?;
-    let planned = plan::make(&inputs, &options, context)?;
+    let planned = plan::make(&inputs, &options, Vec::new(), context)?;
     plan::refuse_failed(&planned.plan.report, &planned.sources)?;
     let rewrite = planned.rewrite()?;
     planned.check_rewritten(&rewrite, &plan::sandbox(&options)?)?;

@@ -8,7 +8,7 @@ use super::budgets::{self, BudgetLimit};
 use super::candidate::Candidates;
 use super::error::{PolicyError, Problems};
 use super::facts::StageFacts;
-use super::reader::{Fields, Value, choice, items, text, whole};
+use super::reader::{Fields, Text, Value, choice, items, text, whole};
 use super::request_facts::RequestFacts;
 use super::router;
 use super::routing::{Routing, StepDownRouting};
@@ -141,7 +141,7 @@ impl Policy {
         let thresholds = fields.get("thresholds");
         Some(Self {
             description: word("description", problems).map(|text| text.text).unwrap_or_default(),
-            suggests: word("suggests", problems).map(|text| text.text),
+            suggests: word("suggests", problems).and_then(|text| shipped_name(text, problems)),
             pinned: fields
                 .get("pinned")
                 .and_then(|value| Pinned::read(value, problems))
@@ -201,27 +201,43 @@ impl Policy {
         }
     }
 
-    /// What is doubtful about the file, in file order. `resolve` says which model a name means,
-    /// or why it means none.
+    /// What is doubtful about the file, in file order; an error is a rule that can never route.
+    /// `resolve` says which model a name means, or why it means none.
     pub fn check(
         &self,
         resolve: &mut dyn FnMut(&str) -> Result<ModelId, String>,
     ) -> Vec<Diagnostic> {
         let mut found = self.warnings.clone();
-        let by_rules = self.rules.iter().flat_map(|rule| &rule.then.models);
-        let by_steps = self.step_downs.iter().flat_map(|step| &step.models);
-        let named = self.ladder.iter().chain(by_rules).chain(by_steps);
+        let by_rules = self.rules.iter().map(|rule| &rule.then.models);
+        let by_steps = self.step_downs.iter().map(|step| &step.models);
         // A rule that uses the ladder repeats its names and places.
         let mut seen: Vec<&ModelName> = Vec::new();
-        for model in named.filter(|model| !is_session(&model.name)) {
-            if seen.contains(&model) {
-                continue;
-            }
-            seen.push(model);
-            if let Err(reason) = resolve(&model.name) {
-                let message = format!("no price table knows the model `{}`: {reason}", model.name);
-                let help = "routes to it will be refused; see `flyball pricing list`";
-                let unknown = Diagnostic::new(Severity::Warning, "policy::unknown-model", message);
+        // Rules first: where none of its models is known, that is worse than one of several.
+        for models in by_rules.chain(by_steps).chain([&self.ladder]) {
+            let known = |model: &&ModelName| is_session(&model.name);
+            let unknown: Vec<(&ModelName, String)> = models
+                .iter()
+                .filter(|model| !known(model))
+                .filter_map(|model| Some((model, resolve(&model.name).err()?)))
+                .collect();
+            let is_ladder = std::ptr::eq(models, &raw const self.ladder);
+            let is_dead = !is_ladder && unknown.len() == models.len();
+            for (model, reason) in unknown {
+                if seen.contains(&model) {
+                    continue;
+                }
+                seen.push(model);
+                let (severity, help) = if is_dead {
+                    (Severity::Error, "the rule can never route; see `flyball pricing list`")
+                } else {
+                    (Severity::Warning, "routes to it will be refused; see `flyball pricing list`")
+                };
+                let message = if reason.contains(&model.name) {
+                    reason
+                } else {
+                    format!("no price table knows the model `{}`: {reason}", model.name)
+                };
+                let unknown = Diagnostic::new(severity, "policy::unknown-model", message);
                 found.push(unknown.with_place(model.place.clone()).with_help(help));
             }
         }
@@ -365,4 +381,16 @@ fn listed<'a, 'i>(
         return Vec::new();
     }
     listed
+}
+
+/// The name of a policy that flyball ships: nobody knows the file of another.
+fn shipped_name(text: Text, problems: &mut Problems<'_>) -> Option<String> {
+    let names: Vec<&str> = shipped().iter().map(|(name, _)| *name).collect();
+    if names.contains(&&*text.text) {
+        return Some(text.text);
+    }
+    let message = format!("`suggests` names `{}`, which flyball does not ship", text.text);
+    let help = format!("name one of {}", names.join(", "));
+    problems.error("policy::suggests", text.span, message, Some(help));
+    None
 }

@@ -141,3 +141,33 @@ fn a_script_that_cannot_be_planned_is_not_rewritten() {
         assert!(!program.path("o.js").exists());
     }
 }
+
+#[test]
+fn a_policy_that_can_never_do_what_it_says_fails_its_check() {
+    let program = Program::new();
+    let checked = |text: &str| {
+        program.write("own.toml", format!("schema = 1\nname = 'own'\n{text}"));
+        program.run(&["policy", "check", "own.toml"])
+    };
+    let unknown = checked("[[rule]]\nname = 'a'\nthen = { model = 'haikou' }\n");
+    assert_eq!(unknown.code, 6, "{}", unknown.stdout);
+    assert_eq!(unknown.stdout.matches("knows the model `haikou`").count(), 1, "{}", unknown.stdout);
+    assert!(unknown.stdout.contains("can never route"), "{}", unknown.stdout);
+
+    let one_of_two = checked("[[rule]]\nname = 'a'\nthen = { model = ['haikou', 'haiku'] }\n");
+    assert_eq!(one_of_two.code, 0, "{}", one_of_two.stdout);
+    assert!(one_of_two.stdout.contains("routes to it will be refused"), "{}", one_of_two.stdout);
+
+    let suggests = checked("suggests = 'frugle'\n");
+    assert_eq!(suggests.code, 6);
+    assert!(suggests.stderr.contains("names `frugle`, which flyball does not ship"));
+
+    let reversed = checked("ladder = ['opus', 'haiku']\n");
+    assert_eq!(reversed.code, 0);
+    assert!(
+        reversed.stdout.contains("`haiku` is weaker than `opus` before it"),
+        "{}",
+        reversed.stdout
+    );
+    assert!(!checked("ladder = ['haiku', 'opus']\n").stdout.contains("weaker"));
+}
