@@ -68,9 +68,12 @@ fn headline(sheet: &mut Sheet, report: &RunReport) {
     }
     let text = format!("{}, {}", agents(&report.agents), duration(report.wall_seconds));
     let simulated = report.simulated.then(|| "simulated: nothing was paid".to_owned());
+    let over = (report.status == RunStatus::Stopped)
+        .then(|| "over: another run begins anew, and pays for every agent again".to_owned());
     for line in [text]
         .into_iter()
         .chain(simulated)
+        .chain(over)
         .flat_map(|text| wrapped(&text, page.message_width() - indent))
     {
         sheet.line(&format!("{}{line}", " ".repeat(indent)));

@@ -336,4 +336,18 @@ fn a_run_that_pays_is_listed_in_a_database_too() {
         let database = shared().database();
         a_run_that_is_killed_is_listed_as_lost(Books::at(database.url()));
     }
+
+#[test]
+fn raising_a_run_that_has_ended_says_that_it_does_not_go_on() {
+    let upstream = Upstream::new();
+    let folder = Folder::with("return await agent('x', { label: 'one' })");
+    let (code, report, said) = folder.run(&url(&upstream), &["--budget", "5usd"]);
+    assert_eq!(code, 0, "{said}");
+    let run = report["run_id"].as_str().unwrap();
+    let raised = folder.books.command(&["runs", "raise", run, "1usd"]).output().unwrap();
+    let said = String::from_utf8(raised.stderr).unwrap();
+    assert!(
+        raised.status.success() && said.contains("has ended, so nothing of it goes on"),
+        "{said}"
+    );
 }

@@ -97,7 +97,23 @@ pub(super) fn change(
     let mut ledger = OpenLedger::existing(flag, context)?;
     let row = naming::named(&ledger, run)?;
     ledger.change(operation(&row, change))?;
+    if matches!(change, Change::Raise(_) | Change::Resume) && has_ended(&ledger, &row)? {
+        output::tell(&format!(
+            "note: {} has ended, so nothing of it goes on; flyball run begins another, and pays for \
+             every agent of it\n",
+            name(&row)
+        ));
+    }
     print(&ledger, &row, context)
+}
+
+/// Whether it belongs to a run of `flyball run` that is over.
+fn has_ended(ledger: &OpenLedger, row: &ScopeRow) -> Result<bool, AppError> {
+    let run = names_in(&row.path).nth(2).and_then(|name| name.strip_prefix("run "));
+    let Some(run) = run else { return Ok(false) };
+    let id = RunId::from(run.to_owned());
+    let row = ledger.read(|ledger| ledger.run(&id))?;
+    Ok(row.is_some_and(|run| run.ended_at.is_some()))
 }
 
 /// What `change` does to the run or session of `row`.
