@@ -38,7 +38,7 @@ Exit codes:
 /// model that policy allows, and holds the run under a hard budget.
 #[derive(Debug, Parser)]
 #[command(name = "flyball", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(arg_required_else_help = true)]
 pub struct CommandLine {
     /// What to do.
     #[command(subcommand)]

@@ -7,8 +7,9 @@ use super::ledger::LedgerFlag;
 use super::value::{self, PlainFormat};
 
 const NOTES: &str = "\
-It looks and changes nothing. Exit code 0 says that nothing fails; warnings do not count. Keys and
-other values that stand in settings or in the environment are not shown.";
+It looks and changes nothing. Exit code 0 says that nothing fails; warnings do
+not count. Keys and other values that stand in settings or in the environment
+are not shown.";
 
 /// `flyball doctor` as typed.
 #[derive(Clone, Debug, Args)]

@@ -28,11 +28,13 @@ pub const TIME_LIMIT_MAX: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 In Claude Code's settings.json:
-  \"hooks\": { \"PreToolUse\": [ { \"matcher\": \"Workflow|Agent|Task\", \"hooks\": [
-    { \"type\": \"command\", \"command\": \"flyball hook pre-tool-use --deny-over 20usd\" } ] } ] }
+  \"hooks\": { \"PreToolUse\": [ { \"matcher\": \"Workflow|Agent|Task\", \"hooks\": [ {
+    \"type\": \"command\",
+    \"command\": \"flyball hook pre-tool-use --deny-over 20usd\" } ] } ] }
 
-It reads the call on standard input and answers on standard output. Exit code 2 says that it could
-not check the call, which blocks it; with --fail-open the call goes ahead unchecked.";
+It reads the call on standard input and answers on standard output. Exit code 2
+says that it could not check the call, which blocks it; with --fail-open the
+call goes ahead unchecked.";
 
 /// What Claude Code asks of flyball.
 #[derive(Clone, Debug, Subcommand)]
@@ -127,7 +129,7 @@ pub struct HookTyped {
     #[arg(long, value_name = "N", help_heading = "Plan")]
     pub seed: Option<u64>,
 
-    /// Block after this long without an answer, at most 5s [default: 5s]
+    /// Block after this long without an answer, at most 5s
     #[arg(long, value_name = "TIME", value_parser = within_limit, help_heading = "Plan",
           default_value = "5s")]
     pub time_limit: Duration,

@@ -15,9 +15,10 @@ Examples:
   flyball simulate-upstream --pace 1 --fault reset=20 --fault status-529=50
   flyball simulate-upstream --fill-output --miss-cache --format json > bill.json
 
-Point a client at it with ANTHROPIC_BASE_URL=http://127.0.0.1:8788 and any key. It is reachable
-from this machine only, calls no model and costs no money. docs/simulate-upstream.md says what it
-answers, and how a prompt makes it answer something else.";
+Point a client at it with ANTHROPIC_BASE_URL=http://127.0.0.1:8788 and any key.
+It is reachable from this machine only, calls no model and costs no money.
+docs/simulate-upstream.md says what it answers, and how a prompt makes it answer
+something else.";
 
 /// `flyball simulate-upstream` as typed.
 #[derive(Clone, Debug, Args)]

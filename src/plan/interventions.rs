@@ -14,6 +14,7 @@ use crate::plan::evaluation::{self, Priced};
 use crate::plan::frame::Frame;
 use crate::plan::report::{Driver, DriverPoint};
 use crate::plan::setup::Setup;
+use crate::plan::stage::agent_of;
 use crate::plan::workers::Workers;
 
 /// How many drivers are answered by intervention, and how many are listed.
@@ -192,10 +193,10 @@ fn point(value: &str, costs: &[SampleCost], samples: Option<u32>) -> DriverPoint
 fn in_words(candidate: &Candidate) -> String {
     let (stage, property) = (&candidate.stage, &candidate.property);
     match candidate.measure {
-        Measure::Requests => format!("requests per {stage} agent"),
+        Measure::Requests => format!("requests per {}", agent_of(stage)),
         Measure::OutputPerRequest => format!("output tokens per request of {stage}"),
-        Measure::FirstContext => format!("first context of {stage} agents"),
-        Measure::Growth => format!("context growth of {stage} agents"),
+        Measure::FirstContext => format!("first context of {}s", agent_of(stage)),
+        Measure::Growth => format!("context growth of {}s", agent_of(stage)),
         Measure::Length => format!("{stage}: {property} per agent"),
         Measure::Share => format!("{stage}: share of {property}"),
         Measure::Presence => format!("whether {stage} runs"),

@@ -9,6 +9,9 @@ use crate::plan::synth::{invented_start, without_invented};
 use crate::ports::script::AgentCall;
 use crate::seed::{key_of, key_of_parts};
 
+/// What a stage is called that nothing names.
+const UNNAMED: &str = "agent";
+
 /// What a stage is made of: everything its calls have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageIdentity {
@@ -218,8 +221,13 @@ fn stage_name(skeleton: &str, phase: &str) -> String {
     if letters > 0 && !bare {
         fixed
     } else if phase.is_empty() {
-        "agent".to_owned()
+        UNNAMED.to_owned()
     } else {
         phase.to_owned()
     }
+}
+
+/// `find agent`: what one of the stage's agents is called in messages.
+pub fn agent_of(stage: &str) -> String {
+    if stage == UNNAMED { UNNAMED.to_owned() } else { format!("{stage} agent") }
 }
