@@ -85,6 +85,7 @@ fn job(samples: u32, agents_max: u32) -> PlanJob {
         as_written: false,
         subagent_model: None,
         tree: TreeCounts::default(),
+        standing: Vec::new(),
         window_rates: Vec::new(),
     }
 }

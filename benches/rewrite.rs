@@ -262,6 +262,7 @@ fn job(policy: &NamedText, start: Start) -> PlanJob {
         as_written: false,
         subagent_model: None,
         tree: TreeCounts::default(),
+        standing: Vec::new(),
         window_rates: Vec::new(),
     }
 }

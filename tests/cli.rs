@@ -15,3 +15,4 @@ mod scope;
 mod settings;
 mod shell;
 mod usage;
+mod wider;

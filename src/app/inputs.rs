@@ -221,6 +221,7 @@ impl PlanInputs {
             as_written: false,
             subagent_model: None,
             tree: self.scope.as_ref().map(tree_counts).unwrap_or_default(),
+            standing: Vec::new(),
             window_rates,
         })
     }

@@ -46,6 +46,7 @@ mod simulate_upstream;
 mod simulation;
 mod standing;
 mod statusline;
+mod wider;
 mod workflows;
 
 pub use context::Context;

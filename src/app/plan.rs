@@ -7,13 +7,14 @@ use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::inputs::PlanInputs;
-use super::{output, planning};
+use super::{knowledge, output, planning, wider};
 use crate::cli::PlanTyped;
 use crate::cli::plan::PlanOptions;
 use crate::cli::value::Format;
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::gate::Gate;
 use crate::plan::PlanError;
+use crate::plan::job::{PlanJob, StandingLimit};
 use crate::plan::planner::Plan;
 use crate::plan::report::{PlanReport, VerdictOutcome};
 use crate::plan::rewrite::{self, Rewrite};
@@ -23,10 +24,15 @@ use crate::script::sandbox::{Sandbox, SandboxLimits};
 use crate::workflow::{SourceSet, WorkflowFacts};
 
 pub(super) fn run(typed: PlanTyped, context: &Context) -> Result<Exit, AppError> {
-    let PlanTyped { workflow, flags, format, out } = typed;
+    let PlanTyped { workflow, flags, ledger, format, out } = typed;
+    if let Some(path) = &out {
+        output::can_be_written(path)?;
+    }
     let options = flags.resolve(workflow, &context.settings, &context.environment);
     let inputs = PlanInputs::load(&options, context)?;
-    let Planned { plan: Plan { report, .. }, sources, .. } = make(&inputs, &options, context)?;
+    let standing = wider::limits(&ledger, &knowledge::policy(&inputs.policy)?.policy, context)?;
+    let Planned { plan: Plan { report, .. }, sources, .. } =
+        make(&inputs, &options, standing, context)?;
     if let Some(path) = &out {
         output::write_file(path, &json::pretty(&report))?;
     }
@@ -64,14 +70,15 @@ pub(super) fn refuse_failed(report: &PlanReport, sources: &SourceSet) -> Result<
     }))
 }
 
-/// Plans `inputs` in a child process.
+/// Plans `inputs` in a child process, held against the budgets in `standing` too.
 pub(super) fn make(
     inputs: &PlanInputs,
     options: &PlanOptions,
+    standing: Vec<StandingLimit>,
     context: &Context,
 ) -> Result<Planned, AppError> {
     let mut sources = inputs.source_set();
-    let job = inputs.job(options, context)?;
+    let job = PlanJob { standing, ..inputs.job(options, context)? };
     let sandbox = sandbox(options)?;
     let mut read_child = |path: &str| inputs.child_text(path);
     let (plan, facts) = planning::plan(&sandbox, &mut sources, job, &mut read_child)

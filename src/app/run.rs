@@ -12,7 +12,7 @@ use super::keeper::Keeper;
 use super::pace::Pace;
 use super::plan::{self, Planned};
 use super::simulation::{Done, Results, Simulation, Work};
-use super::{output, planning};
+use super::{knowledge, output, planning, wider};
 use crate::agents::{Arms, Place, SimulatedBackend};
 use crate::cli::plan::{ArgsOption, PlanOptions};
 use crate::cli::run::Backend;
@@ -21,9 +21,10 @@ use crate::cli::{RunOptions, RunTyped};
 use crate::event::{RunReport, RunResult, RunStatus, StopCause};
 use crate::gate::Gate;
 use crate::id::RunId;
-use crate::plan::plan_id;
+use crate::plan::job::StandingLimit;
 use crate::plan::report::{PLAN_SCHEMA_VERSION, PlanReport};
 use crate::plan::setup::Setup;
+use crate::plan::{judgement, plan_id};
 use crate::policy::BudgetScope;
 use crate::ports::agent::AgentBackend;
 use crate::ports::pace::{NoPacer, Pacer};
@@ -37,6 +38,9 @@ use crate::workflow::SourceSet;
 
 pub(super) fn run(typed: RunTyped, context: &Context) -> Result<Exit, AppError> {
     let mut options = typed.resolve(&context.settings, &context.environment);
+    if let Some(path) = &options.out {
+        output::can_be_written(path)?;
+    }
     let given = options.plan.as_deref().map(read_plan).transpose()?;
     if let Some(plan) = &given {
         as_planned(&mut options.planning, plan)?;
@@ -76,8 +80,9 @@ impl Subject {
         options: &RunOptions,
         context: &Context,
     ) -> Result<Self, AppError> {
+        let standing = wider_limits(inputs, options, context)?;
         let Planned { plan: made, facts, sources } =
-            plan::make(inputs, &options.planning, context)?;
+            plan::make(inputs, &options.planning, standing, context)?;
         let job = inputs.job(&options.planning, context)?;
         let setup = Setup::new(job, &facts).map_err(|error| plan::explain(error, inputs))?;
         Ok(Self { plan: made.report, setup, sources, sandbox: plan::sandbox(&options.planning)? })
@@ -85,7 +90,7 @@ impl Subject {
 
     /// The plan executes only what it was made from: script, args, policy, prices, usage model.
     fn planned_before(
-        given: PlanReport,
+        mut given: PlanReport,
         inputs: &PlanInputs,
         options: &RunOptions,
         context: &Context,
@@ -95,6 +100,7 @@ impl Subject {
         let facts = planning::inspect(&sandbox, &mut sources, &mut |path| inputs.child_text(path))
             .map_err(|error| plan::explain_engine(error, inputs))?;
         let mut job = inputs.job(&options.planning, context)?;
+        job.standing = wider_limits(inputs, options, context)?;
         job.results.clone_from(&given.request.results);
         job.tree = given.request.tree.unwrap_or_default();
         let setup = Setup::new(job, &facts).map_err(|error| plan::explain(error, inputs))?;
@@ -118,7 +124,22 @@ impl Subject {
             ))
             .with_hint("plan again: flyball plan WORKFLOW --out plan.json"));
         }
+        judgement::hold_now(&mut given, &setup).map_err(|error| plan::explain(error, inputs))?;
         Ok(Self { plan: given, setup, sources, sandbox })
+    }
+}
+
+/// What is left now of the budgets that the run shares with others.
+fn wider_limits(
+    inputs: &PlanInputs,
+    options: &RunOptions,
+    context: &Context,
+) -> Result<Vec<StandingLimit>, AppError> {
+    let policy = knowledge::policy(&inputs.policy)?.policy;
+    match (wider::limits(&options.ledger, &policy, context), options.backend) {
+        // It pays nothing, and tells of the ledger once it is over.
+        (Err(_), Backend::Simulated) => Ok(Vec::new()),
+        (limits, _) => limits,
     }
 }
 

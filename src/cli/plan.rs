@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use jiff::civil::Date;
 
+use super::ledger::LedgerFlag;
 use super::value::{self, ArgsSource, Assume, Format, KnownResult};
 use crate::amount::Amount;
-use crate::config::settings::{cache_ttl, duration, effort_named};
+use crate::config::settings::{cache_ttl, effort_named, time_limit};
 use crate::config::{Environment, Settings};
 use crate::effort::Effort;
 use crate::money::Picodollars;
@@ -31,10 +32,12 @@ Examples:
   flyball plan review.js --policy haiku-fanout --fit 5usd
   flyball plan review.js --assume Find.findings=12 --result 'scan=@scan.json'
   flyball plan review.js --format markdown > comment.md
-  flyball plan review.js --out plan.json && flyball run --plan plan.json
+  flyball plan review.js --out plan.json
+  flyball run --plan plan.json --agents simulated
 
-A budget is an amount with a unit: $5 or 5usd, 800ktok (billed tokens), 200kout (output
-tokens), 40agents. Exit code 3 says that the plan is over it, or too likely to be.";
+A budget is an amount with a unit: $5 or 5usd, 800ktok (billed tokens), 200kout
+(output tokens), 40agents. Budgets of a day, a project, … count too. Exit code 3
+says that the plan is over one, or too likely to be.";
 
 /// `flyball plan` as typed.
 #[derive(Clone, Debug, Args)]
@@ -48,6 +51,10 @@ pub struct PlanTyped {
     /// What the plan is about.
     #[command(flatten)]
     pub flags: PlanningFlags,
+
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerFlag,
 
     /// How to print the plan
     #[arg(long, value_enum, default_value_t)]
@@ -149,7 +156,7 @@ pub struct PlanningFlags {
     pub seed: Option<u64>,
 
     /// Give up after this long: 90s, 10m [default: 60s]
-    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Sampling")]
+    #[arg(long, value_name = "TIME", value_parser = time_limit, help_heading = "Sampling")]
     pub time_limit: Option<Duration>,
 }
 

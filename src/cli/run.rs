@@ -13,17 +13,43 @@ const EXAMPLES: &str = "\
 Examples:
   flyball run review.js --agents simulated --budget 10usd
   flyball run --plan plan.json --agents simulated --yes
-  flyball run review.js --agents simulated --time-scale 0.01 --format json > run.json
-  flyball run review.js --agents messages --upstream http://127.0.0.1:8788 --budget 1usd
+  flyball run review.js --agents simulated --time-scale 0.01 --out run.json
+  flyball run ask.js --agents messages --budget 1usd
 
-Simulated agents answer like the ones of a plan and cost no money; everything else is real: the
-routes, the budget, the order of events. Agents of `messages` talk to the API with
-ANTHROPIC_API_KEY, without tools: they read no files and run no commands. Exit code 4 says that
-the budget stopped the run.";
+Simulated agents answer like the ones of a plan and cost no money; everything
+else is real: the routes, the budget, the order of events. Agents of `messages`
+talk to the API with ANTHROPIC_API_KEY, without tools: they read no files and
+run no commands. Exit code 4 says that the budget stopped the run. A run that
+ended is not gone on with: another one begins anew, and pays for every agent.";
+
+/// A run cannot be held to what is only observed, so that it takes no share of a plan window.
+const BUDGET_HELP: &str = "A limit: 10usd, 800ktok, 200kout, 40agents; may be given once per unit";
+
+/// What a plan has decided already. Prices and a usage model of its own are given again, since it
+/// holds only their hashes; a budget in place of its own may be.
+const PLANNED: [&str; 16] = [
+    "args",
+    "args_string",
+    "turn_budget",
+    "model",
+    "effort",
+    "policy",
+    "fit",
+    "at",
+    "provider",
+    "cache_ttl",
+    "assume",
+    "result",
+    "done",
+    "scope",
+    "samples",
+    "seed",
+];
 
 /// `flyball run` as typed.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[command(mut_arg("budget", |budget| budget.help(BUDGET_HELP)))]
 #[command(group = ArgGroup::new("what").required(true).args(["workflow", "plan"]))]
 pub struct RunTyped {
     /// A script's path, a saved workflow's name, or example:NAME
@@ -32,7 +58,7 @@ pub struct RunTyped {
     pub workflow: Option<String>,
 
     /// Execute this plan, and nothing but this plan
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED)]
     pub plan: Option<PathBuf>,
 
     /// Who carries out the agents

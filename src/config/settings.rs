@@ -212,7 +212,7 @@ impl Typed {
             cache_ttl: self.cache_ttl.and_then(|ttl| parsed(&ttl, text, &mut wrong, cache_ttl)),
             time_limit: self
                 .time_limit
-                .and_then(|limit| parsed(&limit, text, &mut wrong, duration)),
+                .and_then(|limit| parsed(&limit, text, &mut wrong, time_limit)),
             provider: self.provider,
             hook: self
                 .hook
@@ -341,6 +341,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(unreadable()),
     };
     number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(unreadable)
+}
+
+/// How long something may take: a [`duration`] in which something can happen.
+pub fn time_limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err(format!("`{text}` leaves no time at all: write 60s")),
+        limit => Ok(limit),
+    }
 }
 
 /// One message per key that no setting has.

@@ -11,11 +11,13 @@ use crate::plan::drivers::{self, Candidate, Measure};
 use crate::plan::evaluation::{self, Priced};
 use crate::plan::fitting;
 use crate::plan::frame::Frame;
+use crate::plan::job::StandingLimit;
 use crate::plan::report::{
     Assumption, BudgetVerdict, FitOption, Savings, Suggestion, Verdict, VerdictOutcome,
 };
 use crate::plan::routing;
 use crate::plan::setup::Setup;
+use crate::plan::stage::agent_of;
 use crate::policy::Policy;
 use crate::workflow::WorkflowFacts;
 
@@ -77,17 +79,38 @@ pub fn to_fit(
         return Vec::new();
     }
     let mut options = cheaper_stages(setup, frame, priced);
-    if let Some(amount) = suggested_budget {
-        // Rounded up to a cent: a budget below P90 would miss it by a hair.
-        let cents = amount.scale_ceil(100, crate::money::PICO_PER_USD);
-        let rounded = Picodollars::from_pico(cents.pico() * (crate::money::PICO_PER_USD / 100));
+    let passed = |held: &&BudgetVerdict| held.exceeded_per_mille > held.tolerated_per_mille;
+    let passed: Vec<&BudgetVerdict> = verdict.budgets.iter().filter(passed).collect();
+    let Some(amount) = suggested_budget else { return options };
+    if passed.iter().any(|held| held.scope.is_none()) {
         options.push(FitOption {
             text: "keep the script, raise the cap".to_owned(),
-            flag: Some(format!("--budget {}usd", rounded.to_decimal())),
+            flag: Some(format!("--budget {}usd", whole_cents(amount).to_decimal())),
             cost_usd_p90: Some(amount),
         });
     }
+    for held in passed {
+        let is_its = |limit: &&StandingLimit| {
+            held.scope.as_ref() == Some(&limit.scope) && held.amount == limit.left
+        };
+        let limit = setup.job.standing.iter().find(is_its);
+        let (Some(limit), Ok(Amount::Usd(left))) = (limit, held.amount.parse()) else { continue };
+        if amount > left {
+            let missing = whole_cents(amount - left).to_decimal();
+            options.push(FitOption {
+                text: format!("keep the script, raise {}", limit.scope),
+                flag: limit.raise.as_ref().map(|command| format!("{command} {missing}usd")),
+                cost_usd_p90: Some(amount),
+            });
+        }
+    }
     options
+}
+
+/// Rounded up to a cent: a budget below P90 would miss it by a hair.
+fn whole_cents(amount: Picodollars) -> Picodollars {
+    let cents = amount.scale_ceil(100, crate::money::PICO_PER_USD);
+    Picodollars::from_pico(cents.pico() * (crate::money::PICO_PER_USD / 100))
 }
 
 /// The models that would keep a plan within the least dollars that it passes, as `--fit` would find
@@ -235,8 +258,8 @@ pub fn assumptions(
     let requests = ranked.iter().find(|candidate| candidate.measure == Measure::Requests);
     list.extend(requests.map(|candidate| Assumption {
         text: format!(
-            "requests per {} agent: prior, {} to {}",
-            candidate.stage,
+            "requests per {}: prior, {} to {}",
+            agent_of(&candidate.stage),
             candidate.measure.write(candidate.quantile(100)),
             candidate.measure.write(candidate.quantile(900))
         ),

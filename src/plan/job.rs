@@ -69,9 +69,27 @@ pub struct PlanJob {
     pub subagent_model: Option<String>,
     /// What was counted in the working tree.
     pub tree: TreeCounts,
+    /// Wider budgets that the run is held to besides its own.
+    pub standing: Vec<StandingLimit>,
     /// What a percent of a plan window is worth, where a budget asks for a share of one and that was
     /// learned.
     pub window_rates: Vec<WindowRate>,
+}
+
+/// What is left of a budget that a run shares with others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingLimit {
+    /// Whose it is: `day 2026-11-25 UTC`, `project shop`, `org`.
+    pub scope: String,
+    /// What is left, as written: `1.2usd`.
+    pub left: String,
+    /// The whole of it, where something is gone.
+    pub of: Option<String>,
+    /// Whether it admits nothing, whatever is left.
+    pub paused: bool,
+    /// The command that raises it, with the missing amount behind it; `None` where the policy has to
+    /// be changed.
+    pub raise: Option<String>,
 }
 
 /// An agent of an earlier run of the script that ended well. The first calls of a run are taken from

@@ -17,6 +17,7 @@ pub mod frame;
 pub mod hints;
 pub mod interventions;
 pub mod job;
+pub mod judgement;
 pub mod one_agent;
 mod plan_error;
 pub mod plan_id;

@@ -68,6 +68,7 @@ pub fn plan_id(setup: &Setup, texts: &Hashes) -> String {
         concurrency,
         prefix_stagger_milliseconds,
         on,
+        standing,
         window_rates,
     } = &*setup.job;
     // A share of a window is worth what was learned; most plans ask for none.
@@ -91,6 +92,10 @@ pub fn plan_id(setup: &Setup, texts: &Hashes) -> String {
         "prefix_stagger_milliseconds": prefix_stagger_milliseconds,
         "on": on,
     });
+    // What is left of wider budgets changes with everything that is spent; most plans know of none.
+    if let (false, Some(fields)) = (standing.is_empty(), canonical.as_object_mut()) {
+        fields.insert("standing".to_owned(), json!(standing));
+    }
     // What only a launch has leaves the names of other plans as they were.
     let of_launch = json!([work_max, replayed, as_written, subagent_model]);
     let has_any = work_max.is_some() || !replayed.is_empty() || *as_written;

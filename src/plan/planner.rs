@@ -4,32 +4,26 @@
 use serde::{Deserialize, Serialize};
 
 use crate::band::{self, Band};
-use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::advice;
 use crate::plan::assemble;
 use crate::plan::call_spot::StageCalls;
 use crate::plan::ceiling::{self, Probed, Sampled};
-use crate::plan::costing::{SampleCost, StageCost};
 use crate::plan::drivers;
 use crate::plan::endings;
-use crate::plan::evaluation::{self, Priced};
+use crate::plan::evaluation;
 use crate::plan::frame::{Frame, FrameStage};
 use crate::plan::hints;
 use crate::plan::interventions::{self, Base};
 use crate::plan::job::PlanJob;
+use crate::plan::judgement;
 use crate::plan::one_agent;
 use crate::plan::plan_id;
-use crate::plan::report::{
-    PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest, Quantities, Verdict,
-    VerdictOutcome,
-};
-use crate::plan::routing;
+use crate::plan::report::{PLAN_SCHEMA_VERSION, PeakConcurrency, PlanReport, PlanRequest};
 use crate::plan::setup::Setup;
-use crate::plan::verdict::{self, Outcomes};
 use crate::plan::workers::Workers;
-use crate::policy::{PlanMeasures, Routing};
+use crate::policy::Routing;
 use crate::ports::script::ScriptArgs;
 use crate::workflow::WorkflowFacts;
 
@@ -66,11 +60,8 @@ pub fn plan(
         Sampled { most_agents: agents.iter().copied().max().unwrap_or(0), lines: &frame.lines };
     let Probed { ceiling, unreached } =
         ceiling::probe(&setup, facts, workers, per_agent.as_ref(), &sampled)?;
-    let verdict = judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
+    let verdict = judgement::judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
     totals.agents.ceiling = ceiling.agents;
-    if let Some(cost) = &mut totals.cost_usd {
-        cost.ceiling = ceiling.cost_usd;
-    }
     let ranked = drivers::rank(&frame, &priced.costs);
     let base = Base { setup: &setup, frame: &frame, priced: &priced, names: &names };
     let drivers = interventions::drivers(&base, &ranked, workers)?;
@@ -133,70 +124,6 @@ fn peak(setup: &Setup, frame: &Frame) -> PeakConcurrency {
         max: peaks.into_iter().max().unwrap_or(0),
         cap: setup.job.concurrency,
     }
-}
-
-fn judge(
-    setup: &Setup,
-    priced: &Priced,
-    totals: &Quantities,
-    bounded: bool,
-) -> Result<Verdict, PlanError> {
-    let sums: Vec<StageCost> = priced.costs.iter().map(SampleCost::total).collect();
-    let read = |of: fn(&StageCost) -> u64| sums.iter().map(of).collect::<Vec<u64>>();
-    let dollars = assemble::dollars(priced);
-    let outcomes = Outcomes {
-        cost: dollars.as_deref(),
-        billed_tokens: &read(|cost| cost.billed_tokens),
-        output_tokens: &read(|cost| cost.output_tokens),
-        agents: &read(|cost| u64::from(cost.agents)),
-        window_rates: &setup.job.window_rates,
-    };
-    let tolerated = setup.policy.thresholds().ask.exceed_per_mille.unwrap_or(1000);
-    let mut reasons = priced.fit.reasons.clone();
-    let mut budgets = Vec::new();
-    for amount in setup.budgets()? {
-        let window = verdict::say_window(amount, &outcomes);
-        match verdict::hold(amount, &outcomes, tolerated) {
-            Some(held) => {
-                budgets.push(held);
-                reasons.extend(window);
-            }
-            None => reasons.push(
-                window.unwrap_or_else(|| format!("{amount} cannot be held against a forecast")),
-            ),
-        }
-    }
-    let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();
-    let measures = PlanMeasures {
-        exceeded_per_mille,
-        agents_p90: totals.agents.p90,
-        cost_p90: totals.cost_usd.map(|band| band.p90),
-        wall_seconds_p90: totals.wall_seconds.p90,
-        bounded,
-        files: setup.job.tree.files,
-    };
-    let judgement = setup.policy.judge(&measures);
-    // How often the budget is passed is said with the budget itself.
-    let besides = PlanMeasures { exceeded_per_mille: None, ..measures };
-    reasons.extend(setup.policy.judge(&besides).reasons);
-    reasons.extend(priced.routes.iter().filter_map(|routed| routed.routing.gate_reason.clone()));
-    let gate = judgement
-        .gate
-        .max(priced.fit.gate())
-        .max(setup.policy.answer(routing::gate_of(&priced.routes)));
-    let outcome = if dollars.is_none() {
-        VerdictOutcome::Unpriced
-    } else if sums.iter().all(|cost| cost.agents == 0) {
-        VerdictOutcome::NoAgents
-    } else {
-        verdict::word_for(exceeded_per_mille, tolerated)
-    };
-    let gate = match outcome {
-        VerdictOutcome::Unpriced => Gate::Deny,
-        VerdictOutcome::NoAgents => gate.max(Gate::Ask),
-        _ => gate,
-    };
-    Ok(Verdict { gate, outcome, reasons, budgets })
 }
 
 fn request(setup: &Setup) -> PlanRequest {

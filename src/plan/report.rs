@@ -203,8 +203,13 @@ pub struct Verdict {
     pub gate: Gate,
     /// One word for it.
     pub outcome: VerdictOutcome,
-    /// Why, one line each: the budget and each policy threshold that has something to say.
+    /// Why, one line each: the budget and each policy threshold that has something to say. Where the
+    /// plan is denied, what denies it comes first.
     pub reasons: Vec<String>,
+    /// What denies the plan, where its budgets do not: `policy ci`, `--fit`, the name of a paused
+    /// budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_by: Option<String>,
     /// The budgets it was held against.
     pub budgets: Vec<BudgetVerdict>,
 }
@@ -230,8 +235,14 @@ pub enum VerdictOutcome {
 /// A budget and how often the samples pass it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetVerdict {
-    /// As written, such as `10usd`.
+    /// As written, such as `10usd`; of a wider budget, what is left of it.
     pub amount: String,
+    /// The wider budget that it is: `day 2026-11-25 UTC`, `project shop`; absent for the run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The whole of a wider budget, where something of it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// How many of 1,000 runs pass it.
     pub exceeded_per_mille: u32,
     /// Half the 95 % interval of that, from the number of samples.
@@ -324,9 +335,10 @@ pub struct DriverPoint {
 /// Whether anything bounds the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ceiling {
-    /// The most agents the script or its schemas allow; null where nothing does.
+    /// The most agents the script or its schemas allow, which is proved; null where nothing does.
     pub agents: Option<u64>,
-    /// The cost of that many agents, each at its stage's P99; null where agents are unbounded.
+    /// What that many agents would cost if each cost its stage's P99 per agent in the samples: an
+    /// estimate, which nothing proves. Null where agents are unbounded.
     pub cost_usd: Option<Picodollars>,
     /// What leaves it open, or what closes it: the property and its line.
     pub reasons: Vec<CeilingReason>,

@@ -53,6 +53,8 @@ pub fn hold(amount: Amount, outcomes: &Outcomes<'_>, tolerated: u32) -> Option<B
     };
     Some(BudgetVerdict {
         amount: amount.to_string(),
+        scope: None,
+        of: None,
         exceeded_per_mille: per_mille(exceeding, samples),
         error_per_mille: error_per_mille(exceeding, samples),
         tolerated_per_mille: tolerated,

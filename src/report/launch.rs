@@ -58,10 +58,10 @@ pub fn preview(report: &PlanReport, changed: &str, notes: &[String]) -> String {
 /// The workflow, its verdict where there is a budget, and its cost.
 fn headline(report: &PlanReport) -> String {
     let name = fitted(&report.workflow, 24);
-    let verdict = match report.verdict.outcome {
-        VerdictOutcome::NoBudget => None,
-        outcome => Some(format!("{}: {}", words::outcome(outcome), words::claim(report))),
-    };
+    let verdict = (report.verdict.outcome != VerdictOutcome::NoBudget).then(|| {
+        let (word, denier) = words::verdict(report);
+        format!("{word}{denier}: {}", words::claim(report))
+    });
     let spread =
         words::spread(report).filter(|_| report.verdict.outcome != VerdictOutcome::NoAgents);
     let said: Vec<String> = verdict.into_iter().chain(spread).collect();

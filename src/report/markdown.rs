@@ -14,23 +14,19 @@ const ITEMS_MAX: usize = 40;
 
 /// `report` as Markdown.
 pub fn plan(report: &PlanReport) -> String {
+    let (word, denier) = words::verdict(report);
     let mut text = format!(
-        "### `{}`: {} ({})\n\n",
+        "### `{}`: {}{} ({})\n\n",
         code(&report.workflow),
-        words::outcome(report.verdict.outcome).to_lowercase(),
+        word.to_lowercase(),
+        escaped(&denier),
         words::gate(report.verdict.gate).to_lowercase(),
     );
     let mut lines = vec![format!("**{}**", escaped(&words::claim(report)))];
     if report.verdict.outcome != VerdictOutcome::NoAgents {
         lines.extend(words::spread(report).map(|spread| escaped(&spread)));
     }
-    let worst = words::worst_budget(report);
-    for budget in &report.verdict.budgets {
-        if !worst.is_some_and(|worst| std::ptr::eq(worst, budget)) {
-            lines.push(escaped(&words::budget_claim(budget, report.samples)));
-        }
-    }
-    lines.extend(report.verdict.reasons.iter().map(|reason| escaped(reason)));
+    lines.extend(words::besides(report).iter().map(|line| escaped(line)));
     text += &lines.join("<br>\n");
     text += "\n\n";
     if !report.stages.is_empty() {

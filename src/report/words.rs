@@ -21,7 +21,33 @@ pub(super) fn model(name: &str) -> String {
     name.strip_prefix("claude-").map_or_else(|| name.clone(), str::to_owned)
 }
 
-/// The verdict in capitals.
+/// The verdict in capitals, and behind it, where no budget explains a denial, ` by policy ci`.
+pub(super) fn verdict(report: &PlanReport) -> (&'static str, String) {
+    match denier(report) {
+        Some(denier) => ("DENIED", format!(" by {}", clean(denier))),
+        None => (outcome(report.verdict.outcome), String::new()),
+    }
+}
+
+/// What denies a plan that its budgets do not.
+fn denier(report: &PlanReport) -> Option<&str> {
+    let outcome = report.verdict.outcome;
+    let is_fine = matches!(outcome, VerdictOutcome::NoBudget | VerdictOutcome::Within);
+    report.verdict.denied_by.as_deref().filter(|_| is_fine)
+}
+
+/// What stands under the verdict's line: the budgets and reasons that it does not say.
+pub(super) fn besides(report: &PlanReport) -> Vec<String> {
+    let is_denied = denier(report).is_some();
+    let worst = worst_budget(report).filter(|_| !is_denied);
+    let others = report.verdict.budgets.iter();
+    let others = others.filter(|budget| !worst.is_some_and(|worst| std::ptr::eq(worst, *budget)));
+    let claims = others.map(|budget| budget_claim(budget, report.samples));
+    let said = usize::from(is_denied);
+    claims.chain(report.verdict.reasons.iter().skip(said).map(|reason| clean(reason))).collect()
+}
+
+/// The verdict in capitals, as far as budgets go.
 pub(super) const fn outcome(outcome: VerdictOutcome) -> &'static str {
     match outcome {
         VerdictOutcome::NoBudget => "NO BUDGET",
@@ -43,6 +69,9 @@ pub(super) const fn gate(gate: Gate) -> &'static str {
 
 /// What the verdict rests on, after its word.
 pub(super) fn claim(report: &PlanReport) -> String {
+    if denier(report).is_some() {
+        return report.verdict.reasons.first().map_or_else(String::new, |reason| clean(reason));
+    }
     match report.verdict.outcome {
         VerdictOutcome::NoAgents => report.endings.first().map_or_else(
             || "nothing to pay".to_owned(),
@@ -96,13 +125,21 @@ pub(super) fn worst_budget(report: &PlanReport) -> Option<&BudgetVerdict> {
     report.verdict.budgets.iter().rev().max_by_key(|budget| beyond(budget))
 }
 
-/// `18 (±5) in 100 runs pass $10.00 (policy: 10)`.
+/// `18 (±5) in 100 runs pass $10.00 (policy: 10)`; of a wider budget `pass the $1.20 left of
+/// $20.00 for day 2026-11-25 UTC (policy: 10)`.
 pub(super) fn budget_claim(budget: &BudgetVerdict, samples: u32) -> String {
     let chance = chance(budget.exceeded_per_mille, budget.error_per_mille, samples);
-    let amount = budget
-        .amount
-        .parse::<Amount>()
-        .map_or_else(|_| clean(&budget.amount), |amount| number::amount(&amount));
+    let read = |text: &str| {
+        text.parse::<Amount>().map_or_else(|_| clean(text), |amount| number::amount(&amount))
+    };
+    let amount = read(&budget.amount);
+    let amount = match (&budget.scope, &budget.of) {
+        (Some(scope), Some(of)) => {
+            format!("the {amount} left of {} for {}", read(of), clean(scope))
+        }
+        (Some(scope), None) => format!("the {amount} for {}", clean(scope)),
+        (None, _) => amount,
+    };
     let tolerated = budget.tolerated_per_mille;
     let tolerated = if tolerated.is_multiple_of(10) {
         (tolerated / 10).to_string()
@@ -203,7 +240,7 @@ pub(super) fn shown_by_client(report: &PlanReport) -> String {
     format!("Claude Code will show about {} tokens", count(report.totals.context_tokens.p50))
 }
 
-/// `in the script: at most 240 agents, $31.00`, with the reasons.
+/// `at most 240 agents`, with the reasons; then what nobody proves, the dollars.
 pub(super) fn ceiling(ceiling: &Ceiling) -> Vec<String> {
     let open = ceiling.agents.is_none();
     let reasons: Vec<String> = ceiling
@@ -216,15 +253,17 @@ pub(super) fn ceiling(ceiling: &Ceiling) -> Vec<String> {
         })
         .collect();
     let head = match ceiling.agents {
-        Some(agents) => {
-            let cost =
-                ceiling.cost_usd.map_or(String::new(), |cost| format!(", {}", dollars(cost)));
-            format!("at most {}{cost}", plural(agents, "agent", "agents"))
-        }
+        Some(agents) => format!("at most {}", plural(agents, "agent", "agents")),
         None => "none in the script".to_owned(),
     };
     let mut lines =
         vec![if reasons.is_empty() { head } else { format!("{head}: {}", reasons.join("; ")) }];
+    if let Some(cost) = ceiling.cost_usd.filter(|_| !open) {
+        let cost = dollars(cost);
+        lines.push(format!(
+            "{cost} if each cost what 1 in 100 of its stage does: no proof; --budget is a cap"
+        ));
+    }
     if open {
         let cost = ceiling
             .runtime_cost_usd

@@ -336,6 +336,7 @@ fn a_run_that_pays_is_listed_in_a_database_too() {
         let database = shared().database();
         a_run_that_is_killed_is_listed_as_lost(Books::at(database.url()));
     }
+}
 
 #[test]
 fn raising_a_run_that_has_ended_says_that_it_does_not_go_on() {

@@ -13,6 +13,8 @@ fn max_items_prove_a_ceiling() {
     assert_eq!((reason.text.as_str(), reason.open), ("`findings` has maxItems 4", false));
     assert_eq!(reason.line, Some(3));
     assert_eq!(report.totals.agents.ceiling, Some(10));
+    // Agents are proved; what one of them costs is not.
+    assert_eq!(report.totals.cost_usd.unwrap().ceiling, None);
 }
 
 #[test]

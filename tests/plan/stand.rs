@@ -159,6 +159,7 @@ fn job() -> PlanJob {
         as_written: false,
         subagent_model: None,
         tree: TreeCounts::default(),
+        standing: Vec::new(),
         window_rates: Vec::new(),
     }
 }

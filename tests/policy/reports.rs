@@ -79,7 +79,7 @@ fn check_says_what_a_policy_does() {
 #[test]
 fn check_places_what_is_doubtful() {
     let policy = policy("[[rule]]\nname = 'a'\nthen = { model = 'gpt-99' }");
-    let found = policy.check(&mut |_| Err("no table lists it".to_owned()));
+    let found = policy.check(&mut |_| Err("no price table knows the model `gpt-99`".to_owned()));
     let text = check(&policy, &found, "team.toml", Page::plain());
     assert!(text.contains("team.toml:5:18: no price table knows the model `gpt-99`"), "{text}");
     let json = serde_json::to_value(PolicyCheckReport::of(&policy, found)).unwrap();

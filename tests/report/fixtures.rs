@@ -208,8 +208,11 @@ pub(super) fn review() -> PlanReport {
             gate: Gate::Ask,
             outcome: VerdictOutcome::AtRisk,
             reasons: vec![],
+            denied_by: None,
             budgets: vec![BudgetVerdict {
                 amount: "10usd".to_owned(),
+                scope: None,
+                of: None,
                 exceeded_per_mille: 180,
                 error_per_mille: 53,
                 tolerated_per_mille: 100,
@@ -315,6 +318,7 @@ pub(super) fn no_budget() -> PlanReport {
         gate: Gate::Allow,
         outcome: VerdictOutcome::NoBudget,
         reasons: vec![],
+        denied_by: None,
         budgets: vec![],
     };
     report.policy = "default".to_owned();
@@ -420,12 +424,16 @@ pub(super) fn many_stages() -> PlanReport {
     report.verdict.budgets = vec![
         BudgetVerdict {
             amount: "500ktok".to_owned(),
+            scope: None,
+            of: None,
             exceeded_per_mille: 1_000,
             error_per_mille: 0,
             tolerated_per_mille: 100,
         },
         BudgetVerdict {
             amount: "40agents".to_owned(),
+            scope: None,
+            of: None,
             exceeded_per_mille: 30,
             error_per_mille: 24,
             tolerated_per_mille: 100,

@@ -119,6 +119,8 @@ prop_compose! {
         report.verdict.budgets[0].error_per_mille = shares[1];
         report.verdict.budgets.push(BudgetVerdict {
             amount: word(3),
+            scope: None,
+            of: None,
             exceeded_per_mille: shares[1],
             error_per_mille: shares[2],
             tolerated_per_mille: shares[0],

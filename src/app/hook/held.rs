@@ -5,14 +5,13 @@ use super::super::books::{OpenLedger, project_here};
 use super::super::charged;
 use super::super::context::Context;
 use super::super::error::AppError;
-use super::super::standing::{InForce, Standing};
+use super::super::standing::Standing;
+use super::super::wider;
 use crate::amount::Amount;
-use crate::budget::{Balance, Limits, ScopeRow, names_in};
+use crate::budget::{Balance, ScopeRow, names_in};
 use crate::claude::hook::decision::{HeldLimit, Raise};
 use crate::claude::shell_command::shell_word;
 use crate::cli::hook::{HookOptions, HookTyped};
-use crate::ledger_place::LedgerPlace;
-use crate::money::Picodollars;
 use crate::policy::{BudgetScope, Policy};
 
 /// Every budget that a launch is held to: a run's own, then wider ones.
@@ -47,7 +46,7 @@ pub(super) fn limits(
     if let Some(row) = &run {
         let name = names_in(&row.path).last().unwrap_or("").to_owned();
         let bare = name.strip_prefix("run ").unwrap_or(&name);
-        let flag = ledger_flag(typed);
+        let flag = wider::ledger_words(&typed.ledger);
         let command = if row.paused {
             Raise::With(format!("flyball runs resume{flag} {}", shell_word(bare)))
         } else {
@@ -55,13 +54,9 @@ pub(super) fn limits(
         };
         held.extend(left(&name, row.paused, &row.balance(), &command));
     }
-    let ledgers = standing.in_force(&project, &[])?;
-    for budget in standing.in_force(&project, policy.budgets())? {
-        let in_ledger = ledgers.iter().find(|other| other.name == budget.name);
-        let raise = match in_ledger {
-            Some(own) if own.balance.limits == budget.balance.limits => by_command(&budget, typed),
-            _ => Raise::To(format!("[budget] of the policy {}", policy.name())),
-        };
+    for (budget, raise) in wider::in_force(&standing, &project, policy, &typed.ledger)? {
+        let in_policy = || Raise::To(format!("[budget] of the policy {}", policy.name()));
+        let raise = raise.map_or_else(in_policy, Raise::By);
         held.extend(left(&budget.name, budget.paused, &budget.balance, &raise));
     }
     Ok(held)
@@ -110,45 +105,8 @@ fn project_of(row: &ScopeRow) -> Option<String> {
     project.strip_prefix("project ").map(str::to_owned)
 }
 
-fn by_command(budget: &InForce, typed: &HookTyped) -> Raise {
-    let (kind, rest) = budget.name.split_once(' ').unwrap_or((&budget.name, ""));
-    let name = match kind {
-        "project" => format!("project:{}", shell_word(rest)),
-        kind => kind.to_owned(),
-    };
-    Raise::By(format!("flyball budget raise{} {name}", ledger_flag(typed)))
-}
-
-/// ` --ledger FILE` where the hook was told of one; a database's address is not shown.
-fn ledger_flag(typed: &HookTyped) -> String {
-    match &typed.ledger.ledger {
-        Some(LedgerPlace::File(path)) => {
-            format!(" --ledger {}", shell_word(&path.to_string_lossy()))
-        }
-        Some(LedgerPlace::Postgres(_) | LedgerPlace::Elsewhere(_)) | None => String::new(),
-    }
-}
-
 /// One limit for each unit of `balance` that is limited.
 fn left(name: &str, paused: bool, balance: &Balance, raise: &Raise) -> Vec<HeldLimit> {
-    let Limits { usd, billed_tokens, output_tokens, agents, requests: _ } = balance.limits;
-    let taken = balance.settled + balance.reserved + balance.leased;
-    let counted = |limit: u64, taken: u64| limit.saturating_sub(taken);
-    let of_agents = balance.agents_settled.saturating_add(balance.agents_reserved);
-    let dollars = usd.map(|limit| {
-        let left = Picodollars::saturating_sub_at_zero(limit, taken.usd);
-        (Amount::Usd(left), Amount::Usd(limit))
-    });
-    let billed = billed_tokens.map(|limit| {
-        let left = counted(limit, taken.billed_tokens);
-        (Amount::BilledTokens(left), Amount::BilledTokens(limit))
-    });
-    let output = output_tokens.map(|limit| {
-        let left = counted(limit, taken.output_tokens);
-        (Amount::OutputTokens(left), Amount::OutputTokens(limit))
-    });
-    let agents =
-        agents.map(|limit| (Amount::Agents(counted(limit, of_agents)), Amount::Agents(limit)));
     let held = |(left, of): (Amount, Amount)| HeldLimit {
         name: name.to_owned(),
         left,
@@ -157,12 +115,5 @@ fn left(name: &str, paused: bool, balance: &Balance, raise: &Raise) -> Vec<HeldL
         paused,
         raise: raise.clone(),
     };
-    let limited: Vec<HeldLimit> =
-        [dollars, billed, output, agents].into_iter().flatten().map(held).collect();
-    if limited.is_empty() && paused {
-        // Nothing is limited, and nothing is admitted.
-        let none = Amount::Agents(0);
-        return vec![held((none, none))];
-    }
-    limited
+    wider::left_of(balance, paused).into_iter().map(held).collect()
 }

@@ -54,17 +54,9 @@ fn verdict(sheet: &mut Sheet, report: &PlanReport) {
     for line in headline(report, &name, indent, page) {
         sheet.line(&line);
     }
-    let worst = words::worst_budget(report);
-    let others = report
-        .verdict
-        .budgets
-        .iter()
-        .filter(|budget| !worst.is_some_and(|worst| std::ptr::eq(worst, *budget)))
-        .map(|budget| words::budget_claim(budget, report.samples));
     let spread =
         words::spread(report).filter(|_| report.verdict.outcome != VerdictOutcome::NoAgents);
-    let reasons = report.verdict.reasons.iter().map(|reason| clean(reason));
-    for text in spread.into_iter().chain(others).chain(reasons) {
+    for text in spread.into_iter().chain(words::besides(report)) {
         for line in wrapped(&text, page.message_width() - indent) {
             sheet.line(&format!("{}{line}", " ".repeat(indent)));
         }
@@ -73,7 +65,8 @@ fn verdict(sheet: &mut Sheet, report: &PlanReport) {
 
 /// `review  OVER BUDGET RISK: … ` with the gate at the margin, unless it lets everything through.
 fn headline(report: &PlanReport, name: &str, indent: usize, page: Page) -> Vec<String> {
-    let word = words::outcome(report.verdict.outcome).replace(' ', &FIXED_SPACE.to_string());
+    let (word, denier) = words::verdict(report);
+    let word = format!("{word}{denier}").replace(' ', &FIXED_SPACE.to_string());
     let claim = words::claim(report);
     let said = if claim.is_empty() { word.clone() } else { format!("{word}: {claim}") };
     let gap = FIXED_SPACE.to_string().repeat(2);

@@ -1,0 +1,172 @@
+//! What a plan's samples come to: held against every budget, judged by the policy.
+
+use crate::amount::Amount;
+use crate::band::Band;
+use crate::gate::Gate;
+use crate::plan::PlanError;
+use crate::plan::assemble;
+use crate::plan::costing::{SampleCost, StageCost};
+use crate::plan::evaluation::Priced;
+use crate::plan::report::{BudgetVerdict, PlanReport, Quantities, Verdict, VerdictOutcome};
+use crate::plan::routing;
+use crate::plan::setup::{Setup, parse_amount};
+use crate::plan::verdict::{self, Outcomes};
+use crate::policy::PlanMeasures;
+
+/// The verdict on the samples: how often they pass each budget, what the policy says of that, and who
+/// denies the plan.
+pub fn judge(
+    setup: &Setup,
+    priced: &Priced,
+    totals: &Quantities,
+    bounded: bool,
+) -> Result<Verdict, PlanError> {
+    let sums: Vec<StageCost> = priced.costs.iter().map(SampleCost::total).collect();
+    let read = |of: fn(&StageCost) -> u64| sums.iter().map(of).collect::<Vec<u64>>();
+    let dollars = assemble::dollars(priced);
+    let outcomes = Outcomes {
+        cost: dollars.as_deref(),
+        billed_tokens: &read(|cost| cost.billed_tokens),
+        output_tokens: &read(|cost| cost.output_tokens),
+        agents: &read(|cost| u64::from(cost.agents)),
+        window_rates: &setup.job.window_rates,
+    };
+    let tolerated = tolerated(setup);
+    let mut reasons = priced.fit.reasons.clone();
+    let mut budgets = Vec::new();
+    for amount in setup.budgets()? {
+        let window = verdict::say_window(amount, &outcomes);
+        match verdict::hold(amount, &outcomes, tolerated) {
+            Some(held) => {
+                budgets.push(held);
+                reasons.extend(window);
+            }
+            None => reasons.push(
+                window.unwrap_or_else(|| format!("{amount} cannot be held against a forecast")),
+            ),
+        }
+    }
+    let (wider, paused) = hold_wider(setup, &outcomes, tolerated)?;
+    budgets.extend(wider);
+    let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();
+    let outcome = if dollars.is_none() {
+        VerdictOutcome::Unpriced
+    } else if sums.iter().all(|cost| cost.agents == 0) {
+        VerdictOutcome::NoAgents
+    } else {
+        verdict::word_for(exceeded_per_mille, tolerated)
+    };
+    let measures = PlanMeasures {
+        exceeded_per_mille,
+        agents_p90: totals.agents.p90,
+        cost_p90: totals.cost_usd.map(|band| band.p90),
+        wall_seconds_p90: totals.wall_seconds.p90,
+        bounded,
+        files: setup.job.tree.files,
+    };
+    let (gate, denied_by) = decide(setup, priced, &measures, &paused);
+    let gate = gate.max(match outcome {
+        VerdictOutcome::Unpriced => Gate::Deny,
+        VerdictOutcome::NoAgents => Gate::Ask,
+        _ => Gate::Allow,
+    });
+    // How often the budget is passed is said with the budget itself.
+    let besides = PlanMeasures { exceeded_per_mille: None, ..measures };
+    let mut by_policy = setup.policy.judge(&besides).reasons;
+    by_policy.extend(priced.routes.iter().filter_map(|routed| routed.routing.gate_reason.clone()));
+    // What denies a plan comes first.
+    let denies = gate == Gate::Deny && priced.fit.gate() != Gate::Deny;
+    let at = if denies { 0 } else { reasons.len() };
+    reasons.splice(at..at, by_policy);
+    reasons.splice(0..0, paused.iter().map(|scope| format!("{scope} is paused")));
+    Ok(Verdict { gate, outcome, reasons, denied_by, budgets })
+}
+
+/// Whether the plan goes ahead, and what denies it if anything does.
+fn decide(
+    setup: &Setup,
+    priced: &Priced,
+    measures: &PlanMeasures,
+    paused: &[String],
+) -> (Gate, Option<String>) {
+    let by_rules = setup.policy.answer(routing::gate_of(&priced.routes));
+    let by_policy = setup.policy.judge(measures).gate.max(by_rules);
+    let by_fit = priced.fit.gate();
+    if let Some(scope) = paused.first() {
+        (Gate::Deny, Some(scope.clone()))
+    } else if by_fit == Gate::Deny {
+        (Gate::Deny, Some("--fit".to_owned()))
+    } else {
+        let denies = by_policy == Gate::Deny;
+        (by_policy.max(by_fit), denies.then(|| format!("policy {}", setup.policy.name())))
+    }
+}
+
+/// Holds a plan that was made before against what is left now of the budgets that its run shares with
+/// others. Its samples are gone, so that its bands have to do: it asks where the policy does not
+/// tolerate what they say at least.
+pub fn hold_now(report: &mut PlanReport, setup: &Setup) -> Result<(), PlanError> {
+    let tolerated = tolerated(setup);
+    for limit in &setup.job.standing {
+        let scope = &limit.scope;
+        if limit.paused {
+            report.verdict.gate = Gate::Deny;
+            report.verdict.denied_by = Some(scope.clone());
+            report.verdict.reasons.insert(0, format!("{scope} is paused"));
+            continue;
+        }
+        let totals = &report.totals;
+        let passing = match parse_amount(scope, &limit.left)? {
+            Amount::Usd(left) => totals.cost_usd.and_then(|band| passing(band, left)),
+            Amount::BilledTokens(left) => passing(totals.billed_tokens, left),
+            Amount::Agents(left) => passing(totals.agents, left),
+            // No plan has a band of these.
+            Amount::OutputTokens(_) | Amount::PlanWindow { .. } => None,
+        };
+        let Some((_, words)) = passing.filter(|(share, _)| *share >= tolerated) else { continue };
+        let of = limit.of.as_ref().map_or_else(String::new, |of| format!(" of {of}"));
+        let left = &limit.left;
+        report.verdict.reasons.insert(0, format!("{words} pass the {left}{of} left of {scope}"));
+        report.verdict.gate = report.verdict.gate.max(setup.policy.answer(Gate::Ask));
+    }
+    Ok(())
+}
+
+/// How many of 1,000 samples pass `left` at least, and that in words.
+fn passing<T: Copy + Ord>(band: Band<T>, left: T) -> Option<(u32, &'static str)> {
+    [
+        (band.p10, 900, "9 in 10 runs"),
+        (band.p50, 500, "more than half of the runs"),
+        (band.p90, 100, "more than 1 in 10 runs"),
+        (band.stress, 10, "more than 1 in 100 runs"),
+    ]
+    .into_iter()
+    .find(|(quantile, ..)| *quantile > left)
+    .map(|(_, share, words)| (share, words))
+}
+
+/// How many of 1,000 runs may pass a budget before somebody is asked.
+fn tolerated(setup: &Setup) -> u32 {
+    setup.policy.thresholds().ask.exceed_per_mille.unwrap_or(1000)
+}
+
+/// Budgets that the run shares with others held against the samples, and those that are paused.
+fn hold_wider(
+    setup: &Setup,
+    outcomes: &Outcomes<'_>,
+    tolerated: u32,
+) -> Result<(Vec<BudgetVerdict>, Vec<String>), PlanError> {
+    let (mut held, mut paused) = (Vec::new(), Vec::new());
+    for limit in &setup.job.standing {
+        if limit.paused {
+            paused.push(limit.scope.clone());
+            continue;
+        }
+        let amount = parse_amount(&limit.scope, &limit.left)?;
+        if let Some(verdict) = verdict::hold(amount, outcomes, tolerated) {
+            let scope = Some(limit.scope.clone());
+            held.push(BudgetVerdict { scope, of: limit.of.clone(), ..verdict });
+        }
+    }
+    Ok((held, paused))
+}
