@@ -260,9 +260,7 @@ pub(super) fn ceiling(ceiling: &Ceiling) -> Vec<String> {
         vec![if reasons.is_empty() { head } else { format!("{head}: {}", reasons.join("; ")) }];
     if let Some(cost) = ceiling.cost_usd.filter(|_| !open) {
         let cost = dollars(cost);
-        lines.push(format!(
-            "{cost} if each cost what 1 in 100 of its stage does: no proof; --budget is a cap"
-        ));
+        lines.push(format!("{cost} if each cost its stage's P99: no proof; --budget is a cap"));
     }
     if open {
         let cost = ceiling
