@@ -4,6 +4,7 @@
 //! wide it is and whether it may be coloured. Text from scripts is shown without its control
 //! characters, so that a label cannot move the cursor or hide what follows.
 
+mod alike;
 pub mod bill;
 pub mod budget;
 pub mod checkup;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::alike;
 use super::number::{digits, dollars, duration, of_limit, percent};
 use super::page::{Page, clean, fitted, wrapped};
 use super::words;
@@ -183,7 +184,10 @@ impl Remarks {
             RunEvent::SteppedDown { stage, rule, scope, .. } => {
                 self.messages.insert(format!("{stage}\n{rule}\n{scope}")).then_some(remark)
             }
-            RunEvent::Diagnostic { .. } => self.messages.insert(remark.clone()).then_some(remark),
+            // The report counts those that are alike.
+            RunEvent::Diagnostic { .. } => {
+                self.messages.insert(alike::shape(&remark)).then_some(remark)
+            }
             _ => Some(remark),
         }
     }

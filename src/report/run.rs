@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
+use super::alike;
 use super::number::{self, count, dollars, duration, money_cell, of_limit, percent, plural, range};
 use super::page::{FIXED_SPACE, Page, clean, fitted, width_of, wrapped};
 use super::sheet::{LABEL_WIDTH, Sheet};
@@ -378,10 +379,15 @@ fn notes(sheet: &mut Sheet, report: &RunReport) {
     for stage in report.unplanned_stages.iter().take(ITEMS_MAX) {
         sheet.text(&format!("{}: not in the plan; it kept its model", clean(stage)), 2);
     }
-    for line in words::messages(&report.diagnostics).take(ITEMS_MAX) {
-        sheet.text(&line, 2);
+    let firsts = alike::firsts(words::messages(&report.diagnostics));
+    for (line, others) in firsts.iter().take(ITEMS_MAX) {
+        let like_it = match others {
+            0 => String::new(),
+            others => format!(" ({} like it)", plural(*others, "more note", "more notes")),
+        };
+        sheet.text(&format!("{line}{like_it}"), 2);
     }
-    more(sheet, report.diagnostics.len(), "note", "notes");
+    more(sheet, firsts.len(), "kind of note", "kinds of notes");
 }
 
 fn more(sheet: &mut Sheet, total: usize, one: &str, many: &str) {

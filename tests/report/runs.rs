@@ -3,6 +3,7 @@
 use flyball::app::Exit;
 use flyball::app::run::exit_of;
 use flyball::budget::{Denial, DenialKind, Quantity, Shortage, Unit};
+use flyball::diagnostic::{Diagnostic, Severity};
 use flyball::event::*;
 use flyball::id::{CallId, ModelId, RunId, StageKey};
 use flyball::plan::report::Hashes;
@@ -164,6 +165,21 @@ fn table_at_80_columns() {
 #[test]
 fn markdown() {
     insta::assert_snapshot!("run_markdown", run::markdown(&stopped()));
+}
+
+#[test]
+fn notes_that_are_alike_are_told_once() {
+    let note = |text: String| Diagnostic::new(Severity::Note, "run::x", text);
+    let failed = |item: u32| note(format!("pipeline[{item}] failed: needs $0.4{item}"));
+    let mut diagnostics: Vec<Diagnostic> = (9..80).map(failed).collect();
+    diagnostics.insert(1, note("another".to_owned()));
+    let report = RunReport { diagnostics, unplanned_stages: vec![], ..stopped() };
+    let shown = run::table(&report, Page::plain());
+    let from = shown.find("notes ").unwrap();
+    insta::assert_snapshot!(shown[from..].lines().take(2).collect::<Vec<_>>().join("\n"), @r"
+    notes    note: pipeline[9] failed: needs $0.49 (70 more notes like it)
+             note: another
+    ");
 }
 
 #[test]
