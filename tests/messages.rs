@@ -131,6 +131,10 @@ fn counts_are_cumulative_and_never_fall() {
     let metered = all.metered(CacheTtl::FiveMinutes).unwrap();
     let expected = TokenUsage { fresh: 11, cache_read: 5, output: 91, ..TokenUsage::default() };
     assert_eq!(metered.usage, expected);
+    // What was told as one class at first may turn out to be of several.
+    all.take(usage(r#"{"input_tokens":1,"cache_read_input_tokens":15,"output_tokens":91}"#));
+    let metered = all.metered(CacheTtl::FiveMinutes).unwrap();
+    assert_eq!(metered.usage, TokenUsage { fresh: 1, cache_read: 15, ..expected });
 }
 
 #[test]

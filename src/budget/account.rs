@@ -243,7 +243,7 @@ impl Account {
         self.still_balanced()?;
         let path = self.path(&ask)?;
         let place = self.waiters.next_place(ask.order);
-        let judgement = judge(&ask, &self.with_scopes(&path));
+        let judgement = judge(&ask, &self.with_scopes(&path), &[]);
         let (blocking, shortage) = match judgement {
             Judgement::Exhausted(shortage) => {
                 return Ok(Admission::Refused(Denial { kind: DenialKind::Exhausted, shortage }));
@@ -255,7 +255,8 @@ impl Account {
                     let common = path.iter().filter(|id| earlier.blocking.contains(id));
                     let common: Vec<ScopeId> = common.copied().collect();
                     // What the earlier one lacks elsewhere is none of this one's business.
-                    let shortage = match judge(&earlier.ask, &self.with_scopes(&common)) {
+                    let scopes = self.with_scopes(&common);
+                    let shortage = match judge(&earlier.ask, &scopes, &earlier.short_in) {
                         Judgement::Exhausted(shortage) | Judgement::Wait { shortage, .. } => {
                             shortage
                         }
@@ -269,8 +270,25 @@ impl Account {
         if self.waiters.len() >= self.waiting_max {
             return Ok(Admission::Refused(Denial { kind: DenialKind::Busy, shortage }));
         }
-        self.waiters.insert(place, Waiter { ask, blocking, shortage: shortage.clone() });
+        let waiter = Waiter { ask, blocking, shortage: shortage.clone(), short_in: Vec::new() };
+        self.waiters.insert(place, waiter);
         Ok(Admission::Waiting(shortage))
+    }
+
+    /// A waiting request takes from now on what `scope` has left, not below its floor: somebody knows
+    /// that it will never have enough for the standing cap. It keeps its place. Nothing where it does
+    /// not wait.
+    pub fn shorten(
+        &mut self,
+        attempt: &AttemptId,
+        scope: ScopeId,
+    ) -> Result<Effects, AccountError> {
+        let mut effects = Effects::default();
+        if let Some(waiter) = self.waiters.of_mut(attempt) {
+            waiter.short_in.push(scope);
+            self.pump(&mut effects)?;
+        }
+        Ok(effects)
     }
 
     /// Takes a waiting request out of the queue; `false` where it does not wait.
@@ -353,7 +371,7 @@ impl Account {
         let Some(waiter) = self.waiters.get(place) else { return Ok(()) };
         let path = self.path(&waiter.ask)?;
         let behind: Vec<ScopeId> = path.iter().filter(|id| blocked.contains(id)).copied().collect();
-        let judgement = judge(&waiter.ask, &self.with_scopes(&path));
+        let judgement = judge(&waiter.ask, &self.with_scopes(&path), &waiter.short_in);
         let admission = match judgement {
             Judgement::Exhausted(shortage) => {
                 Admission::Refused(Denial { kind: DenialKind::Exhausted, shortage })

@@ -79,8 +79,9 @@ pub(crate) enum Judgement {
 ///
 /// The standing cap applies while any scope could ever pay for it, however busy it is now: load
 /// makes requests wait, it never shortens answers. Only where a scope could not pay for it even if
-/// nothing in flight cost anything, the cap is what that scope has left now, not below the floor.
-pub(crate) fn judge(ask: &Ask, path: &[(ScopeId, &Scope)]) -> Judgement {
+/// nothing in flight cost anything, the cap is what that scope has left now, not below the floor; and
+/// where somebody knows that it never will, in the scopes `short_in`.
+pub(crate) fn judge(ask: &Ask, path: &[(ScopeId, &Scope)], short_in: &[ScopeId]) -> Judgement {
     let least = ask.bound.charge(ask.cap.floor_tokens);
     if let Some(shortage) = exhausted(ask, path, &least) {
         return Judgement::Exhausted(shortage);
@@ -88,7 +89,9 @@ pub(crate) fn judge(ask: &Ask, path: &[(ScopeId, &Scope)]) -> Judgement {
     let standing = ask.bound.charge(ask.cap.standing_tokens);
     // A longer answer than any scope can ever pay for is not asked for of the others either.
     let mut cap = ask.cap.standing_tokens;
-    for (_, scope) in path.iter().filter(|(_, scope)| in_last_mile(scope, &standing)) {
+    let is_short =
+        |id: &ScopeId, scope: &Scope| short_in.contains(id) || in_last_mile(scope, &standing);
+    for (_, scope) in path.iter().filter(|(id, scope)| is_short(id, scope)) {
         // Where not even the prompt fits now, the floor is asked for, and waited for.
         let longest_now = ask.bound.longest_within(|unit| scope.left(unit));
         cap = cap.min(longest_now.unwrap_or(ask.cap.floor_tokens));

@@ -38,6 +38,8 @@ pub enum Operation {
     SetPaused(ScopeId, bool),
     /// [`Account::reserve`].
     Reserve(Ask),
+    /// [`Account::shorten`].
+    Shorten(AttemptId, ScopeId),
     /// [`Account::withdraw`].
     Withdraw(AttemptId),
     /// [`Account::extend`].
@@ -187,6 +189,7 @@ impl<S: Store> Books<S> {
                 }
                 Operation::Reserve(ask) => wanted.ask(ask),
                 Operation::Withdraw(attempt)
+                | Operation::Shorten(attempt, _)
                 | Operation::Extend(attempt, _)
                 | Operation::Shrink(attempt, _)
                 | Operation::Settle(attempt, _)
@@ -283,6 +286,7 @@ fn perform(
         Operation::SetPaused(scope, true) => account.pause(*scope).map(|()| Answer::Scope(*scope)),
         Operation::SetPaused(scope, false) => account.resume(*scope).map(done),
         Operation::Reserve(ask) => account.reserve(ask.clone()).map(Answer::Admission),
+        Operation::Shorten(attempt, scope) => account.shorten(attempt, *scope).map(done),
         Operation::Withdraw(attempt) => account.withdraw(attempt).map(|(_, effects)| done(effects)),
         Operation::Extend(attempt, by) => account.extend(attempt, *by).map(Answer::Extended),
         Operation::Shrink(attempt, to) => account.shrink(attempt, *to).map(done),

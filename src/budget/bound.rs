@@ -52,7 +52,7 @@ impl Bound {
 
     /// The longest output for which what is `left` of each unit is enough, `None` being any amount of
     /// it; `None` where not even the prompt fits.
-    pub fn longest_within(&self, left: impl Fn(Unit) -> Option<i128>) -> Option<u64> {
+    pub(crate) fn longest_within(&self, left: impl Fn(Unit) -> Option<i128>) -> Option<u64> {
         let tokens = |unit: Unit| match left(unit) {
             None => Some(u64::MAX),
             Some(left) => u64::try_from(left.saturating_sub(self.fixed.get(unit))).ok(),

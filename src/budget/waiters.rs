@@ -20,6 +20,8 @@ pub(crate) struct Waiter {
     /// The scopes whose balance it waits for; those behind it may not take it.
     pub(crate) blocking: Vec<ScopeId>,
     pub(crate) shortage: Shortage,
+    /// Scopes in which it takes what is left now, as in their last mile.
+    pub(crate) short_in: Vec<ScopeId>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -74,6 +76,10 @@ impl Waiters {
 
     pub(crate) fn of(&self, attempt: &AttemptId) -> Option<&Waiter> {
         self.queue.get(self.places.get(attempt)?)
+    }
+
+    pub(crate) fn of_mut(&mut self, attempt: &AttemptId) -> Option<&mut Waiter> {
+        self.queue.get_mut(self.places.get(attempt)?)
     }
 
     pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut Waiter> {

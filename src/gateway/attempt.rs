@@ -108,7 +108,7 @@ impl Attempt {
         if !reading.is_final() {
             return self.expire(fate, reading.broken.clone());
         }
-        if self.request.served_anywhere {
+        if self.terms.tells_place {
             let place = reading.usage.inference_geo.as_deref();
             self.shared.geography.seen(self.credential, place);
         }

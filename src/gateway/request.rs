@@ -187,9 +187,10 @@ impl<'a> Fields<'a> {
     /// hold. Clients that ask for it go on without once they are told so, the real one by the words
     /// used here.
     fn refuses(&self, model: &str) -> Result<(), BadRequest> {
-        if self.raw("fallbacks").is_some_and(|raw| raw.get() != "[]") {
+        let falls_back = |name: &&str| self.raw(name).is_some_and(|raw| raw.get() != "[]");
+        if let Some(name) = ["fallbacks", "fallback"].into_iter().find(falls_back) {
             return Err(BadRequest(format!(
-                "{model} does not support the `fallbacks` parameter behind this gateway: what \
+                "{model} does not support the `{name}` parameter behind this gateway: what \
                  several models answer in turn has no bound that could be reserved"
             )));
         }

@@ -37,8 +37,12 @@ pub struct Terms {
     pub max_output_tokens: u64,
     /// The price in the mode that was asked for.
     pub price: Price,
-    /// The price in the US, where the request leaves open where it is served and that would cost more.
+    /// The price in the US, where the request leaves open where it is served, that would cost more, and
+    /// nobody knows better.
     pub us_price: Option<Price>,
+    /// Whether its answer says something of where others are served that leave it open: only where the
+    /// model's price depends on it.
+    pub tells_place: bool,
     on: Date,
     mode: Mode,
     write: CacheTtl,
@@ -85,13 +89,15 @@ impl Tariff {
         let resolved = resolved.map_err(|unknown| NoTariff(unknown.to_string()))?;
         let price = resolved.price(on, mode).map_err(|none| NoTariff(none.to_string()))?;
         let in_us = Mode { us: true, ..mode };
-        let us_price = if request.served_anywhere { resolved.price(on, in_us).ok() } else { None };
+        let tells_place = request.served_anywhere && resolved.model.us_multiplier.is_some();
+        let us_price = if tells_place { resolved.price(on, in_us).ok() } else { None };
         Ok(Terms {
             model: resolved.model.id.clone(),
             context_tokens: resolved.model.context_tokens,
             max_output_tokens: resolved.model.max_output_tokens,
             price,
             us_price,
+            tells_place,
             on,
             mode,
             write,
@@ -176,6 +182,7 @@ impl Tariff {
             max_output_tokens: resolved.model.max_output_tokens,
             price,
             us_price: None,
+            tells_place: false,
             on,
             mode,
             write: CacheTtl::OneHour,

@@ -284,12 +284,13 @@ struct Slip {
 
 impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
     fn run(mut self, inbox: &Receiver<Message>) -> S {
+        let mut wrote_at = Instant::now();
         loop {
             let first = if self.waiting.is_empty() {
                 let Ok(first) = inbox.recv() else { return self.books.into_store() };
                 Some(first)
             } else {
-                match inbox.recv_timeout(LOOK) {
+                match inbox.recv_timeout(LOOK.saturating_sub(wrote_at.elapsed())) {
                     Ok(first) => Some(first),
                     Err(RecvTimeoutError::Timeout) => None,
                     // Nobody is left who could take an answer.
@@ -308,10 +309,13 @@ impl<S: Store, F: FnMut(&Effects)> Writer<S, F> {
                 }
                 next = if operations < BATCH_MAX { inbox.try_recv().ok() } else { None };
             }
-            if batch.is_empty() && self.waiting.is_empty() {
+            // Whoever only asks what it lacks is no reason to look again.
+            let looks = !self.waiting.is_empty() && wrote_at.elapsed() >= LOOK;
+            if batch.is_empty() && !looks {
                 continue;
             }
             self.write(batch);
+            wrote_at = Instant::now();
             let deliveries = std::mem::take(&mut self.deliveries);
             // The other end lives for as long as we do.
             let _gone = self.answers.send(deliveries);

@@ -1,7 +1,7 @@
 //! `usage` on the wire, and what it means for a bill.
 //!
-//! Every count in a stream is cumulative: it never falls, so the highest value of a field stands. The
-//! prompt classes are disjoint; `output_tokens` includes thinking. Entries of `iterations` that are
+//! Every count in a stream is cumulative, so the last value of a field stands. Sums never fall: where
+//! the last counts of a prompt add up to less than those before, those before stand. The prompt classes are disjoint; `output_tokens` includes thinking. Entries of `iterations` that are
 //! not of type `message` are billed beside the counts at the top; where another model took over
 //! (`fallback_message`), each entry is billed by itself, and the counts at the top repeat the last.
 
@@ -105,24 +105,40 @@ pub struct Metered {
 }
 
 impl WireUsage {
-    /// Takes over every field that `later` knows; counts are cumulative, and none falls.
+    /// Takes over every field that `later` knows. Counts are cumulative: of the output the highest
+    /// stands, of the classes of the prompt the last, unless they add up to less than before.
     pub fn take(&mut self, later: Self) {
-        highest(&mut self.input_tokens, later.input_tokens);
-        highest(&mut self.output_tokens, later.output_tokens);
-        highest(&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens);
-        highest(&mut self.cache_read_input_tokens, later.cache_read_input_tokens);
-        if let Some(later) = later.cache_creation {
-            let now = self.cache_creation.get_or_insert_default();
-            highest(&mut now.ephemeral_5m_input_tokens, later.ephemeral_5m_input_tokens);
-            highest(&mut now.ephemeral_1h_input_tokens, later.ephemeral_1h_input_tokens);
+        let before = self.clone();
+        latest(&mut self.input_tokens, later.input_tokens);
+        latest(&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens);
+        latest(&mut self.cache_read_input_tokens, later.cache_read_input_tokens);
+        latest(&mut self.cache_creation, later.cache_creation);
+        if self.prompt_tokens() < before.prompt_tokens() {
+            self.input_tokens = before.input_tokens;
+            self.cache_creation_input_tokens = before.cache_creation_input_tokens;
+            self.cache_read_input_tokens = before.cache_read_input_tokens;
+            self.cache_creation = before.cache_creation;
         }
+        self.output_tokens = before.output_tokens.max(later.output_tokens);
         if let Some(later) = later.server_tool_use {
             let now = self.server_tool_use.get_or_insert_default();
-            highest(&mut now.web_search_requests, later.web_search_requests);
+            now.web_search_requests = now.web_search_requests.max(later.web_search_requests);
         }
         latest(&mut self.iterations, later.iterations);
         latest(&mut self.speed, later.speed);
         latest(&mut self.inference_geo, later.inference_geo);
+    }
+
+    /// All classes of the prompt together.
+    fn prompt_tokens(&self) -> u64 {
+        let tokens = WireTokens {
+            input_tokens: self.input_tokens,
+            output_tokens: None,
+            cache_creation_input_tokens: self.cache_creation_input_tokens,
+            cache_read_input_tokens: self.cache_read_input_tokens,
+            cache_creation: self.cache_creation,
+        };
+        tokens.classes(CacheTtl::FiveMinutes).0.prompt()
     }
 
     /// What it means for a bill; `None` where the counts that every answer and every sampling beside it has are missing. `write`
@@ -174,10 +190,6 @@ fn latest<T>(now: &mut Option<T>, later: Option<T>) {
     if later.is_some() {
         *now = later;
     }
-}
-
-fn highest(now: &mut Option<u64>, later: Option<u64>) {
-    *now = (*now).max(later);
 }
 
 impl WireIteration {

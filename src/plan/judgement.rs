@@ -3,10 +3,12 @@
 use crate::amount::Amount;
 use crate::band::Band;
 use crate::gate::Gate;
+use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::assemble;
 use crate::plan::costing::{SampleCost, StageCost};
 use crate::plan::evaluation::Priced;
+use crate::plan::job::StandingLimit;
 use crate::plan::report::{BudgetVerdict, PlanReport, Quantities, Verdict, VerdictOutcome};
 use crate::plan::routing;
 use crate::plan::setup::{Setup, parse_amount};
@@ -20,6 +22,22 @@ pub fn judge(
     priced: &Priced,
     totals: &Quantities,
     bounded: bool,
+) -> Result<Verdict, PlanError> {
+    let shared = &setup.job.standing;
+    let verdict = judge_with(setup, priced, totals, bounded, shared)?;
+    if shared.is_empty() {
+        return Ok(verdict);
+    }
+    let apart = judge_with(setup, priced, totals, bounded, &[])?;
+    Ok(Verdict { apart: Some(Box::new(apart)), ..verdict })
+}
+
+fn judge_with(
+    setup: &Setup,
+    priced: &Priced,
+    totals: &Quantities,
+    bounded: bool,
+    shared: &[StandingLimit],
 ) -> Result<Verdict, PlanError> {
     let sums: Vec<StageCost> = priced.costs.iter().map(SampleCost::total).collect();
     let read = |of: fn(&StageCost) -> u64| sums.iter().map(of).collect::<Vec<u64>>();
@@ -46,7 +64,7 @@ pub fn judge(
             ),
         }
     }
-    let (wider, paused) = hold_wider(setup, &outcomes, tolerated)?;
+    let (wider, paused) = hold_wider(shared, &outcomes, tolerated)?;
     budgets.extend(wider);
     let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();
     let outcome = if dollars.is_none() {
@@ -79,7 +97,7 @@ pub fn judge(
     let at = if denies { 0 } else { reasons.len() };
     reasons.splice(at..at, by_policy);
     reasons.splice(0..0, paused.iter().map(|scope| format!("{scope} is paused")));
-    Ok(Verdict { gate, outcome, reasons, denied_by, budgets })
+    Ok(Verdict { gate, outcome, reasons, denied_by, budgets, apart: None })
 }
 
 /// Whether the plan goes ahead, and what denies it if anything does.
@@ -103,10 +121,12 @@ fn decide(
 }
 
 /// Holds a plan that was made before against what is left now of the budgets that its run shares with
-/// others. Its samples are gone, so that its bands have to do: it asks where the policy does not
-/// tolerate what they say at least.
+/// others; what was left of them then is forgotten. Its samples are gone, so that its bands have to
+/// do: the policy judges what they say at least.
 pub fn hold_now(report: &mut PlanReport, setup: &Setup) -> Result<(), PlanError> {
-    let tolerated = tolerated(setup);
+    if let Some(apart) = report.verdict.apart.take() {
+        report.verdict = *apart;
+    }
     for limit in &setup.job.standing {
         let scope = &limit.scope;
         if limit.paused {
@@ -120,25 +140,49 @@ pub fn hold_now(report: &mut PlanReport, setup: &Setup) -> Result<(), PlanError>
             Amount::Usd(left) => totals.cost_usd.and_then(|band| passing(band, left)),
             Amount::BilledTokens(left) => passing(totals.billed_tokens, left),
             Amount::Agents(left) => passing(totals.agents, left),
-            // No plan has a band of these.
-            Amount::OutputTokens(_) | Amount::PlanWindow { .. } => None,
+            // No plan has a band of these, so nobody knows.
+            Amount::OutputTokens(_) | Amount::PlanWindow { .. } => Some((1_000, UNKNOWN_SHARE)),
         };
-        let Some((_, words)) = passing.filter(|(share, _)| *share >= tolerated) else { continue };
+        let Some((share, words)) = passing else { continue };
+        let gate = setup.policy.judge(&only_exceeding(share)).gate;
+        if gate == Gate::Allow {
+            continue;
+        }
         let of = limit.of.as_ref().map_or_else(String::new, |of| format!(" of {of}"));
         let left = &limit.left;
-        report.verdict.reasons.insert(0, format!("{words} pass the {left}{of} left of {scope}"));
-        report.verdict.gate = report.verdict.gate.max(setup.policy.answer(Gate::Ask));
+        let verdict = &mut report.verdict;
+        verdict.reasons.insert(0, format!("{words} pass the {left}{of} left of {scope}"));
+        if gate == Gate::Deny && verdict.gate != Gate::Deny {
+            verdict.denied_by = Some(format!("policy {}", setup.policy.name()));
+        }
+        verdict.gate = verdict.gate.max(gate);
     }
     Ok(())
 }
 
-/// How many of 1,000 samples pass `left` at least, and that in words.
+/// What is said where a plan tells nothing of a unit.
+const UNKNOWN_SHARE: &str = "for all that the plan says, all runs";
+
+/// A plan of which only this is to be judged: that so many of 1,000 runs pass a budget.
+const fn only_exceeding(per_mille: u32) -> PlanMeasures {
+    PlanMeasures {
+        exceeded_per_mille: Some(per_mille),
+        agents_p90: 0,
+        cost_p90: Some(Picodollars::ZERO),
+        wall_seconds_p90: 0,
+        bounded: true,
+        files: None,
+    }
+}
+
+/// How many of 1,000 samples pass `left` at least, and that in words: above a quantile lie more than
+/// its share leaves.
 fn passing<T: Copy + Ord>(band: Band<T>, left: T) -> Option<(u32, &'static str)> {
     [
-        (band.p10, 900, "9 in 10 runs"),
-        (band.p50, 500, "more than half of the runs"),
-        (band.p90, 100, "more than 1 in 10 runs"),
-        (band.stress, 10, "more than 1 in 100 runs"),
+        (band.p10, 901, "9 in 10 runs"),
+        (band.p50, 501, "more than half of the runs"),
+        (band.p90, 101, "more than 1 in 10 runs"),
+        (band.stress, 11, "more than 1 in 100 runs"),
     ]
     .into_iter()
     .find(|(quantile, ..)| *quantile > left)
@@ -152,12 +196,12 @@ fn tolerated(setup: &Setup) -> u32 {
 
 /// Budgets that the run shares with others held against the samples, and those that are paused.
 fn hold_wider(
-    setup: &Setup,
+    shared: &[StandingLimit],
     outcomes: &Outcomes<'_>,
     tolerated: u32,
 ) -> Result<(Vec<BudgetVerdict>, Vec<String>), PlanError> {
     let (mut held, mut paused) = (Vec::new(), Vec::new());
-    for limit in &setup.job.standing {
+    for limit in shared {
         if limit.paused {
             paused.push(limit.scope.clone());
             continue;

@@ -212,6 +212,10 @@ pub struct Verdict {
     pub denied_by: Option<String>,
     /// The budgets it was held against.
     pub budgets: Vec<BudgetVerdict>,
+    /// The same without the budgets that the run shares with others, which are not what they were when
+    /// the plan is executed; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Box<Verdict>>,
 }
 
 /// One word for a verdict.

@@ -28,6 +28,8 @@ pub(super) struct Served {
     pub(super) cached_tokens_min: u64,
     pub(super) default_effort: Option<Effort>,
     pub(super) price: Price,
+    /// Whether its price depends on where it is served.
+    pub(super) knows_places: bool,
 }
 
 /// The models that are served.
@@ -76,6 +78,7 @@ impl Catalogue {
             cached_tokens_min: model.min_cache_tokens.unwrap_or(CACHED_TOKENS_MIN),
             default_effort: model.default_effort,
             price,
+            knows_places: model.us_multiplier.is_some(),
         })
     }
 

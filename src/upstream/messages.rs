@@ -160,13 +160,15 @@ fn placed(shared: &Shared, ask: &Ask) -> Result<(Arc<Served>, String), Refusal> 
     if let Some(place) = ask.text("inference_geo") {
         return Ok((catalogue.served(&ask.model, ask.mode)?, place.to_owned()));
     }
-    let in_us = Mode { us: true, ..ask.mode };
-    if shared.config.in_us
-        && let Ok(served) = catalogue.served(&ask.model, in_us)
-    {
-        return Ok((served, "us".to_owned()));
+    let served = catalogue.served(&ask.model, ask.mode)?;
+    if !served.knows_places {
+        return Ok((served, "not_available".to_owned()));
     }
-    Ok((catalogue.served(&ask.model, ask.mode)?, "global".to_owned()))
+    if !shared.config.in_us {
+        return Ok((served, "global".to_owned()));
+    }
+    let in_us = catalogue.served(&ask.model, Mode { us: true, ..ask.mode })?;
+    Ok((in_us, "us".to_owned()))
 }
 
 fn check_size(ask: &Ask, prompt: &Prompt, served: &Served, max_tokens: u64) -> Result<(), Refusal> {

@@ -128,6 +128,32 @@ fn a_plan_made_before_is_held_to_what_is_left_now() {
 }
 
 #[test]
+fn what_was_left_when_a_plan_was_made_is_forgotten() {
+    let program = program();
+    set(&program, &["budget", "set", "day", "0.10usd"]);
+    assert_eq!(planned(&program, &["--out", "plan.json"]).code, 3);
+    let run = ["run", "--plan", "plan.json", "--agents", "simulated"];
+    assert_eq!(program.run(&run).code, 3);
+    set(&program, &["budget", "raise", "day", "100usd"]);
+    let ended = program.run(&run);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert!(!ended.stdout.contains("OVER BUDGET"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_policy_denies_a_plan_made_before_as_it_denies_a_new_one() {
+    let program = program();
+    let text = "schema = 1\nname = 'firm'\n[thresholds]\ndeny = { exceed = '10%' }\n";
+    program.write("firm.toml", text);
+    set(&program, &["budget", "set", "day", "100usd"]);
+    assert_eq!(planned(&program, &["--policy", "firm.toml", "--out", "plan.json"]).code, 0);
+    set(&program, &["budget", "set", "day", "0.10usd"]);
+    let ended = program.run(&["run", "--plan", "plan.json", "--agents", "simulated", "--yes"]);
+    assert_eq!(ended.code, 3, "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("policy firm"), "{}", ended.stdout);
+}
+
+#[test]
 fn who_denies_a_plan_without_a_budget_is_said_first() {
     let program = program();
     let text = "schema = 1\nname = 'thrifty'\n[thresholds]\ndeny = { cost = '$0.10' }\n";

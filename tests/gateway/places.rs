@@ -53,3 +53,17 @@ fn once_a_workspace_is_known_to_serve_elsewhere_less_is_reserved() {
     assert!(named.usd < first.usd, "{named:?} {first:?}");
     assert!(!books.kinds().contains(&"overrun".to_owned()), "{:?}", books.kinds());
 }
+
+/// Haiku 4.5 is from before prices knew places, so what it says is no news.
+#[test]
+fn a_model_without_places_says_nothing_of_others() {
+    let (books, upstream) = (Books::new(), upstream_in_us());
+    let gateway = Gateway::start(&books, &upstream, &[]);
+    for body in [request("x", 2_000), of_haiku(false), request("x", 2_000), of_haiku(true)] {
+        let answer = gateway.ask(&body, &[]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    gateway.stop();
+    assert_eq!(books.spent(), upstream.bill().usd);
+    assert!(!books.kinds().contains(&"overrun".to_owned()), "{:?}", books.kinds());
+}

@@ -112,6 +112,8 @@ fn answers_of_several_models_and_kept_conversations_are_refused() {
             "{why}"
         );
     }
+    let one = refused(&with(r#","fallback":{"model":"claude-opus-5-5"}"#));
+    assert!(one.contains("does not support the `fallback` parameter"), "{one}");
     let thread = r#","thread":{"type":"continue","previous_message_id":"msg_1"}"#;
     assert!(refused(&with(thread)).starts_with("thread: "), "{}", refused(&with(thread)));
     read(&with(r#","fallbacks":[],"thread":null"#));

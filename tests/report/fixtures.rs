@@ -217,6 +217,7 @@ pub(super) fn review() -> PlanReport {
                 error_per_mille: 53,
                 tolerated_per_mille: 100,
             }],
+            apart: None,
         },
         totals: quantities(
             band(29, 72, 150, 196),
@@ -320,6 +321,7 @@ pub(super) fn no_budget() -> PlanReport {
         reasons: vec![],
         denied_by: None,
         budgets: vec![],
+        apart: None,
     };
     report.policy = "default".to_owned();
     report.to_fit.clear();

@@ -10,6 +10,9 @@ use crate::ports::price::{NoPrice, RequestPrice};
 use crate::pricing::{CacheTtl, Price};
 use crate::tokens::TokenUsage;
 
+/// What models say whose price knows no places.
+const NO_PLACE: &str = "not_available";
+
 const UNKNOWN: u8 = 0;
 const IN_US: u8 = 1;
 const ELSEWHERE: u8 = 2;
@@ -21,7 +24,7 @@ pub struct Place(Arc<AtomicU8>);
 impl Place {
     /// Takes note of what an answer says.
     pub(super) fn seen(&self, inference_geo: Option<&str>) {
-        let Some(geo) = inference_geo else { return };
+        let Some(geo) = inference_geo.filter(|geo| *geo != NO_PLACE) else { return };
         self.0.store(if geo == "us" { IN_US } else { ELSEWHERE }, Ordering::Release);
     }
 }

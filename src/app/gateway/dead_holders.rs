@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use super::super::books::OpenLedger;
 use super::super::error::AppError;
-use crate::budget::{Ask, Charge, Denial, DenialKind, Limits, Shortage, Unit};
+use crate::budget::{Ask, Charge, Denial, DenialKind, Limits, ScopeId, Shortage, Unit};
 use crate::ledger::{self, Holding};
 
 /// What was found is told for so long before somebody looks again.
@@ -34,8 +34,8 @@ pub(super) struct DeadHolders {
 pub(super) enum Prospect {
     /// That the living set free what it asks for.
     All,
-    /// An answer with at most so many tokens.
-    Shorter(u64),
+    /// A shorter answer, of what is left of this scope.
+    Shorter(ScopeId),
     /// Nothing.
     Nothing,
 }
@@ -51,6 +51,7 @@ struct Found {
 /// What the dead hold of a scope.
 #[derive(Clone)]
 struct Held {
+    scope: ScopeId,
     limits: Limits,
     settled: Charge,
     charge: Charge,
@@ -174,8 +175,7 @@ impl Held {
         if !fits(ask.cap.floor_tokens) {
             return Prospect::Nothing;
         }
-        let longest = ask.bound.longest_within(|unit| self.leaves(unit));
-        Prospect::Shorter(longest.map_or(0, |tokens| tokens).max(ask.cap.floor_tokens))
+        Prospect::Shorter(self.scope)
     }
 }
 
@@ -192,6 +192,6 @@ fn look(reader: &OpenLedger, scope: &str) -> Result<Option<Held>, AppError> {
         |owner| format!("{} on {}", owner.process, owner.host),
     );
     let charge = held.iter().fold(Charge::ZERO, |sum, (_, charge)| sum + *charge);
-    let (limits, settled) = (scope.limits, scope.settled);
-    Ok(Some(Held { limits, settled, charge, processes: held.len(), process }))
+    let (scope, limits, settled) = (scope.id, scope.limits, scope.settled);
+    Ok(Some(Held { scope, limits, settled, charge, processes: held.len(), process }))
 }

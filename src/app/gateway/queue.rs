@@ -24,15 +24,11 @@ pub(super) async fn reserve(
     again: impl Fn() -> AttemptId,
 ) -> Result<Ticket, Refused> {
     let least = ask.bound.charge(ask.cap.floor_tokens);
-    let standing_tokens = ask.cap.standing_tokens;
     let until = Instant::now() + hold;
     let mut waits = hold;
     loop {
         match ask_once(commit, dead, &ask, waits).await? {
-            Asked::Decided(Ok(mut grant)) => {
-                grant.clamped = grant.output_cap_tokens < standing_tokens;
-                return Ok(Ticket::of_ledger(ask.attempt, grant));
-            }
+            Asked::Decided(Ok(grant)) => return Ok(Ticket::of_ledger(ask.attempt, grant)),
             Asked::Decided(Err(denial)) => {
                 let denial = dead.judge(denial, least).await;
                 let left = until.saturating_duration_since(Instant::now());
@@ -43,11 +39,7 @@ pub(super) async fn reserve(
                 }
                 waits = left;
             }
-            Asked::Hopes(Prospect::Shorter(output_tokens)) => {
-                ask.cap.standing_tokens = output_tokens;
-                waits = until.saturating_duration_since(Instant::now());
-            }
-            Asked::Hopes(_) => waits = Duration::ZERO,
+            Asked::Hopeless => waits = Duration::ZERO,
         }
         ask.attempt = again();
     }
@@ -56,8 +48,8 @@ pub(super) async fn reserve(
 /// What came of asking once.
 enum Asked {
     Decided(Decided),
-    /// It left the queue: there is no hope for what it asked for, but for this.
-    Hopes(Prospect),
+    /// It left the queue: what it needs at least will not come free.
+    Hopeless,
 }
 
 async fn ask_once(
@@ -66,6 +58,7 @@ async fn ask_once(
     ask: &Ask,
     hold: Duration,
 ) -> Result<Asked, Refused> {
+    let mut short_in = Vec::new();
     let (tell, mut told) = oneshot::channel();
     let mut place = Place { commit, attempt: Some(ask.attempt.clone()) };
     commit.reserve_then(ask.clone(), Some(hold), move |decided| drop(tell.send(decided)));
@@ -76,9 +69,15 @@ async fn ask_once(
         let (tell, lacks) = oneshot::channel();
         commit.lacks_then(ask.attempt.clone(), move |lacks| drop(tell.send(lacks)));
         let Ok(Some(shortage)) = lacks.await else { continue };
-        let hopes = dead.prospect(&shortage, ask).await;
-        if hopes != Prospect::All {
-            return Ok(Asked::Hopes(hopes));
+        match dead.prospect(&shortage, ask).await {
+            Prospect::All => {}
+            Prospect::Nothing => return Ok(Asked::Hopeless),
+            Prospect::Shorter(scope) => {
+                if !short_in.contains(&scope) {
+                    short_in.push(scope);
+                    commit.do_then(Operation::Shorten(ask.attempt.clone(), scope), |_| {});
+                }
+            }
         }
     };
     // A commit of which nobody knows whether it was kept may hold it.
