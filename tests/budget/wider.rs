@@ -45,6 +45,24 @@ fn who_waits_behind_another_is_told_of_a_scope_of_its_own() {
     assert_eq!(waiting(account.reserve(on(tuesday, "c", 20)).unwrap()), "run r");
 }
 
+/// What a dead process holds will not come back, as somebody has found out.
+#[test]
+fn who_takes_what_is_left_keeps_its_place() {
+    let (mut account, run) = one_scope(120);
+    assert!(matches!(account.reserve(asks("dead", run, 40)).unwrap(), Admission::Admitted(_)));
+    let long = ask("long", run, 10, 100, 20);
+    assert!(matches!(account.reserve(long).unwrap(), Admission::Waiting(_)));
+    assert!(matches!(account.reserve(asks("behind", run, 20)).unwrap(), Admission::Waiting(_)));
+    let effects = account.shorten(&id("long"), run).unwrap();
+    let [decided] = &effects.decisions[..] else { panic!("{effects:?}") };
+    let Admission::Admitted(grant) = &decided.admission else { panic!("{decided:?}") };
+    assert_eq!((&decided.attempt, grant.output_cap_tokens, grant.clamped), (&id("long"), 70, true));
+    assert_eq!(account.waiting(), 1);
+    // Nobody waits under that name any more.
+    assert!(account.shorten(&id("long"), run).unwrap().decisions.is_empty());
+    account.verify().unwrap();
+}
+
 #[test]
 fn a_paused_scope_lets_wait_what_is_new_and_go_on_what_is_under_way() {
     let (mut account, run) = one_scope(1_000);

@@ -1,16 +1,66 @@
 //! Many threads, one writer: nothing is lost, nobody overspends, and who waits is told in the end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use flyball::budget::{Books, DenialKind, Limits, Quantity, StoreError};
-use flyball::ledger::{BooksError, GroupCommit, Ledger, ReadLedger, verify};
+use flyball::budget::{
+    Books, Changes, DenialKind, Limits, Quantity, Rows, Store, StoreError, Wanted,
+};
+use flyball::ledger::{BooksError, GroupCommit, Ledger, ReadLedger, SqliteLedger, verify};
 
 use super::stand::{OnDisk, Stand, ask, charge, id, on_every_stand, pico};
 
 fn start<L: Ledger + Send + 'static>(ledger: L) -> (GroupCommit, thread::JoinHandle<L>) {
     GroupCommit::start(Books::new(ledger, usize::MAX), |_| {}).unwrap()
+}
+
+/// A ledger that counts its transactions.
+struct Counted {
+    ledger: SqliteLedger,
+    transactions: Arc<AtomicU64>,
+}
+
+impl Store for Counted {
+    fn transact(
+        &mut self,
+        wanted: &Wanted,
+        work: &mut dyn FnMut(Rows) -> Changes,
+    ) -> Result<(), StoreError> {
+        self.transactions.fetch_add(1, Ordering::SeqCst);
+        self.ledger.transact(wanted, work)
+    }
+}
+
+/// Balance that others set free is looked for 50 times a second while somebody waits.
+#[test]
+fn asking_what_is_lacking_is_no_reason_for_a_transaction() {
+    let stand = OnDisk::new();
+    let transactions = Arc::new(AtomicU64::new(0));
+    let counted = Counted { ledger: stand.open(), transactions: Arc::clone(&transactions) };
+    let (commit, writer) = GroupCommit::start(Books::new(counted, 8), |_| {}).unwrap();
+    let run = commit.open(path("run 1"), Limits::usd(pico(100))).unwrap();
+    commit.reserve(ask("a", run, 90), None).unwrap().unwrap();
+    let (tell, _told) = channel();
+    commit.reserve_then(ask("b", run, 50), None, move |decided| drop(tell.send(decided)));
+    let (began, before) = (Instant::now(), transactions.load(Ordering::SeqCst));
+    let lacks = |attempt: &str| {
+        let (tell, told) = channel();
+        commit.lacks_then(id(attempt), move |lacks| drop(tell.send(lacks)));
+        told.recv().unwrap()
+    };
+    while lacks("b").is_none() {}
+    for _ in 0..500 {
+        assert!(lacks("b").is_some_and(|shortage| shortage.scope.ends_with("run 1")));
+    }
+    assert_eq!(lacks("a"), None);
+    let looks = began.elapsed().as_millis() / 20 + 3;
+    let made = transactions.load(Ordering::SeqCst) - before;
+    assert!(u128::from(made) <= looks, "{made} transactions in {looks} looks");
+    drop(commit);
+    writer.join().unwrap();
 }
 
 fn path(name: &str) -> Vec<String> {
