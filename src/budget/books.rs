@@ -12,6 +12,7 @@ use crate::budget::charge::Charge;
 use crate::budget::denial::{Denial, DenialKind, Shortage};
 use crate::budget::effects::{Decision, Effects};
 use crate::budget::lease::{Drawn, Lease, LeaseAsk, LeaseId, LeaseStanding, Lent};
+use crate::budget::path::{plain_name, prefixes};
 use crate::budget::rows::{
     AttemptEnd, AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Touched, Wanted,
 };
@@ -238,35 +239,6 @@ impl Wanted {
             self.agents.extend(drawn.agent.clone());
         }
     }
-}
-
-/// Each path from the outermost name on, in words.
-fn prefixes(path: &[String]) -> impl Iterator<Item = Arc<str>> + '_ {
-    let mut whole = String::new();
-    path.iter().map(move |name| {
-        if !whole.is_empty() {
-            whole.push_str(BETWEEN_NAMES);
-        }
-        whole.push_str(&plain_name(name));
-        Arc::from(whole.as_str())
-    })
-}
-
-const BETWEEN_NAMES: &str = " / ";
-
-/// The names of a path in words, outermost first.
-pub fn names_in(path: &str) -> impl Iterator<Item = &str> {
-    path.split(BETWEEN_NAMES)
-}
-
-/// What every path below the scope with these names begins with.
-pub fn below(names: &[&str]) -> String {
-    names.join(BETWEEN_NAMES) + BETWEEN_NAMES
-}
-
-/// A name that cannot be taken for two.
-fn plain_name(name: &str) -> String {
-    name.replace(BETWEEN_NAMES, "/")
 }
 
 fn perform(
