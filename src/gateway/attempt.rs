@@ -108,9 +108,8 @@ impl Attempt {
         if !reading.is_final() {
             return self.expire(fate, reading.broken.clone());
         }
-        if self.terms.tells_place {
-            let place = reading.usage.inference_geo.as_deref();
-            self.shared.geography.seen(self.credential, place);
+        if let Some(in_us) = reading.usage.in_us().filter(|_| self.terms.tells_place) {
+            self.shared.geography.seen(self.credential, in_us);
         }
         match self.shared.tariff.charge(&self.terms, &reading.usage, model) {
             Ok((charge, metered)) => {

@@ -4,8 +4,6 @@
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 
-/// What answers say that know no places.
-const NO_PLACE: &str = "not_available";
 /// Credentials that are remembered; beyond so many all are forgotten, and reserve more again.
 const KNOWN_MAX: usize = 4_096;
 
@@ -19,11 +17,8 @@ impl Geography {
         !self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&credential)
     }
 
-    /// Takes note of the place that the answer to such a request names, by a model whose price depends
-    /// on it.
-    pub(crate) fn seen(&self, credential: u64, place: Option<&str>) {
-        let Some(place) = place.filter(|place| *place != NO_PLACE) else { return };
-        let is_us = place == "us";
+    /// Takes note of where such a request was served, by a model whose price depends on it.
+    pub(crate) fn seen(&self, credential: u64, is_us: bool) {
         // Nearly always nothing changes.
         if is_us == self.may_be_us(credential) {
             return;

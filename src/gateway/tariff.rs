@@ -52,7 +52,7 @@ impl Terms {
     /// The dearest that an answer can mean which has not said everything yet.
     pub(crate) fn dearest(&self, usage: &WireUsage) -> WireUsage {
         let mut usage = usage.clone();
-        if self.us_price.is_some() && usage.inference_geo.is_none() {
+        if self.us_price.is_some() && usage.in_us().is_none() {
             usage.inference_geo = Some("us".to_owned());
         }
         usage

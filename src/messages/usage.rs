@@ -10,6 +10,9 @@ use serde::Deserialize;
 use crate::pricing::{CacheTtl, Mode};
 use crate::tokens::TokenUsage;
 
+/// What models say of their place whose price knows none.
+const NO_PLACE: &str = "not_available";
+
 /// `usage` as it stands; what is absent or null is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct WireUsage {
@@ -177,11 +180,17 @@ impl WireUsage {
         Some(Metered { usage, whose, beside, web_searches, disagrees })
     }
 
+    /// Whether it was served in the US; `None` where it does not say, or the model knows no places.
+    pub fn in_us(&self) -> Option<bool> {
+        let place = self.inference_geo.as_deref().filter(|place| *place != NO_PLACE);
+        place.map(|place| place == "us")
+    }
+
     /// The mode it was served in: what the answer says, else what the request asked for. An answer
     /// that was held to the US or sped up is not taken for less where it does not say so.
     pub fn mode(&self, asked: Mode) -> Mode {
         let fast = self.speed.as_deref().map_or(asked.fast, |speed| speed == "fast");
-        let us = self.inference_geo.as_deref().map_or(asked.us, |geo| geo == "us");
+        let us = self.in_us().map_or(asked.us, |in_us| in_us);
         Mode { fast, us, ..asked }
     }
 }

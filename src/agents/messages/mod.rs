@@ -157,7 +157,7 @@ impl MessagesBackend {
     fn heard(&mut self, posted: Posted) {
         match posted {
             Posted::Begun(request, usage) => {
-                self.place.seen(usage.inference_geo.as_deref());
+                self.place.seen(&usage);
                 // A count that is not plain is settled at the end, and reserved in full until then.
                 let plain = usage.metered(CACHE_WRITE).as_ref().and_then(plain);
                 if let (Some(prompt), true) = (plain, self.requests.contains_key(&request)) {
@@ -182,7 +182,7 @@ impl MessagesBackend {
         let Some(known) = self.agents.get_mut(&agent) else { return };
         (known.retries, known.lost, known.sending) = (0, 0, None);
         let (stop, next) = known.conversation.answered(answer);
-        self.place.seen(answer.usage.inference_geo.as_deref());
+        self.place.seen(&answer.usage);
         self.ready.push_back(match usage_of(&answer.usage) {
             Some(usage) => AgentEvent::RequestDone { request, usage, stop },
             // It was paid for, and nobody can say how much.

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::id::PriceId;
+use crate::messages::WireUsage;
 use crate::money::Picodollars;
 use crate::ports::price::{NoPrice, RequestPrice};
 use crate::pricing::{CacheTtl, Price};
 use crate::tokens::TokenUsage;
-
-/// What models say whose price knows no places.
-const NO_PLACE: &str = "not_available";
 
 const UNKNOWN: u8 = 0;
 const IN_US: u8 = 1;
@@ -23,9 +21,9 @@ pub struct Place(Arc<AtomicU8>);
 
 impl Place {
     /// Takes note of what an answer says.
-    pub(super) fn seen(&self, inference_geo: Option<&str>) {
-        let Some(geo) = inference_geo.filter(|geo| *geo != NO_PLACE) else { return };
-        self.0.store(if geo == "us" { IN_US } else { ELSEWHERE }, Ordering::Release);
+    pub(super) fn seen(&self, usage: &WireUsage) {
+        let Some(in_us) = usage.in_us() else { return };
+        self.0.store(if in_us { IN_US } else { ELSEWHERE }, Ordering::Release);
     }
 }
 
