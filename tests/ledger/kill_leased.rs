@@ -108,7 +108,8 @@ fn a_journal_that_is_cut_anywhere_is_read_as_far_as_it_goes() {
     let whole = std::fs::read(ledger.journals().join(&name)).unwrap();
     drop(ledger);
     let folder = tempfile::tempdir().unwrap();
-    for cut in (0..=whole.len()).step_by(whole.len() / 60 + 1).chain([whole.len()]) {
+    // How long the journal is depends on when the child died: the end must come once all the same.
+    for cut in (0..whole.len()).step_by(whole.len() / 60 + 1).chain([whole.len()]) {
         let path = folder.path().join(format!("{cut}.db"));
         std::fs::copy(stand.path(), &path).unwrap();
         let ledger = SqliteLedger::open(&path, noon).unwrap();
