@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::amounts::once_per_unit;
 use super::books::OpenLedger;
 use super::context::Context;
 use super::error::AppError;
@@ -66,6 +67,7 @@ pub enum PolicySource {
 impl PlanInputs {
     /// Reads what `options` name.
     pub fn load(options: &PlanOptions, context: &Context) -> Result<Self, AppError> {
+        once_per_unit("--budget", &options.budgets)?;
         let registry = Registry::scan(&context.working_folder, &context.environment);
         let script = saved::script(&options.workflow, context, &registry)?;
         Self::of_script(script, registry, options)

@@ -1,5 +1,6 @@
 //! What scopes are opened with: the limits of flags and of a policy.
 
+use super::super::amounts::once_per_unit;
 use super::super::error::AppError;
 use super::super::inputs::policy_source;
 use super::super::knowledge;
@@ -58,6 +59,8 @@ impl HeldTo {
         standing: &Standing,
         project: &str,
     ) -> Result<Self, AppError> {
+        once_per_unit("--session-budget", &typed.session_budget)?;
+        once_per_unit("--agent-budget", &typed.agent_budget)?;
         let mut limits = OpeningLimits {
             run: limits(&typed.session_budget)?,
             agent: limits(&typed.agent_budget)?,

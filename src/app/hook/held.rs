@@ -1,6 +1,7 @@
 //! What a launch is held to: the budgets of flags and policy, and what is left of those in the
 //! ledger, which is only read.
 
+use super::super::amounts::once_per_unit;
 use super::super::books::{OpenLedger, project_here};
 use super::super::charged;
 use super::super::context::Context;
@@ -21,6 +22,7 @@ pub(super) fn limits(
     policy: &Policy,
     context: &Context,
 ) -> Result<Vec<HeldLimit>, AppError> {
+    once_per_unit("--budget of flyball's hook", &options.planning.budgets)?;
     let mut held = own(options, policy);
     held.extend(options.deny_over.map(|amount| HeldLimit {
         name: "--deny-over".to_owned(),

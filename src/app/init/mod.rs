@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use self::record::{FileRecord, Records};
+use super::amounts::once_per_unit;
 use super::context::Context;
 use super::error::AppError;
 use super::inputs::policy_source;
@@ -25,6 +26,7 @@ use crate::report::line_diff::unified;
 const NOTHING: &str = "{}\n";
 
 pub(super) fn run(typed: &InitTyped, context: &Context) -> Result<(), AppError> {
+    once_per_unit("--budget", &typed.budget)?;
     let path = place(typed, context)?;
     let file = SettingsFile::read(&path)?;
     let records = Records::read(context);
