@@ -15,8 +15,9 @@ use crate::config::environment::ANTHROPIC_API_KEY;
 use crate::id::RunId;
 use crate::plan::report::PlanReport;
 use crate::plan::setup::Setup;
+use crate::ports::price::RequestPrice;
 use crate::report::page::clean;
-use crate::run::{Routes, RunSetup};
+use crate::run::RunSetup;
 use crate::seed::Seed;
 
 /// Whose API it is; the gateway prices by its names.
@@ -71,12 +72,10 @@ pub(super) fn gateway(
     InnerGateway::start(&options.upstream, prices, &options.ledger, run.limits, context)
 }
 
-/// The routes of `plan`, priced by where the run's requests turn out to be served.
-pub(super) fn routes(plan: &PlanReport, setup: &Setup, place: &Place) -> Routes {
-    Routes::of_plan(plan, |name| {
-        let (anywhere, in_us) = (setup.price_of(name).ok()?, setup.price_in_us(name));
-        Some(Arc::new(PlacedPrice::new(anywhere, in_us, place.clone())))
-    })
+/// The price of the model that is called `name`, by where the run's requests turn out to be served.
+pub(super) fn price_of(setup: &Setup, place: &Place, name: &str) -> Option<Arc<dyn RequestPrice>> {
+    let (anywhere, in_us) = (setup.price_of(name).ok()?, setup.price_in_us(name));
+    Some(Arc::new(PlacedPrice::new(anywhere, in_us, place.clone())))
 }
 
 /// The agents of `run`, who talk to `gateway`.

@@ -28,6 +28,7 @@ use crate::plan::{judgement, plan_id};
 use crate::policy::BudgetScope;
 use crate::ports::agent::AgentBackend;
 use crate::ports::pace::{NoPacer, Pacer};
+use crate::ports::price::RequestPrice;
 use crate::pricing::CacheTtl;
 use crate::report::progress::{Lines, LiveLine, Progress};
 use crate::report::{json, plan as plan_report, run as run_report};
@@ -238,7 +239,8 @@ fn simulated(
     context: &Context,
 ) -> Result<RunReport, AppError> {
     let Subject { plan, setup, .. } = subject;
-    let simulation = Simulation::new(setup, expected_agents(plan));
+    let simulation =
+        Simulation::new(setup, expected_agents(plan), Box::new(|name| price_of(setup, name)));
     let (mut work, mut results) = (Work(&simulation), Results(&simulation));
     let seed = Seed::new(setup.job.seed).child(u64::MAX);
     let mut backend = SimulatedBackend::new(&mut work, &mut results, Arms::default(), seed);
@@ -267,16 +269,22 @@ fn over_messages(
     run_setup.finishes_first = false;
     run_setup.forecasts.clear();
     let place = Place::default();
-    run_setup.routes = conversations::routes(plan, setup, &place);
+    let price_of = |name: &str| conversations::price_of(setup, &place, name);
+    run_setup.routes = Routes::of_plan(plan, price_of);
     let keeper = Keeper::of_paying(&options.ledger, &run_setup.run_id, context)?;
     let gateway = conversations::gateway(&run_setup, setup, options, context)?;
-    let simulation = Simulation::new(setup, expected_agents(plan));
+    let simulation = Simulation::new(setup, expected_agents(plan), Box::new(price_of));
     let stop = interrupts()?;
-    let mut backend = conversations::agents(&run_setup, &gateway, place, options, context)?;
+    let mut backend = conversations::agents(&run_setup, &gateway, place.clone(), options, context)?;
     let mut live = Live { simulation: &simulation, backend: &mut backend, pacer: &mut NoPacer };
     let report = carry_out(subject, run_setup, &mut live, &stop, keeper, context);
     gateway.end()?;
     report
+}
+
+/// The price of the model that is called `name`.
+fn price_of(setup: &Setup, name: &str) -> Option<Arc<dyn RequestPrice>> {
+    Some(Arc::new(setup.price_of(name).ok()?))
 }
 
 fn expected_agents(plan: &PlanReport) -> u32 {
@@ -352,7 +360,7 @@ fn run_setup(plan: &PlanReport, setup: &Setup, run_id: RunId) -> Result<RunSetup
         .collect();
     run.concurrency = setup.job.concurrency;
     run.stagger_milliseconds = setup.job.prefix_stagger_milliseconds;
-    run.routes = Routes::of_plan(plan, |name| Some(Arc::new(setup.price_of(name).ok()?)));
+    run.routes = Routes::of_plan(plan, |name| price_of(setup, name));
     run.forecasts = forecasts_of(plan);
     run.hashes = plan.hashes.clone();
     Ok(run)

@@ -10,15 +10,20 @@ use crate::id::{CallId, StageKey};
 use crate::plan::cast::{Cast, Placed};
 use crate::plan::setup::{ModelFacts, Setup, StageTraits};
 use crate::ports::agent::AgentJob;
+use crate::ports::price::RequestPrice;
 use crate::ports::route::{CallStages, WrittenRoute};
 use crate::ports::script::{AgentCall, Outcome};
 use crate::run::Replay;
 use crate::seed::Seed;
 use crate::usage::{Prefix, TokenCounter};
 
+/// How requests of a stage that no plan knew are priced, by the name of their model.
+pub(super) type PriceOf<'a> = dyn Fn(&str) -> Option<Arc<dyn RequestPrice>> + 'a;
+
 /// What all ports of a simulated run share.
 pub(super) struct Simulation<'a> {
     setup: &'a Setup,
+    price_of: Box<PriceOf<'a>>,
     run_agents: u32,
     counter: TokenCounter,
     state: RefCell<State<'a>>,
@@ -38,11 +43,12 @@ impl State<'_> {
 
 impl<'a> Simulation<'a> {
     /// A run of `setup`'s plan that is expected to have `run_agents` agents.
-    pub(super) fn new(setup: &'a Setup, run_agents: u32) -> Self {
+    pub(super) fn new(setup: &'a Setup, run_agents: u32, price_of: Box<PriceOf<'a>>) -> Self {
         // Samples of the plan are children 0, 1, …; a run is none of them.
         let seed = Seed::new(setup.job.seed).child(u64::MAX);
         let state = State { cast: Cast::new(setup, seed), placed: BTreeMap::new() };
-        Self { setup, run_agents, counter: TokenCounter::load(), state: RefCell::new(state) }
+        let counter = TokenCounter::load();
+        Self { setup, price_of, run_agents, counter, state: RefCell::new(state) }
     }
 
     fn answer(&self, call: &AgentCall, text_tokens: u64) -> Outcome {
@@ -106,7 +112,7 @@ impl CallStages for Simulation<'_> {
         let name = state.cast.stage(placed).map(|stage| stage.name.to_string());
         Ok(WrittenRoute {
             stage_name: name.unwrap_or_default(),
-            price: named.price.ok().map(|price| Arc::new(price) as _),
+            price: (self.price_of)(named.priced_as.as_deref().unwrap_or(&named.model.id.0)),
             model: named.model.id.clone(),
             effort: self.setup.effort_on(named.model, call.effort.as_deref()),
         })

@@ -130,12 +130,16 @@ fn a_run_in_a_workspace_of_the_us_is_counted_at_its_price() {
     in_us.in_us = true;
     let upstream = Upstream::of(in_us);
     let folder = Folder::with(
-        "return await parallel([1, 2, 3].map((part) => () => agent(`part ${part}`, \
-         { model: 'claude-haiku-5-5' })))",
+        "const told = await parallel([1, 2, 3].map((part) => () => agent(`part ${part} @simulate \
+         {\"text\":\"go further\"}`, { model: 'claude-haiku-5-5' })))\n\
+         // No plan has seen this one.\n\
+         return told[0] === 'go further' && await agent('and now?', \
+         { label: 'further', model: 'claude-haiku-5-5' })",
     );
     let (code, report, spent) = folder.agreed(&upstream, &["--budget", "1usd"]);
     assert_eq!(code, 0, "{report}");
     assert_eq!(upstream.bill().usd, spent);
+    assert_eq!(report["agents"]["done"], 4, "{report}");
 }
 
 #[test]
