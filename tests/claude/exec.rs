@@ -183,6 +183,20 @@ fn what_cannot_be_held_is_not_started() {
 }
 
 #[test]
+fn who_never_said_what_to_spend_leaves_no_ledger() {
+    let stand = Stand::new();
+    let ledger = stand.home().join("ledger.db");
+    let ledger = ledger.to_str().unwrap();
+    let steps = json!([asks()]);
+    let ended = stand.exec(&["--ledger", ledger], &steps);
+    assert_eq!((ended.code, ended.said.len()), (Some(2), 0), "{ended:?}");
+    assert!(!std::path::Path::new(ledger).exists());
+    let ended = stand.exec(&["--ledger", ledger, "--budget", "1usd"], &steps);
+    assert_eq!((ended.code, ended.said.len()), (Some(0), 1), "{ended:?}");
+    assert!(std::path::Path::new(ledger).exists());
+}
+
+#[test]
 fn the_exit_code_is_the_clients_unless_there_is_more_to_say() {
     let stand = Stand::new();
     // Three such requests are paid for, and a fourth could not be.

@@ -39,10 +39,10 @@ impl RunAccount {
         context: &Context,
     ) -> Result<Self, AppError> {
         let asked = asked(typed)?;
-        let ledger = OpenLedger::create(&typed.ledger, context)?;
+        let there = OpenLedger::if_there(&typed.ledger, context)?;
         let mut path = standing::project_path(project);
         path.push(format!("run {run}"));
-        let was = row(&ledger, &path)?;
+        let was = there.as_ref().map(|ledger| row(ledger, &path)).transpose()?.flatten();
         let known = was.as_ref().map_or(Limits::NONE, |row| row.limits);
         let limits = if asked == Limits::NONE { known } else { asked };
         if limits == Limits::NONE {
@@ -53,6 +53,8 @@ impl RunAccount {
         if let Some(row) = was {
             refuse_used_up(&Balance { limits, ..row.balance() }, run)?;
         }
+        // Whoever is refused leaves no empty ledger.
+        let ledger = there.map_or_else(|| OpenLedger::create(&typed.ledger, context), Ok)?;
         Ok(Self { ledger, path, limits, before })
     }
 
