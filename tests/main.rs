@@ -22,6 +22,7 @@ mod claude;
 mod cli;
 mod examples;
 mod fit;
+mod foreground;
 mod gateway;
 mod guides;
 mod ledger;

@@ -2,31 +2,19 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::program::Program;
+use crate::foreground::in_foreground;
 
-/// Starts flyball at the head of a process group of its own, as a shell does in the foreground.
+/// Starts flyball at the head of a process group of its own, as a shell does.
 fn started(program: &Program, arguments: &[&str]) -> Child {
-    let mut command = heeds_ctrl_c(program.command());
-    command.args(arguments).process_group(0);
+    let mut command = in_foreground(program.command());
+    command.args(arguments).process_group(0).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Tests that were themselves started in the background ignore Ctrl-C, and so would what they start.
-fn heeds_ctrl_c(flyball: Command) -> Command {
-    // Other systems' `env` cannot undo that.
-    if !cfg!(target_os = "linux") {
-        return flyball;
-    }
-    let mut command = Command::new("/usr/bin/env");
-    command.arg("--default-signal=INT").arg(flyball.get_program()).stdin(Stdio::null());
-    command.env_clear().envs(flyball.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(flyball.get_current_dir().unwrap());
-    command
 }
 
 fn press_ctrl_c(child: &Child) {

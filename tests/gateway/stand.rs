@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::foreground::in_foreground;
 use crate::upstream::client::{Response, Sent, send};
 use crate::upstream::stand::Stand as Upstream;
 
@@ -160,7 +161,7 @@ impl Gateway {
     ) -> Self {
         let mut command = Self::command(books, upstream, flags);
         command.envs(environment.iter().copied());
-        Self::started(command)
+        Self::started(in_foreground(command))
     }
 
     /// One that is to outlive its terminal.
@@ -262,11 +263,20 @@ impl Gateway {
     /// The same with another signal.
     pub(super) fn stop_with(mut self, signal: rustix::process::Signal) -> Ended {
         self.signal(signal);
+        // Its log ends with it.
+        let mut log = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => log.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("{signal:?} does not end the gateway"),
+            }
+        }
         let code = self.child.wait().unwrap().code();
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         self.reader.take().unwrap().join().unwrap();
-        Ended { code, stdout, log: self.lines.try_iter().collect() }
+        Ended { code, stdout, log }
     }
 
     /// Ends it at once, as a power cut would.
