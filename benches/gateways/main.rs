@@ -16,6 +16,8 @@
 #[path = "../../tests/upstream/client.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod client;
+#[path = "../../tests/foreground.rs"]
+mod foreground;
 mod governors;
 mod ours;
 mod processes;

@@ -359,6 +359,8 @@ fn run_setup(plan: &PlanReport, setup: &Setup, run_id: RunId) -> Result<RunSetup
         .filter_map(|share| u16::try_from(*share).ok())
         .collect();
     run.concurrency = setup.job.concurrency;
+    run.turn_budget_tokens = setup.job.start.budget_total_tokens;
+    run.turn_spent_tokens = setup.job.start.budget_spent_tokens;
     run.stagger_milliseconds = setup.job.prefix_stagger_milliseconds;
     run.routes = Routes::of_plan(plan, |name| price_of(setup, name));
     run.forecasts = forecasts_of(plan);

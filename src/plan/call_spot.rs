@@ -1,11 +1,12 @@
 //! From where the agents of a stage are called. One `agent()` of a script may serve several stages,
 //! and one stage may be called from several places.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::stage::StageIdentity;
 use crate::ports::script::AgentCall;
 
 /// The place of a call.
@@ -36,35 +37,24 @@ impl CallSpot {
     }
 }
 
-/// The efforts that calls ask for, by where they are made.
-pub type EffortsBySpot = BTreeMap<CallSpot, BTreeSet<Option<Arc<str>>>>;
-
 /// The calls of one stage over all samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCalls {
-    /// `opts.effort` of the first one: the stage is routed by it.
+    /// See [`StageIdentity::work`].
+    pub work: u64,
+    /// `opts.effort`, which they have in common.
     pub effort: Option<String>,
     /// From where they were made.
-    pub spots: Vec<SpotCalls>,
-}
-
-/// The calls of one stage from one place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpotCalls {
-    /// The place.
-    pub spot: CallSpot,
-    /// Every `opts.effort` that they ask for; null for none.
-    pub efforts: Vec<Option<String>>,
+    pub spots: Vec<CallSpot>,
 }
 
 impl StageCalls {
-    /// What is published of a stage's calls.
-    pub fn of(effort: Option<&str>, spots: &EffortsBySpot) -> Self {
-        let text = |effort: &Option<Arc<str>>| effort.as_deref().map(str::to_owned);
-        let calls = |(spot, efforts): (&CallSpot, &BTreeSet<Option<Arc<str>>>)| SpotCalls {
-            spot: spot.clone(),
-            efforts: efforts.iter().map(text).collect(),
-        };
-        Self { effort: effort.map(str::to_owned), spots: spots.iter().map(calls).collect() }
+    /// The calls of a stage, which are made from `spots`.
+    pub fn of(stage: &StageIdentity, spots: &BTreeSet<CallSpot>) -> Self {
+        Self {
+            work: stage.work,
+            effort: stage.effort.as_deref().map(str::to_owned),
+            spots: spots.iter().cloned().collect(),
+        }
     }
 }

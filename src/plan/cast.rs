@@ -2,8 +2,10 @@
 //! takes, and what it answers. A trial and a simulated run of its plan share this, so that a run is
 //! one more sample. Owns what one execution remembers of its agents; knows no clock and no prices.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::id::StageKey;
 use crate::plan::assume::AssumeError;
 use crate::plan::setup::{Setup, StageTraits};
 use crate::plan::stage::{Placement, StageIdentity, StageIndex};
@@ -20,6 +22,7 @@ pub struct Cast<'a> {
     index: StageIndex,
     /// By stage of `index`.
     parts: Vec<Part>,
+    works: BTreeMap<u64, Work>,
     answers: SampleState,
     /// How many calls so far were those of the agents that are taken over; `None` once one was not.
     replayed: Option<usize>,
@@ -29,6 +32,12 @@ pub struct Cast<'a> {
 struct Part {
     traits: StageTraits,
     draws: StageDraws,
+}
+
+/// What the stages of one work share.
+struct Work {
+    /// Its first prompt, which says what kind of work it is.
+    prompt: String,
     /// Results that the script was given.
     delivered: u32,
 }
@@ -38,7 +47,7 @@ struct Part {
 pub struct Placed {
     /// Its stage, and the key of its draws.
     pub placement: Placement,
-    /// Results of its stage that the script had been given when it made the call.
+    /// Results of its work that the script had been given when it made the call.
     delivered: u32,
     /// Which agent of an earlier run stands for it.
     replayed: Option<usize>,
@@ -53,24 +62,27 @@ impl<'a> Cast<'a> {
             run_draws: RunDraws::new(seed),
             index: StageIndex::new(Arc::clone(&setup.label_templates)),
             parts: Vec::new(),
+            works: BTreeMap::new(),
             answers: SampleState::new(seed),
             replayed: Some(0),
         }
     }
 
-    /// Places the next call. The first one of a stage says what kind of work the stage is.
+    /// Places the next call. The first one of a work says what kind of work it is.
     pub fn place(&mut self, call: &AgentCall) -> Placed {
         let placement = self.index.place(call);
-        if placement.stage == self.parts.len()
-            && let Some(identity) = self.index.stages().get(placement.stage)
-        {
-            self.parts.push(Part {
-                traits: self.setup.stage_traits(identity, &call.prompt),
-                draws: StageDraws::new(self.seed, identity.key.0),
-                delivered: 0,
-            });
+        let mut delivered = 0;
+        if let Some(identity) = self.index.stages().get(placement.stage) {
+            let first = || Work { prompt: call.prompt.to_string(), delivered: 0 };
+            let work = self.works.entry(identity.work).or_insert_with(first);
+            delivered = work.delivered;
+            if placement.stage == self.parts.len() {
+                self.parts.push(Part {
+                    traits: self.setup.stage_traits(identity, &work.prompt),
+                    draws: StageDraws::new(self.seed, identity.work),
+                });
+            }
         }
-        let delivered = self.parts.get(placement.stage).map_or(0, |part| part.delivered);
         Placed { placement, delivered, replayed: self.next_replayed(call) }
     }
 
@@ -144,8 +156,9 @@ impl<'a> Cast<'a> {
 
     /// The script was given the result of a call.
     pub fn delivered(&mut self, placed: Placed) {
-        if let Some(part) = self.parts.get_mut(placed.placement.stage) {
-            part.delivered += 1;
+        let stage = self.index.stages().get(placed.placement.stage);
+        if let Some(work) = stage.and_then(|stage| self.works.get_mut(&stage.work)) {
+            work.delivered += 1;
         }
     }
 
@@ -175,7 +188,7 @@ fn synth_call<'c>(
     text_tokens: u64,
 ) -> SynthCall<'c> {
     SynthCall {
-        stage: stage.key,
+        stage: StageKey(stage.work),
         stage_name: &stage.name,
         identity: placed.placement.identity,
         ordinal: placed.placement.ordinal,

@@ -268,8 +268,12 @@ fn cost_sample(
         let (Some(lane), Some(into)) = (lanes.get(stage), cost.stages.get_mut(stage)) else {
             continue;
         };
+        // Refused by the turn's budget, or still without a slot when the script ended.
+        if call.started == u64::MAX {
+            continue;
+        }
         into.agents += 1;
-        if call.done || call.started == u64::MAX {
+        if call.done {
             continue;
         }
         let prefix = match caches.get_mut(lane.group) {
@@ -281,7 +285,7 @@ fn cost_sample(
         }
         let Some(stage_draw) = stage_draws.get_mut(stage) else { continue };
         let stage_draw =
-            stage_draw.get_or_insert_with(|| StageDraws::new(seed, sample.stage_key(stage)));
+            stage_draw.get_or_insert_with(|| StageDraws::new(seed, sample.work_of(stage)));
         let draws =
             Draws { run: &run, stage: stage_draw, agent: &AgentDraws::new(seed, call.identity) };
         let prompt = lane.prompt_tokens(call.prompt_bytes);

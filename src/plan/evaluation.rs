@@ -118,7 +118,7 @@ fn is_stopped_before_agents(trial: &Trial) -> bool {
 
 /// First prompts of each stage, and which of their texts need the vocabulary.
 struct StagePrompts {
-    by_stage: BTreeMap<u64, StagePrompt>,
+    by_work: BTreeMap<u64, StagePrompt>,
     to_count: Vec<String>,
 }
 
@@ -135,11 +135,11 @@ struct StagePrompt {
 
 impl StagePrompts {
     fn of(trials: &[Trial]) -> Self {
-        let mut found = Self { by_stage: BTreeMap::new(), to_count: Vec::new() };
+        let mut found = Self { by_work: BTreeMap::new(), to_count: Vec::new() };
         for trial in trials {
             for (stage, prompt) in &trial.prompts {
-                let key = trial.stages.get(*stage as usize).map_or(0, |of| of.key.0);
-                let of = found.by_stage.entry(key).or_default();
+                let work = trial.stages.get(*stage as usize).map_or(0, |of| of.work);
+                let of = found.by_work.entry(work).or_default();
                 if of.prompts == PROMPTS_COUNTED {
                     continue;
                 }
@@ -163,7 +163,7 @@ impl StagePrompts {
 
     /// Tokens per byte of each stage. `counts` are the tokens of what was to be counted.
     fn into_scouted(self, counts: &[u64], scouted: &mut Scouted) {
-        for (key, of) in self.by_stage {
+        for (key, of) in self.by_work {
             let counted: u64 = of.counted.iter().filter_map(|at| counts.get(*at)).sum();
             if of.bytes > 0 {
                 let ratio = (of.tokens + counted as f64) / of.bytes as f64;
@@ -186,7 +186,7 @@ fn scout(trials: &[Trial]) -> (Scouted, Guess) {
     let mut quotes: BTreeMap<u64, Vec<u16>> = BTreeMap::new();
     let mut calls: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (position, trial) in trials.iter().enumerate() {
-        let key = |stage: u32| trial.stages.get(stage as usize).map_or(0, |of| of.key.0);
+        let key = |stage: u32| trial.stages.get(stage as usize).map_or(0, |of| of.work);
         for call in &trial.calls {
             quotes.entry(key(call.stage)).or_default().push(call.quotes);
             let counts = calls.entry(key(call.stage)).or_insert_with(|| vec![0; trials.len()]);

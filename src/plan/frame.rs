@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::band;
-use crate::plan::call_spot::EffortsBySpot;
+use crate::plan::call_spot::CallSpot;
 use crate::plan::setup::{Setup, StageTraits};
 use crate::plan::stage::StageIdentity;
 use crate::plan::trial::{CallRecord, Trial};
@@ -38,7 +38,7 @@ pub struct FrameStage {
     /// o200k tokens per byte of its prompts.
     pub tokens_per_byte: f64,
     /// From where its agents are called.
-    pub spots: EffortsBySpot,
+    pub spots: BTreeSet<CallSpot>,
 }
 
 /// One sample's record.
@@ -60,13 +60,13 @@ pub struct Recorded {
     pub wall_milliseconds: u64,
     /// Most agents at once.
     pub peak: u32,
-    keys: Arc<[u64]>,
+    works: Arc<[u64]>,
 }
 
 impl Recorded {
-    /// The key of a frame stage.
-    pub fn stage_key(&self, stage: usize) -> u64 {
-        self.keys.get(stage).copied().unwrap_or(0)
+    /// The work of a frame stage: see [`StageIdentity::work`].
+    pub fn work_of(&self, stage: usize) -> u64 {
+        self.works.get(stage).copied().unwrap_or(0)
     }
 }
 
@@ -84,16 +84,16 @@ impl Frame {
         let mut by_key: BTreeMap<u64, usize> = BTreeMap::new();
         for identity in trials.iter().flat_map(|trial| &trial.stages) {
             by_key.entry(identity.key.0).or_insert_with(|| {
-                let prompt = scouted.prompts.get(&identity.key.0).map_or("", String::as_str);
+                let prompt = scouted.prompts.get(&identity.work).map_or("", String::as_str);
                 stages.push(FrameStage {
                     identity: identity.clone(),
                     traits: setup.stage_traits(identity, prompt),
                     tokens_per_byte: scouted
                         .tokens_per_byte
-                        .get(&identity.key.0)
+                        .get(&identity.work)
                         .copied()
                         .unwrap_or(TOKENS_PER_BYTE),
-                    spots: EffortsBySpot::new(),
+                    spots: BTreeSet::new(),
                 });
                 stages.len() - 1
             });
@@ -101,16 +101,14 @@ impl Frame {
         for (stage, spots) in trials.iter().flat_map(Trial::spots_by_key) {
             let known = by_key.get(&stage).and_then(|index| stages.get_mut(*index));
             let Some(known) = known else { continue };
-            for (spot, efforts) in spots {
-                known.spots.entry(spot.clone()).or_default().extend(efforts.iter().cloned());
-            }
+            known.spots.extend(spots.iter().cloned());
         }
-        let keys: Arc<[u64]> = stages.iter().map(|stage| stage.identity.key.0).collect();
+        let works: Arc<[u64]> = stages.iter().map(|stage| stage.identity.work).collect();
         let notes = trials.first().map(|first| first.notes.clone()).unwrap_or_default();
         let lines = trials.iter().flat_map(|trial| trial.lines.iter().copied()).collect();
         let work = trials.iter().map(|trial| trial.work).sum();
         let samples: Vec<Recorded> =
-            trials.into_iter().map(|trial| record(trial, &by_key, &keys)).collect();
+            trials.into_iter().map(|trial| record(trial, &by_key, &works)).collect();
         let scouted = scouted.clone();
         let mut frame = Self { stages, samples, notes, scouted, lines, work };
         let roles = frame.roles();
@@ -120,30 +118,33 @@ impl Frame {
         frame
     }
 
-    /// How often each stage is called, by sample.
+    /// How often the work of a stage is called, by sample: the calls of all stages that share it.
     pub fn calls_per_sample(&self, stage: usize) -> Vec<u64> {
+        let Some(of) = self.stages.get(stage).map(|of| of.identity.work) else { return Vec::new() };
         let count = |sample: &Recorded| {
-            sample.calls.iter().filter(|call| call.stage as usize == stage).count() as u64
+            let calls = sample.calls.iter();
+            calls.filter(|call| sample.work_of(call.stage as usize) == of).count() as u64
         };
         self.samples.iter().map(count).collect()
     }
 
     fn roles(&self) -> Vec<Role> {
-        let mut counts: Vec<Vec<u64>> = vec![vec![0; self.samples.len()]; self.stages.len()];
+        let mut counts: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         for (position, sample) in self.samples.iter().enumerate() {
             for call in &sample.calls {
-                let slot =
-                    counts.get_mut(call.stage as usize).and_then(|row| row.get_mut(position));
-                if let Some(count) = slot {
+                let work = sample.work_of(call.stage as usize);
+                let row = counts.entry(work).or_insert_with(|| vec![0; self.samples.len()]);
+                if let Some(count) = row.get_mut(position) {
                     *count += 1;
                 }
             }
         }
-        let role = |(stage, counts): (&FrameStage, Vec<u64>)| {
-            let quotes = self.scouted.quotes.get(&stage.identity.key.0).copied().unwrap_or(0);
-            role_of(counts, quotes)
+        let role = |stage: &FrameStage| {
+            let work = stage.identity.work;
+            let quotes = self.scouted.quotes.get(&work).copied().unwrap_or(0);
+            role_of(counts.get(&work).cloned().unwrap_or_default(), quotes)
         };
-        self.stages.iter().zip(counts).map(role).collect()
+        self.stages.iter().map(role).collect()
     }
 }
 
@@ -159,7 +160,7 @@ pub fn role_of(mut calls_per_sample: Vec<u64>, quotes: u16) -> Role {
     }
 }
 
-/// What inspected trials say of stages, by stage key.
+/// What inspected trials say of stages, by [`StageIdentity::work`].
 #[derive(Clone, Debug, Default)]
 pub struct Scouted {
     /// o200k tokens per byte of prompt.
@@ -170,7 +171,7 @@ pub struct Scouted {
     pub prompts: BTreeMap<u64, String>,
 }
 
-fn record(trial: Trial, by_key: &BTreeMap<u64, usize>, keys: &Arc<[u64]>) -> Recorded {
+fn record(trial: Trial, by_key: &BTreeMap<u64, usize>, works: &Arc<[u64]>) -> Recorded {
     let index: Vec<u32> = trial
         .stages
         .iter()
@@ -195,6 +196,6 @@ fn record(trial: Trial, by_key: &BTreeMap<u64, usize>, keys: &Arc<[u64]>) -> Rec
         swallowed_first: swallowed.map(|swallowed| swallowed.first),
         wall_milliseconds: trial.wall_milliseconds,
         peak: trial.peak,
-        keys: Arc::clone(keys),
+        works: Arc::clone(works),
     }
 }

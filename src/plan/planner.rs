@@ -103,7 +103,7 @@ pub fn plan(
         ceiling,
     };
     let routings = priced.routes.into_iter().map(|routed| routed.routing).collect();
-    let calls = |stage: &FrameStage| StageCalls::of(stage.identity.effort.as_deref(), &stage.spots);
+    let calls = |stage: &FrameStage| StageCalls::of(&stage.identity, &stage.spots);
     Ok(Plan { report, routings, calls: frame.stages.iter().map(calls).collect() })
 }
 

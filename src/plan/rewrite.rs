@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::effort::Effort;
-use crate::plan::call_spot::{CallSpot, SpotCalls, StageCalls};
+use crate::plan::call_spot::{CallSpot, StageCalls};
 use crate::plan::planner::Plan;
 use crate::plan::report::StagePlan;
 use crate::policy::Routing;
@@ -128,6 +128,8 @@ struct Routed<'a> {
     stage: &'a StagePlan,
     calls: &'a StageCalls,
     target: Target,
+    /// The effort that its calls ask for once they are changed.
+    effort: Option<Effort>,
 }
 
 impl<'a> Routed<'a> {
@@ -137,14 +139,16 @@ impl<'a> Routed<'a> {
         let asked = calls.effort.as_deref().and_then(Effort::from_name);
         // `--fit` replaces a rule's whole route.
         let by_rule = route.rule == routing.rule;
+        // An effort that the model does not have is the client's to drop.
+        let set = routing.effort.filter(|effort| by_rule && Some(*effort) != asked);
         Self {
             stage,
             calls,
             target: Target {
                 model: (route.model != route.as_written).then_some(name),
-                // An effort that the model does not have is the client's to drop.
-                effort: routing.effort.filter(|effort| by_rule && Some(*effort) != asked),
+                effort: set,
             },
+            effort: set.or(asked),
         }
     }
 
@@ -172,12 +176,12 @@ pub fn rewrite(text: &str, facts: &WorkflowFacts, plan: &Plan) -> Result<Rewrite
     let routed: Vec<Routed<'_>> =
         stages.map(|((stage, routing), calls)| Routed::of(stage, routing, calls)).collect();
     let mut work = Work { edits: Vec::new(), changed: Vec::new(), left: Vec::new() };
-    let mut by_place: BTreeMap<(u32, u32), Vec<(&Routed<'_>, &SpotCalls)>> = BTreeMap::new();
+    let mut by_place: BTreeMap<(u32, u32), Vec<&Routed<'_>>> = BTreeMap::new();
     for one in &routed {
-        for calls in &one.calls.spots {
-            match &calls.spot {
+        for spot in &one.calls.spots {
+            match spot {
                 CallSpot::Script { line, column } => {
-                    by_place.entry((*line, *column)).or_default().push((one, calls));
+                    by_place.entry((*line, *column)).or_default().push(one);
                 }
                 CallSpot::Child(name) => {
                     work.leave(one, None, Why::Child { workflow: name.to_string() });
@@ -199,7 +203,7 @@ pub fn rewrite(text: &str, facts: &WorkflowFacts, plan: &Plan) -> Result<Rewrite
         }
     }
     for ((line, _), users) in by_place {
-        for (one, _) in users {
+        for one in users {
             work.leave(one, Some(line), Why::TooMany);
         }
     }
@@ -207,8 +211,8 @@ pub fn rewrite(text: &str, facts: &WorkflowFacts, plan: &Plan) -> Result<Rewrite
     Ok(Rewrite { text, edits, changed: work.changed, left: work.left })
 }
 
-/// The users of one call: stages with what they ask for there.
-type Users<'u, 'a> = [(&'u Routed<'a>, &'u SpotCalls)];
+/// The stages that one call serves.
+type Users<'u, 'a> = [&'u Routed<'a>];
 
 struct Work {
     edits: Vec<SpanEdit>,
@@ -238,21 +242,21 @@ impl Work {
         match set {
             Ok(edits) => self.edits.extend(edits),
             Err(clash) => {
-                for (one, _) in users {
-                    let alike = |target: &Target| target.model == one.target.model;
-                    self.leave(one, line, clash.why(users, alike));
+                for one in users {
+                    let alike = |other: &Routed<'_>| other.target.model == one.target.model;
+                    self.leave(one, line, clash.why(one, users, alike));
                 }
                 return;
             }
         }
-        for (one, _) in users {
+        for one in users {
             let mut made = one.target.clone();
             if let Err(clash) = &effort
                 && let Some(effort) = made.effort.take()
             {
                 let missed = Target { model: None, effort: Some(effort) };
-                let alike = |target: &Target| target.effort == one.target.effort;
-                self.left.push(one.left(line, &missed, clash.why(users, alike)));
+                let alike = |other: &Routed<'_>| other.effort == one.effort;
+                self.left.push(one.left(line, &missed, clash.why(one, users, alike)));
             }
             if made != Target::default() {
                 self.changed.push(changed(one, site, made));
@@ -279,20 +283,25 @@ fn changed(one: &Routed<'_>, site: &AgentSite, made: Target) -> Changed {
 enum Clash {
     /// They are routed differently.
     Shared,
-    /// Agents of one stage ask for several efforts.
-    Efforts,
     /// It has no options that could be told.
     Spread,
 }
 
 impl Clash {
-    /// The reason for a stage: the first one that is not `alike`.
-    fn why(&self, users: &Users<'_, '_>, alike: impl Fn(&Target) -> bool) -> Why {
-        let other = users.iter().find(|(one, _)| !alike(&one.target));
-        match (self, other) {
-            (Self::Shared, Some((other, _))) => Why::Shared { with: other.stage.name.clone() },
-            (Self::Spread, _) => Why::Spread,
-            _ => Why::Efforts,
+    /// The reason for a stage: the first other that is not `alike`. Stages of one name differ in
+    /// what they ask for.
+    fn why(
+        &self,
+        own: &Routed<'_>,
+        users: &Users<'_, '_>,
+        alike: impl Fn(&Routed<'_>) -> bool,
+    ) -> Why {
+        let others = || users.iter().filter(|other| !alike(other));
+        match self {
+            Self::Spread => Why::Spread,
+            Self::Shared => others()
+                .find(|other| other.calls.work != own.calls.work)
+                .map_or(Why::Efforts, |other| Why::Shared { with: other.stage.name.clone() }),
         }
     }
 }
@@ -300,7 +309,7 @@ impl Clash {
 /// The model to set where all `users` are called; nothing where all keep theirs.
 fn model_for(site: &AgentSite, users: &Users<'_, '_>) -> Result<Option<ModelSetting>, Clash> {
     let mut by_asked: BTreeMap<String, &Option<String>> = BTreeMap::new();
-    for (one, _) in users {
+    for one in users {
         let known = by_asked.entry(one.asked()).or_insert(&one.target.model);
         if **known != one.target.model {
             return Err(Clash::Shared);
@@ -317,15 +326,9 @@ fn model_for(site: &AgentSite, users: &Users<'_, '_>) -> Result<Option<ModelSett
     if alike { Ok(Some(ModelSetting::Always(first.clone()))) } else { Err(Clash::Shared) }
 }
 
-/// The effort to set where all `users` are called.
+/// The effort to set where all `users` are called; nothing where all keep theirs.
 fn effort_for(users: &Users<'_, '_>) -> Result<Option<Effort>, Clash> {
-    let first = users.first().and_then(|(one, _)| one.target.effort);
-    if users.iter().any(|(one, _)| one.target.effort != first) {
-        return Err(Clash::Shared);
-    }
-    let several = |calls: &SpotCalls| calls.efforts.len() > 1;
-    if first.is_some() && users.iter().any(|(_, calls)| several(calls)) {
-        return Err(Clash::Efforts);
-    }
-    Ok(first)
+    let Some(set) = users.iter().find_map(|one| one.target.effort) else { return Ok(None) };
+    let alike = users.iter().all(|one| one.effort == Some(set));
+    if alike { Ok(Some(set)) } else { Err(Clash::Shared) }
 }

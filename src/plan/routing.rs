@@ -115,7 +115,7 @@ pub fn route_stage(
 ) -> Option<Routed> {
     let stage = frame.stages.get(index)?;
     let (as_written, _) = written.choices.get(index)?;
-    let (pins, name) = (written.pins.get(index)?, written.names.get(index)?);
+    let (pins, name) = (written.pins.get(index)?, name_of_work(frame, written.names, index)?);
     let mut desk = Desk::new(setup, frame, index, pins);
     let context_p90_tokens = desk.measure(as_written).context_p90_tokens;
     let facts = facts_of(frame, index, stage, name, context_p90_tokens);
@@ -153,9 +153,8 @@ pub fn step_down(
     for (index, routed) in routes.iter_mut().enumerate() {
         let Some(stage) = frame.stages.get(index) else { continue };
         let Some((as_written, _)) = written.choices.get(index) else { continue };
-        let (Some(pins), Some(name)) = (written.pins.get(index), written.names.get(index)) else {
-            continue;
-        };
+        let name = name_of_work(frame, written.names, index);
+        let (Some(pins), Some(name)) = (written.pins.get(index), name) else { continue };
         let mut desk = Desk::new(setup, frame, index, pins);
         let context_p90_tokens = desk.measure(as_written).context_p90_tokens;
         let facts = facts_of(frame, index, stage, name, context_p90_tokens);
@@ -197,6 +196,13 @@ fn stepped(step: &StepDownRouting, now: &Measured, desk: &mut Desk<'_>) -> Optio
 fn refusal(refusal: &Refusal) -> RouteRefusal {
     let Refusal { rule, model, reason } = refusal.clone();
     RouteRefusal { rule, model, reason }
+}
+
+/// What policies call a stage: they tell stages apart by their work, and by efforts as such.
+fn name_of_work<'n>(frame: &Frame, names: &'n [String], index: usize) -> Option<&'n str> {
+    let work = frame.stages.get(index)?.identity.work;
+    let first = frame.stages.iter().position(|stage| stage.identity.work == work)?;
+    names.get(first).map(String::as_str)
 }
 
 /// What a policy may know of a stage.

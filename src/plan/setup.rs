@@ -45,7 +45,7 @@ pub struct Setup {
 /// What trials take for granted about roles and sizes, from the trials before them.
 #[derive(Clone, Debug)]
 pub struct Guess {
-    /// By stage key.
+    /// By [`StageIdentity::work`].
     pub roles: BTreeMap<u64, Role>,
     /// Agents per run.
     pub run_agents: u32,
@@ -260,7 +260,7 @@ impl Setup {
         let model = self.written_model(identity.model.as_deref()).unwrap_or(&self.session);
         let effort = self.effort_on(model, identity.effort.as_deref());
         StageTraits {
-            role: self.guess.roles.get(&identity.key.0).copied().unwrap_or(Role::Single),
+            role: self.guess.roles.get(&identity.work).copied().unwrap_or(Role::Single),
             kind: self.usage.kind_of(
                 &identity.skeleton,
                 &identity.phase,

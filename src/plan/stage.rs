@@ -17,6 +17,9 @@ const UNNAMED: &str = "agent";
 pub struct StageIdentity {
     /// Stable over samples and edits elsewhere in the script.
     pub key: StageKey,
+    /// The same for all stages that do one work at several efforts or in other places: they share
+    /// their role and their luck. Equal to `key` where calls ask for neither.
+    pub work: u64,
     /// What people type in `--assume`: the fixed part of the label, else the phase, else `agent`.
     pub name: Arc<str>,
     /// The phase; empty for none. Invented text in it is `*`, as in the agent type.
@@ -29,9 +32,9 @@ pub struct StageIdentity {
     pub schema: Option<Arc<str>>,
     /// `opts.model` as written.
     pub model: Option<Arc<str>>,
-    /// `opts.effort` of the stage's first call; effort does not split stages.
+    /// `opts.effort` as written; invented text in it is `*`.
     pub effort: Option<Arc<str>>,
-    /// Isolation of the stage's first call.
+    /// Whether each agent has a working tree of its own.
     pub worktree: bool,
     /// Line of the first call.
     pub line: Option<u32>,
@@ -49,9 +52,10 @@ impl StageIdentity {
 pub struct StageIndex {
     templates: Arc<BTreeMap<u32, String>>,
     stages: Vec<StageIdentity>,
-    by_parts: BTreeMap<[u64; 5], usize>,
+    by_key: BTreeMap<u64, usize>,
     labels_seen: BTreeMap<[u64; 2], u32>,
-    ordinals: Vec<u32>,
+    /// Calls so far, by work.
+    ordinals: BTreeMap<u64, u32>,
 }
 
 /// Where one call stands.
@@ -59,9 +63,9 @@ pub struct StageIndex {
 pub struct Placement {
     /// Index into [`StageIndex::stages`].
     pub stage: usize,
-    /// The key of the call's own draws: its stage, its label and how often that label came before.
+    /// The key of the call's own draws: its work, its label and how often that label came before.
     pub identity: u64,
-    /// How many calls of the stage came before it.
+    /// How many calls of the work came before it.
     pub ordinal: u32,
 }
 
@@ -92,54 +96,43 @@ impl StageIndex {
         };
         let text = |part: &Option<Arc<str>>| part.as_deref().map_or(0, key_of);
         let (phase, agent_type) = (fixed(call.phase.as_ref()), fixed(call.agent_type.as_ref()));
-        let parts = [
+        let work = key_of_parts(&[
             text(&phase),
             text(&agent_type),
             text(&call.schema),
             text(&call.model),
             key_of(&skeleton),
-        ];
-        let stage = match self.by_parts.get(&parts) {
-            Some(&stage) => stage,
-            None => self.open(parts, call, &skeleton, (phase, agent_type)),
+        ]);
+        let effort = fixed(call.effort.as_ref());
+        let key = match (&effort, call.worktree) {
+            (None, false) => work,
+            (_, worktree) => key_of_parts(&[work, text(&effort), u64::from(worktree)]),
         };
-        let key = self.stages.get(stage).map_or(0, |identity| identity.key.0);
-        let label = text(&call.label);
-        let seen = self.labels_seen.entry([key, label]).or_insert(0);
-        let identity = key_of_parts(&[key, label, u64::from(*seen)]);
-        *seen += 1;
-        let mut ordinal = 0;
-        if let Some(count) = self.ordinals.get_mut(stage) {
-            ordinal = *count;
-            *count += 1;
-        }
-        Placement { stage, identity, ordinal }
-    }
-
-    fn open(
-        &mut self,
-        parts: [u64; 5],
-        call: &AgentCall,
-        skeleton: &str,
-        (phase, agent_type): (Option<Arc<str>>, Option<Arc<str>>),
-    ) -> usize {
-        let phase = phase.unwrap_or_else(|| "".into());
-        self.stages.push(StageIdentity {
-            key: StageKey(key_of_parts(&parts)),
-            name: stage_name(skeleton, &phase).into(),
-            phase,
-            skeleton: skeleton.into(),
-            agent_type,
-            schema: call.schema.clone(),
-            model: call.model.clone(),
-            effort: call.effort.clone(),
-            worktree: call.worktree,
-            line: call.line,
+        let stage = *self.by_key.entry(key).or_insert_with(|| {
+            let phase = phase.unwrap_or_else(|| "".into());
+            self.stages.push(StageIdentity {
+                key: StageKey(key),
+                work,
+                name: stage_name(&skeleton, &phase).into(),
+                phase,
+                skeleton: skeleton.into(),
+                agent_type,
+                schema: call.schema.clone(),
+                model: call.model.clone(),
+                effort,
+                worktree: call.worktree,
+                line: call.line,
+            });
+            self.stages.len() - 1
         });
-        self.ordinals.push(0);
-        let stage = self.stages.len() - 1;
-        self.by_parts.insert(parts, stage);
-        stage
+        let label = text(&call.label);
+        let seen = self.labels_seen.entry([work, label]).or_insert(0);
+        let identity = key_of_parts(&[work, label, u64::from(*seen)]);
+        *seen += 1;
+        let count = self.ordinals.entry(work).or_insert(0);
+        let ordinal = *count;
+        *count += 1;
+        Placement { stage, identity, ordinal }
     }
 }
 

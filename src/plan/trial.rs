@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use crate::plan::call_spot::{CallSpot, EffortsBySpot};
+use crate::plan::call_spot::CallSpot;
 use crate::plan::cast::{Cast, Placed};
 use crate::plan::setup::Setup;
 use crate::plan::stage::StageIdentity;
@@ -67,7 +67,7 @@ pub struct CallRecord {
     pub ended: u64,
     /// Of how many earlier agents its prompt quotes results.
     pub quotes: u16,
-    /// Whether it costs nothing: marked by `--done`, or refused by the turn's token budget.
+    /// Whether it costs nothing: marked by `--done`, or answered by an earlier run.
     pub done: bool,
 }
 
@@ -99,7 +99,7 @@ pub struct Trial {
     /// Lines of the script itself from which it called `agent()`.
     pub lines: BTreeSet<u32>,
     /// From where it called the agents of each stage, by index.
-    pub spots: BTreeMap<u32, EffortsBySpot>,
+    pub spots: BTreeMap<u32, BTreeSet<CallSpot>>,
     /// What it took to make this trial, about in bytes read: a measure that no clock decides, so
     /// that what a plan can afford is the same everywhere.
     pub work: u64,
@@ -107,7 +107,7 @@ pub struct Trial {
 
 impl Trial {
     /// From where it called the agents of each stage, by the stage's key.
-    pub fn spots_by_key(&self) -> impl Iterator<Item = (u64, &EffortsBySpot)> {
+    pub fn spots_by_key(&self) -> impl Iterator<Item = (u64, &BTreeSet<CallSpot>)> {
         let key = |stage: u32| self.stages.get(stage as usize).map_or(0, |of| of.key.0);
         self.spots.iter().map(move |(stage, spots)| (key(*stage), spots))
     }
@@ -235,7 +235,7 @@ struct Simulation<'a> {
     /// Bytes of all prompts of an extreme trial.
     probed_bytes: usize,
     lines: BTreeSet<u32>,
-    spots: BTreeMap<u32, EffortsBySpot>,
+    spots: BTreeMap<u32, BTreeSet<CallSpot>>,
     /// Bytes of all prompts and results.
     text_bytes: u64,
 }
@@ -243,11 +243,14 @@ struct Simulation<'a> {
 impl Simulation<'_> {
     fn drive(&mut self) -> Result<Finish, EngineError> {
         for _ in 0..EVENTS_MAX {
-            self.take_calls();
-            if self.probed_bytes > PROBE_BYTES_MAX {
-                return Ok(Finish::LimitReached { limit: "prompt bytes".into() });
-            }
-            while self.running < self.setup.job.concurrency {
+            loop {
+                self.take_calls();
+                if self.probed_bytes > PROBE_BYTES_MAX {
+                    return Ok(Finish::LimitReached { limit: "prompt bytes".into() });
+                }
+                if self.running >= self.setup.job.concurrency {
+                    break;
+                }
                 let Some(position) = self.queue.pop_front() else { break };
                 self.begin(position)?;
             }
@@ -289,8 +292,7 @@ impl Simulation<'_> {
             });
             self.text_bytes += call.prompt.len() as u64;
             self.lines.extend(call.line.filter(|_| call.child_workflow.is_none()));
-            let efforts = self.spots.entry(stage).or_default().entry(CallSpot::of(&call));
-            efforts.or_default().insert(call.effort.clone());
+            self.spots.entry(stage).or_default().insert(CallSpot::of(&call));
             if extremes_for(&self.spec.mode, 0).is_some() {
                 self.probed_bytes += call.prompt.len();
             }
@@ -313,20 +315,19 @@ impl Simulation<'_> {
         }
     }
 
-    /// Gives a queued call its slot.
+    /// Gives a queued call its slot, or answers it where the turn's budget is used up by then.
     fn begin(&mut self, position: usize) -> Result<(), EngineError> {
+        // The client checks again when a queued call gets its slot.
+        if let Some(total) = self.setup.job.start.budget_total_tokens
+            && self.spent_tokens >= total
+        {
+            let outcome = Outcome::budget_exceeded(self.spent_tokens, total);
+            let Some(open) = self.calls.get(position) else { return Ok(()) };
+            return self.execution.deliver(open.call.id, outcome, 0);
+        }
         self.running += 1;
         self.peak = self.peak.max(self.running);
-        let work = match self.setup.job.start.budget_total_tokens {
-            // The client checks again when a queued call gets its slot.
-            Some(total) if self.spent_tokens >= total => Work {
-                outcome: Outcome::budget_exceeded(self.spent_tokens, total),
-                output_tokens: 0,
-                duration: 0,
-                paid: false,
-            },
-            _ => self.work(position)?,
-        };
+        let work = self.work(position)?;
         if let Outcome::Text(text) | Outcome::Json(text) = &work.outcome {
             self.text_bytes += text.len() as u64;
         }

@@ -49,6 +49,8 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) held_back: BTreeMap<CallId, (RequestWanted, bool)>,
     pub(crate) work: WorkInProgress,
     pub(crate) now: u64,
+    /// Output tokens that count towards the turn's budget, as the script reads them.
+    turn_spent_tokens: u64,
     /// Why nothing new begins any more.
     pub(crate) ending: Option<Ended>,
 }
@@ -67,6 +69,7 @@ impl<'a> Dispatcher<'a> {
             held_back: BTreeMap::new(),
             work: WorkInProgress::default(),
             now: 0,
+            turn_spent_tokens: setup.turn_spent_tokens,
             ending: None,
         }
     }
@@ -100,15 +103,17 @@ impl<'a> Dispatcher<'a> {
             Some(Stop::Drain) => self.end_with(Ended::Stopped(StopCause::Signal)),
             None => {}
         }
-        if self.ending.is_none() {
+        let mut answered = true;
+        while answered && self.ending.is_none() {
             self.run_due_timers();
             self.take_calls();
             if let Status::Finished(finish) = self.ports.execution.status() {
                 self.end_with(Ended::Script(finish));
+            } else {
+                answered = self.fill_slots();
             }
         }
         if self.ending.is_none() {
-            self.fill_slots();
             self.send_held_back();
         }
         self.ending.is_none() || !self.agents.is_empty()
@@ -278,24 +283,42 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// Gives slots to waiting calls, first come first served, and starts who is not held.
-    fn fill_slots(&mut self) {
+    /// Gives slots to waiting calls, first come first served, and starts who is not held. `true`
+    /// where the script was answered instead, so that it may want something else.
+    fn fill_slots(&mut self) -> bool {
         for call in std::mem::take(&mut self.held) {
             self.start(call);
         }
+        let mut answered = false;
         while self.agents.len() < self.slots() as usize && self.ending.is_none() {
-            let Some(mut agent) = self.queue.pop_front() else { return };
+            let Some(mut agent) = self.queue.pop_front() else { break };
             let call = agent.call.id;
+            if let Some(outcome) = self.turn_is_used_up() {
+                let why = "the output tokens of the turn's budget are used up";
+                self.tell_end(&agent, AgentEnding::DeniedAtStart, why);
+                self.deliver(call, outcome, 0);
+                answered = true;
+                continue;
+            }
             match self.desk.open_agent(call, &agent.phase) {
                 Ok(scope) => agent.scope = Some(scope),
                 Err(error) => {
                     self.queue.push_front(agent);
-                    return self.end_with(Ended::Books(error.to_string()));
+                    self.end_with(Ended::Books(error.to_string()));
+                    break;
                 }
             }
             self.agents.insert(call, agent);
             self.start(call);
         }
+        answered
+    }
+
+    /// What a call is answered that gets its slot too late: the client asks when a call is made, and
+    /// again then.
+    fn turn_is_used_up(&self) -> Option<Outcome> {
+        let (spent, total) = (self.turn_spent_tokens, self.setup.turn_budget_tokens?);
+        (spent >= total).then(|| Outcome::budget_exceeded(spent, total))
     }
 
     fn start(&mut self, call: CallId) {
@@ -379,6 +402,7 @@ impl<'a> Dispatcher<'a> {
     }
 
     fn deliver(&mut self, call: CallId, outcome: Outcome, output_tokens: u64) {
+        self.turn_spent_tokens = self.turn_spent_tokens.saturating_add(output_tokens);
         if self.ending.is_none() {
             let delivered = self.ports.execution.deliver(call, outcome, output_tokens);
             self.engine(delivered);

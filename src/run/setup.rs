@@ -58,6 +58,10 @@ pub struct RunSetup {
     /// Whether requests go only while the budget is expected to finish the agents called earlier.
     /// Without it a short budget is spread over all slots, and most agents end half done.
     pub finishes_first: bool,
+    /// What the script reads as `budget.total`, output tokens: no agent starts once they are spent.
+    pub turn_budget_tokens: Option<u64>,
+    /// Of which so many were spent before the script began.
+    pub turn_spent_tokens: u64,
     /// The plan's routes, with their prices.
     pub routes: Routes,
     /// What the plan expects, by phase title.
@@ -83,6 +87,8 @@ impl RunSetup {
             concurrency: CONCURRENCY_DEFAULT,
             stagger_milliseconds: STAGGER_MILLISECONDS,
             finishes_first: true,
+            turn_budget_tokens: None,
+            turn_spent_tokens: 0,
             routes: Routes::default(),
             forecasts: BTreeMap::new(),
             seed: None,

@@ -247,3 +247,42 @@ fn a_regional_name_costs_a_run_what_it_costs_its_plan() {
     let spent = dollars(&inherited.1, "/cost_usd/spent");
     assert_eq!(spent, dollars(&own, "/cost_usd/spent").scale_ceil(11, 10));
 }
+
+/// A call that gets its slot once the turn's output tokens are spent is refused as the client
+/// refuses it, in a run as in the samples of its plan.
+#[test]
+fn a_turn_budget_ends_a_run_where_its_plan_says() {
+    let program = Program::new();
+    program.write(
+        "fix.js",
+        "export const meta = { name: 'fix', description: 'many at once' }\n\
+         const all = await parallel(Array.from({ length: 100 }, (_, i) => () =>\n\
+           agent(`Fix ${i}`, { label: `fix:${i}` })))\n\
+         return all.filter(Boolean).length\n",
+    );
+    let flags = [
+        "fix.js",
+        "--samples",
+        "40",
+        "--format",
+        "json",
+        "--turn-budget",
+        "50k",
+        "--concurrency",
+        "16",
+    ];
+    let planned = program.run(&[&["plan"], &flags[..]].concat());
+    let plan: Value = serde_json::from_str(&planned.stdout).unwrap();
+    let agents = |key: &str| plan["totals"]["agents"][key].as_u64().unwrap();
+    assert!(agents("p10") >= 16 && agents("stress") < 60, "{}", plan["totals"]["agents"]);
+    for seed in ["5", "6", "7", "8"] {
+        let own = ["--agents", "simulated", "--yes", "--seed", seed];
+        let ended = program.run(&[&["run"], &flags[..], &own].concat());
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let done = report["agents"]["done"].as_u64().unwrap();
+        assert!((16..60).contains(&done), "{done}");
+        assert_eq!(report["agents"]["denied"], 100 - done);
+        assert_eq!((ended.code, &report["status"]), (4, &"partial".into()));
+        assert_eq!(report["result"]["value"], done.to_string());
+    }
+}

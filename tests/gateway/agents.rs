@@ -4,7 +4,7 @@
 use flyball::money::Picodollars;
 use serde_json::Value;
 
-use super::canned::{Canned, refusal, reply};
+use super::canned::{Canned, Got, refusal, reply};
 use super::stand::Books;
 use crate::ledger::postgres::server::{is_wanted, shared};
 use crate::upstream::stand::{Stand as Upstream, config};
@@ -140,6 +140,22 @@ fn a_run_in_a_workspace_of_the_us_is_counted_at_its_price() {
     assert_eq!(code, 0, "{report}");
     assert_eq!(upstream.bill().usd, spent);
     assert_eq!(report["agents"]["done"], 4, "{report}");
+}
+
+#[test]
+fn every_agent_works_at_the_effort_that_it_asks_for() {
+    let upstream = Canned::new(vec![refusal("400 Bad Request", &[]); 3]);
+    let at = format!("http://{}", upstream.address());
+    let folder = Folder::with(
+        "for (const effort of ['low', 'max', 'max']) {\n\
+         await agent('x', { label: 'one', effort, model: 'claude-haiku-5-5' })\n}",
+    );
+    let (_, report, said) = folder.run(&at, &["--budget", "5usd"]);
+    assert_eq!(report["agents"]["failed"], 3, "{said}");
+    let effort = |got: &Got| -> Value {
+        serde_json::from_str::<Value>(&got.body).unwrap()["output_config"]["effort"].clone()
+    };
+    assert_eq!(upstream.got().iter().map(effort).collect::<Vec<_>>(), ["low", "max", "max"]);
 }
 
 #[test]

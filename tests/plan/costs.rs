@@ -1,10 +1,13 @@
 //! Dollars, request by request.
 
+use flyball::effort::Effort;
 use flyball::id::ModelId;
 use flyball::money::Picodollars;
+use flyball::plan::costing::AgentCost;
 use flyball::plan::evaluation;
 use flyball::plan::report::VerdictOutcome;
 use flyball::pricing::Mode;
+use flyball::role::Role;
 use flyball::seed::Seed;
 use flyball::usage::{AgentDraws, Draws, Pins, Prefix, RunDraws, StageDraws};
 use proptest::prelude::*;
@@ -18,6 +21,53 @@ fn fan_out(options: &str) -> String {
 await parallel([1, 2, 3, 4, 5, 6].map((n) => () =>
   agent(`Work on part ${{n}}.`, {{ label: `work:${{n}}`{options} }})));"
     )
+}
+
+/// Each agent of a script in which the first `odd` of six differ from the others takes what it takes
+/// where all are like it.
+fn is_each_as_written(odd: usize, first: &str, others: &str, mixed: &str) {
+    let agents = |options: &str| Stand::script(&fan_out(options)).priced().2.agents;
+    let (first, others, mixed) = (agents(first), agents(others), agents(mixed));
+    assert_eq!(mixed.len(), first.len());
+    for (position, agent) in mixed.iter().enumerate() {
+        let alone = if position % 6 < odd { &first[position] } else { &others[position] };
+        let of = |agent: &AgentCost| {
+            let output = (agent.step_output_tokens, agent.final_output_tokens);
+            (agent.requests, output, agent.context_tokens)
+        };
+        assert_eq!(of(agent), of(alone), "agent {position}");
+    }
+    let cost = |agents: &[AgentCost]| agents.iter().map(|agent| agent.cost).sum::<Picodollars>();
+    assert!(cost(&first) < cost(&mixed) && cost(&mixed) < cost(&others));
+}
+
+#[test]
+fn agents_of_one_work_take_what_their_own_effort_takes() {
+    let mixed = ", effort: n === 1 ? 'low' : 'max'";
+    is_each_as_written(1, ", effort: 'low'", ", effort: 'max'", mixed);
+    let report = Stand::script(&fan_out(mixed)).plan();
+    let rows: Vec<_> = report
+        .stages
+        .iter()
+        .map(|stage| (stage.quantities.agents.p50, stage.route.effort, stage.role))
+        .collect();
+    assert_eq!(rows, [(1, Some(Effort::Low), Role::FanOut), (5, Some(Effort::Max), Role::FanOut)]);
+}
+
+#[test]
+fn agents_of_one_work_have_trees_of_their_own_where_they_ask_for_them() {
+    let tree = ", isolation: 'worktree'";
+    is_each_as_written(3, "", tree, ", isolation: n < 4 ? undefined : 'worktree'");
+}
+
+#[test]
+fn a_rule_for_an_effort_moves_the_agents_at_that_effort() {
+    let report = Stand::script(&fan_out(", effort: n === 1 ? 'low' : 'max'"))
+        .policy("pinned = 'override'\n[[rule]]\nname = 'calm'\nwhen = { effort = 'max', stage = 'work' }\nthen = { effort = 'medium' }")
+        .plan();
+    let rules: Vec<_> =
+        report.stages.iter().map(|stage| (&*stage.route.rule, stage.route.effort)).collect();
+    assert_eq!(rules, [("as written", Some(Effort::Low)), ("calm", Some(Effort::Medium))]);
 }
 
 const LONG: [&str; 3] = ["work.first_context=40k", "work.growth=72k", "work.requests=10"];

@@ -22,7 +22,7 @@ fn agents(stand: &Stand) -> Vec<AgentUsage> {
     let (setup, frame, _) = stand.priced();
     let sample = &frame.samples[0];
     let seed = Seed::new(setup.job.seed).child(u64::from(sample.number));
-    let (run, stage) = (RunDraws::new(seed), StageDraws::new(seed, sample.stage_key(0)));
+    let (run, stage) = (RunDraws::new(seed), StageDraws::new(seed, sample.work_of(0)));
     let count = u32::try_from(sample.calls.len()).unwrap();
     let pins = &evaluation::pins(&setup, &frame)[0];
     let draw = |identity, bytes: u32| {

@@ -190,10 +190,21 @@ for (const effort of ['max', 'high']) await agent('c', { label: 'three', effort 
     );
     assert!(body.contains("{ label: 'one', effort: 'medium' }"), "{body}");
     assert!(body.contains("{ label: 'two', effort: 'low' }"), "{body}");
-    assert!(body.contains("{ label: 'three', effort }"), "{body}");
+    assert!(body.contains("{ label: 'three', effort: 'medium' }"), "{body}");
     let one = &made.changed[0];
     assert_eq!((one.stage.as_str(), one.from == one.to), ("one", true));
-    assert_eq!(left(&made), [(Some("three"), Some(4), Why::Efforts)]);
+    assert_eq!(left(&made), []);
+}
+
+#[test]
+fn a_call_at_several_efforts_is_left_where_only_some_are_changed() {
+    let policy = "pinned = 'override'\n[[rule]]\nname = 'calm'\nwhen = { effort = 'max' }\nthen = { effort = 'medium' }";
+    let (made, body) = rewritten(
+        "for (const effort of ['max', 'high']) await agent('c', { label: 'three', effort });\n",
+        policy,
+    );
+    assert!(body.contains("{ label: 'three', effort }"), "{body}");
+    assert_eq!(left(&made), [(Some("three"), Some(2), Why::Efforts)]);
 }
 
 /// The rewritten script asks for the same as the script did, in the engine, with equal answers.

@@ -123,12 +123,14 @@ fn a_stage_is_called_by_its_label_else_its_phase() {
 #[test]
 fn whatever_agents_of_a_stage_share_splits_stages() {
     let base = call(Some("check:a"), Some("Check"));
-    let edits: [fn(&mut AgentCall); 5] = [
+    let edits: [fn(&mut AgentCall); 7] = [
         |call| call.phase = Some("Other".into()),
         |call| call.agent_type = Some("Explore".into()),
         |call| call.schema = Some("{}".into()),
         |call| call.model = Some("haiku".into()),
         |call| call.label = Some("verify:a".into()),
+        |call| call.effort = Some("high".into()),
+        |call| call.worktree = true,
     ];
     for (position, edit) in edits.into_iter().enumerate() {
         let mut index = StageIndex::default();
@@ -136,11 +138,10 @@ fn whatever_agents_of_a_stage_share_splits_stages() {
         edit(&mut other);
         assert_ne!(index.place(&base).stage, index.place(&other).stage, "edit {position}");
     }
-    let same: [fn(&mut AgentCall); 4] = [
+    let same: [fn(&mut AgentCall); 3] = [
         |call| call.label = Some("check:b".into()),
         |call| call.prompt = "something else".into(),
         |call| call.line = Some(99),
-        |call| call.effort = Some("high".into()),
     ];
     for (position, edit) in same.into_iter().enumerate() {
         let mut index = StageIndex::default();
@@ -148,6 +149,22 @@ fn whatever_agents_of_a_stage_share_splits_stages() {
         edit(&mut other);
         assert_eq!(index.place(&base).stage, index.place(&other).stage, "edit {position}");
     }
+}
+
+#[test]
+fn efforts_and_trees_are_stages_of_one_work_with_one_luck() {
+    let mut index = StageIndex::default();
+    let mut calls = vec![call(Some("check:a"), None); 3];
+    calls[1].effort = Some("max".into());
+    calls[2].worktree = true;
+    let placed: Vec<_> = calls.iter().map(|call| index.place(call)).collect();
+    assert_eq!(placed.iter().map(|one| one.ordinal).collect::<Vec<_>>(), [0, 1, 2]);
+    let mut plain = StageIndex::default();
+    let same: Vec<_> = (0..3).map(|_| plain.place(&calls[0]).identity).collect();
+    assert_eq!(placed.iter().map(|one| one.identity).collect::<Vec<_>>(), same);
+    let stages = index.into_stages();
+    assert_eq!(stages.len(), 3);
+    assert!(stages.iter().all(|stage| stage.work == stages[0].key.0));
 }
 
 #[test]
