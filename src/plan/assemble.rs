@@ -14,7 +14,7 @@ pub fn totals(frame: &Frame, priced: &Priced) -> Quantities {
     let costs: Vec<StageCost> =
         priced.costs.iter().map(super::costing::SampleCost::total).collect();
     let walls: Vec<u64> =
-        frame.samples.iter().map(|sample| sample.wall_milliseconds.div_ceil(1000)).collect();
+        frame.timed().iter().map(|sample| sample.wall_milliseconds.div_ceil(1000)).collect();
     quantities(&costs, &walls)
 }
 
@@ -158,7 +158,7 @@ fn walls_of(frame: &Frame, stages: &[usize]) -> Vec<u64> {
         let last = calls().map(|call| call.ended).max().unwrap_or(0);
         last.saturating_sub(first).div_ceil(1000)
     };
-    frame.samples.iter().map(wall).collect()
+    frame.timed().iter().map(wall).collect()
 }
 
 fn quantities(costs: &[StageCost], wall_seconds: &[u64]) -> Quantities {

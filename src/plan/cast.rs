@@ -30,7 +30,12 @@ pub struct Cast<'a> {
 
 /// What the agents of one stage share.
 struct Part {
+    /// As written.
     traits: StageTraits,
+    /// On what it runs on.
+    running: StageTraits,
+    /// Pinned token use.
+    pins: Pins,
     draws: StageDraws,
 }
 
@@ -77,8 +82,12 @@ impl<'a> Cast<'a> {
             let work = self.works.entry(identity.work).or_insert_with(first);
             delivered = work.delivered;
             if placement.stage == self.parts.len() {
+                let traits = self.setup.stage_traits(identity, &work.prompt);
+                let (running, pins) = self.setup.running(identity, &traits);
                 self.parts.push(Part {
-                    traits: self.setup.stage_traits(identity, &work.prompt),
+                    traits,
+                    running,
+                    pins,
                     draws: StageDraws::new(self.seed, identity.work),
                 });
             }
@@ -117,6 +126,28 @@ impl<'a> Cast<'a> {
     /// The traits of a call's stage, as written.
     pub fn traits(&self, placed: Placed) -> Option<&StageTraits> {
         self.parts.get(placed.placement.stage).map(|part| &part.traits)
+    }
+
+    /// The traits of a call's stage on what it runs on: its prefix and its time are of those.
+    pub fn running_traits(&self, placed: Placed) -> Option<&StageTraits> {
+        self.parts.get(placed.placement.stage).map(|part| &part.running)
+    }
+
+    /// What the agent of a call takes where it runs, and with what is pinned of it; and the length of
+    /// its final output as written. That is what its answer is made from, so that neither routes nor
+    /// pins change results.
+    pub fn work(&self, placed: Placed, prompt_tokens: u64) -> Option<(AgentUsage, u64)> {
+        let Part { traits, running, pins, .. } = self.parts.get(placed.placement.stage)?;
+        let run_agents = self.setup.guess.run_agents;
+        let none = Pins::default();
+        let written = self.usage(placed, &traits.agent(prompt_tokens, run_agents), &none)?;
+        let text_tokens = written.final_text_tokens;
+        let is_as_written = traits.model == running.model && traits.effort == running.effort;
+        if is_as_written && *pins == none {
+            return Some((written, text_tokens));
+        }
+        let used = self.usage(placed, &running.agent(prompt_tokens, run_agents), pins)?;
+        Some((used, text_tokens))
     }
 
     /// What the agent of a call takes, given its traits.

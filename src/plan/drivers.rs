@@ -60,7 +60,7 @@ impl Measure {
         }
     }
 
-    /// Whether pinning it leaves the script's path as it was.
+    /// Whether pinning it leaves the script's path as it was, unless that hangs on the turn's budget.
     pub const fn is_token_use(self) -> bool {
         self.pin_name().is_some()
     }

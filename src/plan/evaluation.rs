@@ -4,14 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::band;
 use crate::plan::PlanError;
 use crate::plan::costing::{AgentCost, Choice, SampleCost, cost_samples, recost_samples};
 use crate::plan::fitting::{self, FitOutcome};
-use crate::plan::frame::{Frame, Scouted, TOKENS_PER_BYTE, role_of};
+use crate::plan::frame::{Frame, FrameStage, Scouted, TOKENS_PER_BYTE, role_of};
 use crate::plan::routing::{self, Routed, Written};
-use crate::plan::setup::{Guess, Setup};
+use crate::plan::setup::{Guess, RunsOn, Setup};
 use crate::plan::synth::without_filler;
 use crate::plan::trial::{Trial, TrialMode, TrialSpec};
 use crate::plan::workers::Workers;
@@ -60,6 +61,55 @@ pub fn sample(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Frame, Pla
     let (trials, counts) = workers.trials_while_counting(setup, &specs, &prompts.to_count)?;
     prompts.into_scouted(&counts, &mut scouted);
     Ok(Frame::join(setup, trials, &scouted))
+}
+
+/// A job's samples with their prices.
+pub struct Evaluation {
+    /// The samples.
+    pub frame: Frame,
+    /// Unique names of its stages.
+    pub names: Vec<String>,
+    /// What they cost.
+    pub priced: Priced,
+}
+
+/// Samples a job, routes its stages and prices them; then makes the samples again on what the stages
+/// run on, where that changes how long agents take. A turn's budget makes other calls of that, so
+/// those are what is priced then; else it makes other times, and the calls stay as they are, so that
+/// routes are compared on the same calls. Sets what the setup's stages run on.
+pub fn evaluate(setup: &mut Setup, workers: &mut dyn Workers) -> Result<Evaluation, PlanError> {
+    let mut frame = sample(setup, workers)?;
+    let mut names = unique_names(&frame);
+    let mut priced = price(setup, &frame, &setup.policy, &names)?;
+    let runs_on = runs_on(&frame, &priced);
+    let is_pinned = pins(setup, &frame).iter().any(|pins| *pins != Pins::default());
+    let is_bounded = setup.job.start.budget_total_tokens.is_some();
+    // Who launches has no time for both, and is told no times.
+    let is_hasty = setup.job.work_max.is_some() && !is_bounded;
+    if is_hasty || (runs_on.is_empty() && !is_pinned) {
+        return Ok(Evaluation { frame, names, priced });
+    }
+    setup.runs_on = Some(Arc::new(runs_on));
+    if is_bounded {
+        frame = sample(setup, workers)?;
+        names = unique_names(&frame);
+        priced = price(setup, &frame, &setup.policy, &names)?;
+    } else {
+        let samples = u32::try_from(frame.samples.len()).unwrap_or(u32::MAX);
+        frame.retime(workers.trials(setup, &natural(0..samples, false))?);
+    }
+    Ok(Evaluation { frame, names, priced })
+}
+
+/// What stages run on that is not as written, by key.
+fn runs_on(frame: &Frame, priced: &Priced) -> BTreeMap<u64, RunsOn> {
+    let of = |(stage, routed): (&FrameStage, &Routed)| {
+        let Choice { model, facts, effort, .. } = &routed.choice;
+        let is_written = *facts == stage.traits.model && *effort == stage.traits.effort;
+        let on = RunsOn { model: model.clone(), facts: *facts, effort: *effort };
+        (!is_written).then_some((stage.identity.key.0, on))
+    };
+    frame.stages.iter().zip(&priced.routes).filter_map(of).collect()
 }
 
 /// How many trials like `trials` are about `work_max` of work.

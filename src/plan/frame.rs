@@ -26,6 +26,9 @@ pub struct Frame {
     pub lines: BTreeSet<u32>,
     /// What it took to make the samples: see [`Trial::work`].
     pub work: u64,
+    /// The samples in the time that routes and pins make of them, stages by frame index; empty where
+    /// they change nothing.
+    retimed: Vec<Recorded>,
 }
 
 /// One stage over all samples.
@@ -110,12 +113,26 @@ impl Frame {
         let samples: Vec<Recorded> =
             trials.into_iter().map(|trial| record(trial, &by_key, &works)).collect();
         let scouted = scouted.clone();
-        let mut frame = Self { stages, samples, notes, scouted, lines, work };
+        let retimed = Vec::new();
+        let mut frame = Self { stages, samples, notes, scouted, lines, work, retimed };
         let roles = frame.roles();
         for (stage, role) in frame.stages.iter_mut().zip(roles) {
             stage.traits.role = role;
         }
         frame
+    }
+
+    /// Keeps the time that `trials`, the same samples on what their stages run on, took.
+    pub fn retime(&mut self, trials: Vec<Trial>) {
+        let keys = self.stages.iter().enumerate();
+        let by_key = keys.map(|(index, stage)| (stage.identity.key.0, index)).collect();
+        let works: Arc<[u64]> = self.stages.iter().map(|stage| stage.identity.work).collect();
+        self.retimed = trials.into_iter().map(|trial| record(trial, &by_key, &works)).collect();
+    }
+
+    /// The samples as their clocks go, in order.
+    pub fn timed(&self) -> &[Recorded] {
+        if self.retimed.is_empty() { &self.samples } else { &self.retimed }
     }
 
     /// How often the work of a stage is called, by sample: the calls of all stages that share it.
@@ -175,8 +192,8 @@ fn record(trial: Trial, by_key: &BTreeMap<u64, usize>, works: &Arc<[u64]>) -> Re
     let index: Vec<u32> = trial
         .stages
         .iter()
-        .map(|identity| by_key.get(&identity.key.0).copied().unwrap_or(0))
-        .map(|index| u32::try_from(index).unwrap_or(u32::MAX))
+        .map(|identity| by_key.get(&identity.key.0))
+        .map(|index| index.and_then(|index| u32::try_from(*index).ok()).unwrap_or(u32::MAX))
         .collect();
     let mut calls = trial.calls;
     for call in &mut calls {

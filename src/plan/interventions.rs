@@ -118,7 +118,9 @@ fn answer(
     if values.len() < 2 {
         return Ok((Vec::new(), 0));
     }
-    if candidate.measure.is_token_use() {
+    // What agents spend of the turn's budget decides which calls there are.
+    let is_bounded = base.setup.job.start.budget_total_tokens.is_some();
+    if candidate.measure.is_token_use() && !is_bounded {
         return Ok((repriced(base, candidate, &values, workers)?, 0));
     }
     resampled(base, candidate, &values, work_max, workers)
@@ -155,7 +157,7 @@ fn repriced(
     measured.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
-/// The cost with a quantity of results pinned: the script runs anew.
+/// The cost with a quantity pinned that decides which calls there are: the script runs anew.
 fn resampled(
     base: &Base<'_>,
     candidate: &Candidate,
@@ -163,7 +165,12 @@ fn resampled(
     work_max: u64,
     workers: &mut dyn Workers,
 ) -> Result<(Vec<DriverPoint>, u64), PlanError> {
-    let pin = |value: &String| base.setup.with_assumption(&candidate.key(), value);
+    let is_bounded = base.setup.job.start.budget_total_tokens.is_some();
+    let pin = |value: &String| -> Result<Setup, PlanError> {
+        let mut pinned = base.setup.with_assumption(&candidate.key(), value)?;
+        pinned.runs_on = is_bounded.then(|| pinned.runs_on.unwrap_or_default());
+        Ok(pinned)
+    };
     let mut pinned: Vec<Setup> = values.iter().map(pin).collect::<Result<_, _>>()?;
     let frames = evaluation::resample(&mut pinned, base.frame, work_max, workers)?;
     let work = frames.iter().map(|frame| frame.work).sum();

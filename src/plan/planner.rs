@@ -12,7 +12,7 @@ use crate::plan::call_spot::StageCalls;
 use crate::plan::ceiling::{self, Probed, Sampled};
 use crate::plan::drivers;
 use crate::plan::endings;
-use crate::plan::evaluation;
+use crate::plan::evaluation::{self, Evaluation};
 use crate::plan::frame::{Frame, FrameStage};
 use crate::plan::hints;
 use crate::plan::interventions::{self, Base};
@@ -45,9 +45,7 @@ pub fn plan(
     workers: &mut dyn Workers,
 ) -> Result<Plan, PlanError> {
     let mut setup = Setup::new(job, facts)?;
-    let frame = evaluation::sample(&mut setup, workers)?;
-    let names = evaluation::unique_names(&frame);
-    let mut priced = evaluation::price(&setup, &frame, &setup.policy, &names)?;
+    let Evaluation { frame, names, mut priced } = evaluation::evaluate(&mut setup, workers)?;
     evaluation::step_down(&setup, &frame, &names, &mut priced);
     let mut totals = assemble::totals(&frame, &priced);
     let dollars = assemble::dollars(&priced);
@@ -118,7 +116,7 @@ fn suggested_budget(dollars: Option<&[Picodollars]>, completes: &[bool]) -> Opti
 }
 
 fn peak(setup: &Setup, frame: &Frame) -> PeakConcurrency {
-    let peaks: Vec<u32> = frame.samples.iter().map(|sample| sample.peak).collect();
+    let peaks: Vec<u32> = frame.timed().iter().map(|sample| sample.peak).collect();
     PeakConcurrency {
         p50: Band::of(&peaks).map_or(0, |band| band.p50),
         max: peaks.into_iter().max().unwrap_or(0),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::amount::{Amount, AmountError};
 use crate::effort::Effort;
+use crate::id::ModelId;
 use crate::plan::PlanError;
 use crate::plan::assume::{AssumptionTexts, Assumptions};
 use crate::plan::job::PlanJob;
@@ -35,11 +36,26 @@ pub struct Setup {
     pub synthesizer: Synthesizer,
     /// What earlier trials say of roles and sizes.
     pub guess: Guess,
+    /// What stages run on, by key, where that is not as written. `None` until that is known: then
+    /// agents take the time, and spend of the turn's budget, what they would as written and with
+    /// nothing pinned.
+    pub runs_on: Option<Arc<BTreeMap<u64, RunsOn>>>,
     /// The session's model.
     pub session: Model,
     /// Labels as the script writes them, with `*` for what varies, by line of their call.
     pub label_templates: Arc<BTreeMap<u32, String>>,
     caps: Arc<[ProseCap]>,
+}
+
+/// What a stage runs on, as far as token use and time go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunsOn {
+    /// The model.
+    pub model: ModelId,
+    /// Its facts, with the cap that a rule sets.
+    pub facts: ModelFacts,
+    /// The effort.
+    pub effort: Option<Effort>,
 }
 
 /// What trials take for granted about roles and sizes, from the trials before them.
@@ -142,6 +158,7 @@ impl Setup {
             assumptions,
             synthesizer,
             guess: Guess::default(),
+            runs_on: None,
             session,
             label_templates: Arc::new(label_templates(facts)),
             caps,
@@ -167,6 +184,7 @@ impl Setup {
             assumptions,
             synthesizer,
             guess: self.guess.clone(),
+            runs_on: self.runs_on.clone(),
             session: self.session.clone(),
             label_templates: Arc::clone(&self.label_templates),
             caps: Arc::clone(&self.caps),
@@ -253,6 +271,19 @@ impl Setup {
             .or(self.job.session_effort)
             .or(model.default_effort)?;
         model.efforts.iter().copied().filter(|effort| *effort <= wanted).max()
+    }
+
+    /// The traits of a stage on what it runs on, and its pins, where that is known; `written` are its
+    /// traits as written.
+    pub fn running(&self, identity: &StageIdentity, written: &StageTraits) -> (StageTraits, Pins) {
+        let mut traits = written.clone();
+        let Some(runs_on) = &self.runs_on else { return (traits, Pins::default()) };
+        if let Some(on) = runs_on.get(&identity.key.0) {
+            traits.model = on.facts;
+            traits.effort = on.effort;
+            traits.prefix_group = prefix_group(identity, &on.model.0, on.effort);
+        }
+        (traits, self.pins(&identity.name))
     }
 
     /// The traits of a stage as written; `prompt` is its first.

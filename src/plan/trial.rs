@@ -16,7 +16,6 @@ use crate::ports::script::{
     Status,
 };
 use crate::seed::Seed;
-use crate::usage::Pins;
 
 /// Which execution to make.
 #[derive(Clone, Debug)]
@@ -355,12 +354,7 @@ impl Simulation<'_> {
         let stage = self.cast.stage(*placed).ok_or_else(missing)?;
         let (key, name) = (stage.key.0, Arc::clone(&stage.name));
         let prompt_tokens = call.prompt.len() as u64 / 4;
-        let traits = self.cast.traits(*placed).ok_or_else(missing)?;
-        let traits = traits.agent(prompt_tokens, self.setup.guess.run_agents);
-        // Pins of token use apply to costs only, so that pinning one leaves order and results as
-        // they were.
-        let agent = self.cast.usage(*placed, &traits, &Pins::default()).ok_or_else(missing)?;
-        let text_tokens = agent.final_text_tokens;
+        let (agent, text_tokens) = self.cast.work(*placed, prompt_tokens).ok_or_else(missing)?;
         let outcome = match (&self.spec.mode, extremes_for(&self.spec.mode, key)) {
             (TrialMode::NullStage(null), _) if *null == name => Outcome::Null,
             (_, Some(extremes)) => {
@@ -402,7 +396,8 @@ impl Simulation<'_> {
     fn hold_for_prefix(&mut self, position: usize, duration: u64) -> u64 {
         let stagger = self.setup.job.prefix_stagger_milliseconds;
         let placed = self.calls.get(position).map(|open| open.placed);
-        let Some(traits) = placed.and_then(|placed| self.cast.traits(placed)) else { return 0 };
+        let traits = placed.and_then(|placed| self.cast.running_traits(placed));
+        let Some(traits) = traits else { return 0 };
         if stagger == 0 || duration == 0 || traits.worktree {
             return 0;
         }

@@ -1,5 +1,6 @@
 //! Virtual time, and the turn's token budget.
 
+use flyball::effort::Effort;
 use flyball::plan::trial::{self, Trial, TrialMode, TrialSpec};
 use proptest::prelude::*;
 
@@ -118,5 +119,74 @@ fn a_plan_with_a_turn_budget_is_bounded_by_it() {
     for sample in &priced.costs {
         // The last agent may pass the total; no further one starts.
         assert!(sample.total().output_tokens < 60_000 * 4, "{}", sample.total().output_tokens);
+    }
+}
+
+/// A loop that starts agents for as long as the turn's budget lasts.
+const TRY_ON: &str =
+    "while (budget.remaining() > 50_000) await agent('Try once more.', { label: 'try' });";
+
+fn until_spent() -> Stand {
+    Stand::script(&format!("{HEAD}{TRY_ON}"))
+        .with(|job| job.start.budget_total_tokens = Some(500_000))
+}
+
+#[test]
+fn routes_decide_what_is_spent_of_the_turn_and_how_long_it_takes() {
+    let calm = "pinned = 'override'\n[[rule]]\nname = 'calm'\nthen = { model = 'haiku', effort = 'medium' }";
+    let at =
+        |effort| until_spent().policy(calm).with(|job| job.session_effort = Some(effort)).plan();
+    let (medium, max) = (at(Effort::Medium), at(Effort::Max));
+    // Every agent runs at medium, whatever the session asks for.
+    assert_eq!(medium.totals.agents, max.totals.agents);
+    assert_eq!(medium.totals.cost_usd, max.totals.cost_usd);
+    assert_eq!(medium.totals.wall_seconds, max.totals.wall_seconds);
+    let written = until_spent().with(|job| job.session_effort = Some(Effort::Max)).plan();
+    assert!(written.totals.agents.p90 < medium.totals.agents.p10);
+}
+
+#[test]
+fn without_a_turn_budget_routes_decide_the_time_and_not_the_calls() {
+    let calm = "pinned = 'override'\n[[rule]]\nname = 'calm'\nthen = { effort = 'medium' }";
+    let plan = |effort, policy: &str| {
+        let wide = "await parallel([1, 2, 3, 4].map((n) => () => agent(`Do ${n}.`)));";
+        let stand = Stand::script(&format!("{HEAD}{wide}")).policy(policy);
+        stand.with(|job| job.session_effort = Some(effort)).plan()
+    };
+    let (medium, routed) = (plan(Effort::Medium, ""), plan(Effort::Max, calm));
+    assert_eq!(medium.totals.wall_seconds, routed.totals.wall_seconds);
+    assert_eq!(medium.phases[0].quantities.wall_seconds, routed.phases[0].quantities.wall_seconds);
+    assert_eq!(medium.peak_concurrency, routed.peak_concurrency);
+    assert!(plan(Effort::Max, "").totals.wall_seconds.p50 > 2 * medium.totals.wall_seconds.p50);
+}
+
+#[test]
+fn what_is_pinned_of_token_use_is_spent_of_the_turn_and_takes_its_time() {
+    let pinned = |pins: &[&str]| until_spent().assume(pins).plan();
+    let (few, many) = (
+        pinned(&["try.requests=2", "try.output_per_request=2000"]),
+        pinned(&["try.requests=20", "try.output_per_request=2000"]),
+    );
+    // 450,000 tokens at 4,000 and at 40,000 each.
+    assert_eq!((few.totals.agents.p50, many.totals.agents.p50), (113, 12));
+    let seconds = |pin: &str| {
+        let stand = Stand::script(&format!("{HEAD}await agent('Do it.', {{ label: 'try' }});"));
+        stand.assume(&[pin]).plan().totals.wall_seconds.p50
+    };
+    assert!(seconds("try.requests=60") > 10 * seconds("try.requests=3"));
+}
+
+/// What the row of a driver says is what the plan with that pin says, under a turn's budget too.
+#[test]
+fn a_driver_under_a_turn_budget_is_answered_with_the_calls_that_it_leaves() {
+    let stand = || until_spent().with(|job| job.start.budget_total_tokens = Some(80_000));
+    let report = stand().plan();
+    let driver = report.drivers.iter().find(|driver| !driver.response.is_empty()).unwrap();
+    assert!(driver.key.starts_with("try."), "{driver:?}");
+    for point in &driver.response {
+        assert_eq!(point.samples, None);
+        let pinned = stand().assume(&[&format!("{}={}", driver.key, point.value)]).plan();
+        assert_eq!(pinned.totals.agents.p50, point.agents_p50, "{}", point.value);
+        assert_eq!(pinned.totals.cost_usd.unwrap().p50, point.cost_usd_p50.unwrap());
     }
 }
