@@ -130,6 +130,12 @@ pub struct AgentCost {
 }
 
 impl AgentCost {
+    /// Output of all its requests.
+    pub fn output_tokens(&self) -> u64 {
+        let steps = u64::from(self.requests.saturating_sub(1));
+        self.step_output_tokens * steps + self.final_output_tokens
+    }
+
     /// What is kept of `agent`.
     pub fn of(agent: &PaidAgent<'_>) -> Self {
         Self {

@@ -2,53 +2,53 @@
 
 use crate::amount::Amount;
 use crate::band::Band;
+use crate::budget::PhaseLimits;
+use crate::calibrate::WindowRate;
 use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::plan::PlanError;
 use crate::plan::assemble;
-use crate::plan::costing::{SampleCost, StageCost};
+use crate::plan::costing::{AgentCost, SampleCost, StageCost};
+use crate::plan::endings::per_mille;
 use crate::plan::evaluation::Priced;
+use crate::plan::frame::{Frame, FrameStage};
 use crate::plan::job::StandingLimit;
 use crate::plan::report::{BudgetVerdict, PlanReport, Quantities, Verdict, VerdictOutcome};
 use crate::plan::routing;
 use crate::plan::setup::{Setup, parse_amount};
 use crate::plan::verdict::{self, Outcomes};
-use crate::policy::PlanMeasures;
+use crate::policy::{BudgetLimit, BudgetScope, PlanMeasures};
 
 /// The verdict on the samples: how often they pass each budget, what the policy says of that, and who
 /// denies the plan.
 pub fn judge(
     setup: &Setup,
+    frame: &Frame,
     priced: &Priced,
     totals: &Quantities,
     bounded: bool,
 ) -> Result<Verdict, PlanError> {
     let shared = &setup.job.standing;
-    let verdict = judge_with(setup, priced, totals, bounded, shared)?;
+    let verdict = judge_with(setup, frame, priced, totals, bounded, shared)?;
     if shared.is_empty() {
         return Ok(verdict);
     }
-    let apart = judge_with(setup, priced, totals, bounded, &[])?;
+    let apart = judge_with(setup, frame, priced, totals, bounded, &[])?;
     Ok(Verdict { apart: Some(Box::new(apart)), ..verdict })
 }
 
 fn judge_with(
     setup: &Setup,
+    frame: &Frame,
     priced: &Priced,
     totals: &Quantities,
     bounded: bool,
     shared: &[StandingLimit],
 ) -> Result<Verdict, PlanError> {
     let sums: Vec<StageCost> = priced.costs.iter().map(SampleCost::total).collect();
-    let read = |of: fn(&StageCost) -> u64| sums.iter().map(of).collect::<Vec<u64>>();
     let dollars = assemble::dollars(priced);
-    let outcomes = Outcomes {
-        cost: dollars.as_deref(),
-        billed_tokens: &read(|cost| cost.billed_tokens),
-        output_tokens: &read(|cost| cost.output_tokens),
-        agents: &read(|cost| u64::from(cost.agents)),
-        window_rates: &setup.job.window_rates,
-    };
+    let sampled = Sampled::of(&sums);
+    let outcomes = sampled.outcomes(&setup.job.window_rates);
     let tolerated = tolerated(setup);
     let mut reasons = priced.fit.reasons.clone();
     let mut budgets = Vec::new();
@@ -64,6 +64,8 @@ fn judge_with(
             ),
         }
     }
+    budgets.extend(hold_phases(setup, frame, priced, tolerated));
+    reasons.extend(agents_cut(setup, priced));
     let (wider, paused) = hold_wider(shared, &outcomes, tolerated)?;
     budgets.extend(wider);
     let exceeded_per_mille = budgets.iter().map(|held| held.exceeded_per_mille).max();
@@ -98,6 +100,83 @@ fn judge_with(
     reasons.splice(at..at, by_policy);
     reasons.splice(0..0, paused.iter().map(|scope| format!("{scope} is paused")));
     Ok(Verdict { gate, outcome, reasons, denied_by, budgets, apart: None })
+}
+
+/// What stages took in each sample, by unit.
+struct Sampled {
+    /// `None` where a model has no price.
+    cost: Option<Vec<Picodollars>>,
+    billed_tokens: Vec<u64>,
+    output_tokens: Vec<u64>,
+    agents: Vec<u64>,
+}
+
+impl Sampled {
+    fn of(sums: &[StageCost]) -> Self {
+        let read = |of: fn(&StageCost) -> u64| sums.iter().map(of).collect::<Vec<u64>>();
+        Self {
+            cost: sums.iter().map(|sum| (!sum.unpriced).then_some(sum.cost)).collect(),
+            billed_tokens: read(|cost| cost.billed_tokens),
+            output_tokens: read(|cost| cost.output_tokens),
+            agents: read(|cost| u64::from(cost.agents)),
+        }
+    }
+
+    fn outcomes<'a>(&'a self, window_rates: &'a [WindowRate]) -> Outcomes<'a> {
+        Outcomes {
+            cost: self.cost.as_deref(),
+            billed_tokens: &self.billed_tokens,
+            output_tokens: &self.output_tokens,
+            agents: &self.agents,
+            window_rates,
+        }
+    }
+}
+
+/// The policy's budgets of phases, held against what each phase takes.
+fn hold_phases(
+    setup: &Setup,
+    frame: &Frame,
+    priced: &Priced,
+    tolerated: u32,
+) -> Vec<BudgetVerdict> {
+    let hold = |limit: &BudgetLimit| {
+        let BudgetScope::Phase(title) = &limit.scope else { return None };
+        let mut limited = PhaseLimits::default();
+        limited.entry(title);
+        let within = |stage: &FrameStage| limited.of(&stage.identity.phase).is_some();
+        let of_phase = |sample: &SampleCost| {
+            let stages = frame.stages.iter().zip(&sample.stages);
+            let costs = stages.filter(|(stage, _)| within(stage)).map(|(_, cost)| cost);
+            costs.fold(StageCost::default(), |sum, cost| sum.plus(cost))
+        };
+        let phase = &frame.stages.iter().find(|stage| within(stage))?.identity.phase;
+        let sums: Vec<StageCost> = priced.costs.iter().map(of_phase).collect();
+        let held = verdict::hold(limit.amount, &Sampled::of(&sums).outcomes(&[]), tolerated)?;
+        Some(BudgetVerdict { scope: Some(format!("phase {phase}")), ..held })
+    };
+    setup.policy.budgets().iter().filter_map(hold).collect()
+}
+
+/// How many agents pass the policy's budget of an agent, in words: those end early, and the run goes
+/// on without them. Only what is known of single agents is told.
+fn agents_cut(setup: &Setup, priced: &Priced) -> Vec<String> {
+    let cut = |limit: &BudgetLimit| {
+        let passes = |agent: &AgentCost| match limit.amount {
+            Amount::Usd(most) => agent.cost > most,
+            Amount::OutputTokens(most) => agent.output_tokens() > most,
+            _ => false,
+        };
+        let passing = priced.agents.iter().filter(|agent| passes(agent)).count();
+        let is_of_agent = limit.scope == BudgetScope::Agent && passing > 0;
+        let share = per_mille(passing, priced.agents.len()).max(1);
+        is_of_agent.then(|| {
+            let amount = limit.amount;
+            let share = if share == 1_000 { "all".to_owned() } else { format!("{share} in 1,000") };
+            format!("{share} agents pass the policy's {amount} for an agent and end early")
+        })
+    };
+    setup.policy.budgets().iter().filter_map(cut).collect()
 }
 
 /// Whether the plan goes ahead, and what denies it if anything does.

@@ -58,7 +58,7 @@ pub fn plan(
         Sampled { most_agents: agents.iter().copied().max().unwrap_or(0), lines: &frame.lines };
     let Probed { ceiling, unreached } =
         ceiling::probe(&setup, facts, workers, per_agent.as_ref(), &sampled)?;
-    let verdict = judgement::judge(&setup, &priced, &totals, ceiling.agents.is_some())?;
+    let verdict = judgement::judge(&setup, &frame, &priced, &totals, ceiling.agents.is_some())?;
     totals.agents.ceiling = ceiling.agents;
     let ranked = drivers::rank(&frame, &priced.costs);
     let base = Base { setup: &setup, frame: &frame, priced: &priced, names: &names };

@@ -241,7 +241,8 @@ pub enum VerdictOutcome {
 pub struct BudgetVerdict {
     /// As written, such as `10usd`; of a wider budget, what is left of it.
     pub amount: String,
-    /// The wider budget that it is: `day 2026-11-25 UTC`, `project shop`; absent for the run's own.
+    /// The wider budget that it is, or that of a phase: `day 2026-11-25 UTC`, `project shop`,
+    /// `phase Verify`; absent for the run's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// The whole of a wider budget, where something of it is gone.

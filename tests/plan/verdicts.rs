@@ -146,3 +146,25 @@ fn a_share_of_a_window_that_is_not_calibrated_is_not_judged() {
         assert!(said.contains("not calibrated"), "{said}");
     }
 }
+
+/// Budgets of phases and agents hold a run, so a plan is held against them: of a phase whatever the
+/// case of its title.
+#[test]
+fn budgets_of_phases_and_agents_are_judged() {
+    let judged = |budget: &str| stand().policy(&format!("[budget]\n{budget}")).plan().verdict;
+    let free = stand().plan();
+    let phase = free.phases.iter().find(|phase| &*phase.title == "Check").unwrap();
+    let p50 = phase.quantities.cost_usd.unwrap().p50;
+    let verdict = judged(&format!("phase = {{ \"check\" = \"{}\" }}", usd(p50)));
+    let held = &verdict.budgets[0];
+    assert_eq!(held.scope.as_deref(), Some("phase Check"));
+    assert!((300..=500).contains(&held.exceeded_per_mille), "{held:?}");
+    assert_eq!(verdict.outcome, VerdictOutcome::AtRisk);
+    assert_eq!(judged("phase = { \"Elsewhere\" = \"$0.01\" }").budgets, []);
+    let verdict = judged("agent = \"$0.0001\"");
+    assert_eq!(
+        verdict.reasons,
+        ["all agents pass the policy's 0.0001usd for an agent and end early"]
+    );
+    assert_eq!(judged("agent = \"$9000\"").reasons, [""; 0]);
+}
