@@ -3,13 +3,15 @@
 //! the same model. Pure arithmetic over recorded trials.
 
 use crate::band::{self, Band};
+use crate::effort::Effort;
 use crate::money::Picodollars;
 use crate::plan::costing::{Choice, PaidAgent, cost_samples, request_cost};
 use crate::plan::evaluation::{self, Priced};
-use crate::plan::frame::Frame;
+use crate::plan::fitting::FIT_RULE;
+use crate::plan::frame::{Frame, FrameStage};
 use crate::plan::report::OneAgentPlan;
-use crate::plan::routing;
-use crate::plan::setup::Setup;
+use crate::plan::routing::{self, Routed};
+use crate::plan::setup::{ModelFacts, Setup};
 use crate::policy::SESSION;
 use crate::tokens::TokenUsage;
 use crate::usage::{AgentUsage, Prefix};
@@ -37,12 +39,10 @@ pub fn compare(setup: &Setup, frame: &Frame, priced: &Priced) -> Vec<OneAgentPla
         return Vec::new();
     }
     let Ok(session) = setup.named(SESSION) else { return Vec::new() };
-    let (on_session, _) = routing::choice_on(setup, &session, None);
-    let mut choices = vec![on_session];
-    choices.extend(
-        busiest(priced).filter(|choice| !choices.iter().any(|of| of.model == choice.model)),
-    );
-    choices.iter().filter_map(|choice| on(setup, frame, choice)).collect()
+    let mut models = vec![routing::choice_on(setup, &session, None).0];
+    models
+        .extend(busiest(priced).filter(|choice| models.iter().all(|of| of.model != choice.model)));
+    models.iter().filter_map(|choice| on(setup, frame, priced, choice)).collect()
 }
 
 /// What most requests are routed to.
@@ -67,9 +67,27 @@ fn busiest(priced: &Priced) -> Option<Choice> {
         .cloned()
 }
 
-fn on(setup: &Setup, frame: &Frame, choice: &Choice) -> Option<OneAgentPlan> {
+/// The choices of all stages were they on the model of `base`, at the efforts and caps that they are
+/// planned with: a stage's own effort where no rule sets one.
+fn planned_on(setup: &Setup, frame: &Frame, priced: &Priced, base: &Choice) -> Option<Vec<Choice>> {
+    let model = setup.named(&base.model.0).ok()?.model;
+    let choice = |(stage, routed): (&FrameStage, &Routed)| {
+        let ruled = Some(&routed.routing).filter(|_| routed.plan.rule != FIT_RULE);
+        let effort = match ruled {
+            Some(routing) => routing.effort.map(Effort::name),
+            None => stage.identity.effort.as_deref(),
+        };
+        let cap = ruled.and_then(|routing| routing.output_cap_tokens);
+        let mut facts = ModelFacts::of(model);
+        facts.max_output_tokens = facts.max_output_tokens.min(cap.unwrap_or(u64::MAX));
+        Choice { effort: setup.effort_on(model, effort), facts, ..base.clone() }
+    };
+    Some(frame.stages.iter().zip(&priced.routes).map(choice).collect())
+}
+
+fn on(setup: &Setup, frame: &Frame, priced: &Priced, choice: &Choice) -> Option<OneAgentPlan> {
+    let choices = planned_on(setup, frame, priced, choice)?;
     let mut sides = Sides { choice, one_hour: setup.job.cache_one_hour, of: Vec::new() };
-    let choices = vec![choice.clone(); frame.stages.len()];
     let pins = evaluation::pins(setup, frame);
     let costs = cost_samples(setup, frame, &choices, &pins, &mut |agent| sides.add(agent));
     let sampled: Vec<&Side> = sides.of.iter().filter(|side| side.agents > 0).collect();

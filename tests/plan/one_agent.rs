@@ -1,5 +1,6 @@
 //! The same work by one agent.
 
+use flyball::effort::Effort;
 use flyball::money::Picodollars;
 use flyball::plan::evaluation;
 use flyball::plan::one_agent::{SUMMARY_TOKENS, compare};
@@ -135,6 +136,46 @@ fn where_most_is_routed_elsewhere_both_models_are_compared() {
         Some(report.one_agent[1].fan_out_cost_usd.p50),
         report.totals.cost_usd.map(|c| c.p50)
     );
+}
+
+/// What all agents cost as they are planned, and on the one model that they are all planned on.
+fn planned_and_compared(stand: &Stand, model: &str) -> [[Picodollars; 3]; 2] {
+    let report = stand.plan();
+    let compared = report.one_agent.iter().find(|one| one.model.0.as_ref() == model).unwrap();
+    [report.totals.cost_usd.unwrap(), compared.fan_out_cost_usd]
+        .map(|band| [band.p10, band.p50, band.p90])
+}
+
+#[test]
+fn the_agents_keep_the_efforts_and_caps_that_they_are_planned_with() {
+    let of_two_efforts = || {
+        Stand::script(&format!(
+            "{HEAD}const all = (label, effort) => parallel(Array.from({{ length: 9 }}, (_, n) => () =>
+  agent(`Work on part ${{n}}.`, {{ label: `${{label}}:${{n}}`, effort }})));
+await all('deep', 'max');
+await all('plain');
+await all('light', 'low');"
+        ))
+    };
+    let rule = |then: &str| {
+        format!("pinned = 'override'\n[[rule]]\nname = 'mine'\nwhen = {{}}\nthen = {then}")
+    };
+    let session = of_two_efforts().setup().session.id.0;
+    let cases = [
+        (session.as_ref(), of_two_efforts()),
+        (session.as_ref(), of_two_efforts().with(|job| job.session_effort = Some(Effort::Xhigh))),
+        (session.as_ref(), of_two_efforts().policy(&rule("{ effort = 'low', output_cap = 300 }"))),
+        ("claude-sonnet-5-5", of_two_efforts().policy(&rule("{ model = 'sonnet' }"))),
+        (
+            "claude-sonnet-5-5",
+            of_two_efforts().policy(&rule("{ model = 'sonnet', effort = 'low' }")),
+        ),
+        ("claude-haiku-5-5", of_two_efforts().with(|job| job.fit = Some("1usd".to_owned()))),
+    ];
+    for (number, (model, stand)) in cases.into_iter().enumerate() {
+        let [planned, compared] = planned_and_compared(&stand, model);
+        assert_eq!(planned, compared, "case {number}");
+    }
 }
 
 #[test]
