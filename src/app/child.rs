@@ -22,7 +22,7 @@ impl Job {
     pub(super) fn ask<T: DeserializeOwned>(&self, sandbox: &Sandbox) -> Result<T, EngineError> {
         let internal = |error: serde_json::Error| EngineError::Internal(error.to_string());
         let input = serde_json::to_vec(self).map_err(internal)?;
-        let output = sandbox.job(input, &mut |_| {})?;
+        let output = sandbox.job(input)?;
         serde_json::from_slice(&output).map_err(internal)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::context::Context;
 use super::error::AppError;
@@ -157,6 +158,15 @@ pub(super) fn explain(error: PlanError, inputs: &PlanInputs) -> AppError {
     }
 }
 
+/// How many times as much time is proposed where it was too little.
+const MORE_TIME: u32 = 5;
+
+/// What the user is told where there was too little time for a plan, without what to do.
+pub(super) fn out_of_time(limit: Duration, inputs: &PlanInputs) -> AppError {
+    let (name, limit) = (&inputs.script.name, limit.as_secs_f64());
+    AppError::new(Exit::ScriptFailed, format!("{name}: the plan takes longer than {limit} s"))
+}
+
 /// What the user is told where the script's own process gave none.
 pub(super) fn explain_engine(error: EngineError, inputs: &PlanInputs) -> AppError {
     match error {
@@ -172,6 +182,13 @@ pub(super) fn explain_engine(error: EngineError, inputs: &PlanInputs) -> AppErro
             let name = &inputs.script.name;
             AppError::new(Exit::ScriptFailed, format!("{name}: the script was ended: {reason}"))
                 .with_hint(help)
+        }
+        EngineError::OutOfTime { limit } => {
+            let more = (limit * MORE_TIME).as_secs().max(1);
+            let hint = format!(
+                "take fewer samples (--samples), or allow more time (--time-limit {more}s)"
+            );
+            out_of_time(limit, inputs).with_hint(hint)
         }
         EngineError::Unanswerable(message) => AppError::usage(message),
         error @ (EngineError::NotOpen(_) | EngineError::Internal(_)) => AppError::bug(error),

@@ -16,7 +16,7 @@ use crate::plan::trial::{self, Trial, TrialSpec};
 use crate::plan::workers::Workers;
 use crate::ports::script::EngineError;
 use crate::script::engine::Program;
-use crate::script::sandbox::{JobContext, Sandbox};
+use crate::script::sandbox::{Activity, JobContext, Sandbox, Watched};
 use crate::usage::TokenCounter;
 use crate::workflow::{FoundIn, FoundWorkflow, SourceSet, WorkflowFacts};
 
@@ -54,6 +54,7 @@ pub(super) fn answer(context: &JobContext, request: Request) -> Answer {
     if !needs.is_empty() {
         return Answer::Needs(needs);
     }
+    context.turn_to(Activity::Reckoning);
     let counter = OnceLock::new();
     let by_bytes = request.job.work_max.is_some();
     let mut workers = Threads { program: &program, context, counter: &counter, by_bytes };
@@ -84,19 +85,17 @@ struct Threads<'a> {
 impl Workers for Threads<'_> {
     fn trials(&mut self, setup: &Setup, specs: &[TrialSpec]) -> Result<Vec<Trial>, EngineError> {
         let share = specs.len().div_ceil(cores()).max(1);
+        let program = Watched::new(self.program, self.context);
         let run = |part: &[TrialSpec]| -> Result<Vec<Trial>, EngineError> {
-            part.iter()
-                .map(|spec| {
-                    self.context.progress();
-                    trial::run(setup, self.program, spec)
-                })
-                .collect()
+            part.iter().map(|spec| trial::run(setup, &program, spec)).collect()
         };
+        self.context.turn_to(Activity::Running);
         let parts: Vec<Result<Vec<Trial>, EngineError>> = thread::scope(|scope| {
             let handles: Vec<_> =
                 specs.chunks(share).map(|part| spawn(scope, move || run(part))).collect();
             handles.into_iter().map(join).collect()
         });
+        self.context.turn_to(Activity::Reckoning);
         let mut trials = Vec::with_capacity(specs.len());
         for part in parts {
             trials.extend(part?);

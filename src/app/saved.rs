@@ -33,7 +33,7 @@ impl SavedMetas {
         let metas: Vec<Option<Meta>> = match Job::Metas(sources.to_vec()).ask(&sandbox) {
             Ok(metas) => metas,
             // One of them is too much for a parser: it must not take the others with it.
-            Err(EngineError::Killed { .. }) => {
+            Err(EngineError::Killed { .. } | EngineError::OutOfTime { .. }) => {
                 sources.iter().map(|source| read_alone(&sandbox, source)).collect()
             }
             Err(error) => return Err(AppError::bug(error)),

@@ -4,6 +4,7 @@
 //! with real completions, a test with a list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -277,10 +278,16 @@ pub enum EngineError {
     /// The child process that runs the script was ended.
     #[error("the script was ended: {reason}")]
     Killed {
-        /// `wall time`, `memory`, `crash (signal 11)`.
+        /// `no progress for 10 s`, `memory`, `crash (signal 11)`.
         reason: String,
         /// What to do.
         help: String,
+    },
+    /// What was asked took longer than it may, and nothing says that the script is to blame.
+    #[error("it takes longer than {limit:?}")]
+    OutOfTime {
+        /// How long it may take.
+        limit: Duration,
     },
     /// A call was answered that is not open.
     #[error("call {0} is not open")]

@@ -183,9 +183,24 @@ fn a_bomb_before_the_first_agent_goes_off_once_and_not_in_every_sample() {
 fn what_ignores_every_limit_is_killed() {
     killed("while (true) {}\n");
     killed("await agent('x')\nwhile (true) {}\n");
+    killed("await agent('x')\nawait agent('y')\nreturn (new Array(1e9) + '').length\n");
     killed("return /^(a+)+$/.test('a'.repeat(40) + 'b')\n");
     killed("return (new Array(1e9) + '').length\n");
     killed("const a = []\na[4e9] = 1\nreturn a.join('x').length\n");
+}
+
+/// A script that goes on from agent to agent is not to blame for how long its samples take.
+#[test]
+fn a_plan_that_takes_too_long_blames_no_script() {
+    let body = "for (let n = 0; n < 900; n++) await agent('part ' + n, { label: 'part' })\n";
+    let flags = ["--samples", "20000", "--time-limit", "1s"];
+    let ended = planned(&format!("{META}{body}"), &flags);
+    assert_eq!((ended.code, &*ended.stdout), (5, ""), "{}", ended.stderr);
+    assert_eq!(
+        unwrapped(&ended.stderr),
+        "error: bad.js: the plan takes longer than 1 s hint: take fewer samples (--samples), or \
+         allow more time (--time-limit 5s)"
+    );
 }
 
 #[test]

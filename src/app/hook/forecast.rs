@@ -104,6 +104,10 @@ impl<'a> Forecast<'a> {
         match planning::plan(&sandbox, &mut self.sources, job, &mut read_child) {
             Ok((plan, facts)) => Ok(Ok(Planned { plan, facts, sources: self.sources.clone() })),
             Err(PlanError::Script(EngineError::Refused(problems))) => Ok(Err(problems)),
+            // Nobody may allow a hook more time.
+            Err(PlanError::Script(EngineError::OutOfTime { limit })) => {
+                Err(plan::out_of_time(limit, inputs).with_hint("take fewer samples (--samples)"))
+            }
             Err(error) => Err(plan::explain(error, &self.inputs)),
         }
     }

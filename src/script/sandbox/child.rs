@@ -121,7 +121,10 @@ impl Server {
         handler: &impl Fn(&JobContext, Vec<u8>) -> Vec<u8>,
     ) -> Vec<u8> {
         match frame.kind {
-            Kind::Job => handler(context, frame.payload),
+            Kind::Job => {
+                context.begin();
+                handler(context, frame.payload)
+            }
             Kind::Inspect => reply(&parsed(&frame).and_then(|sources| inspect(&sources))),
             Kind::Open => reply(&self.open(&frame)),
             Kind::Begin => reply(&self.begin(&frame)),

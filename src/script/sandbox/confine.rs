@@ -18,13 +18,19 @@ pub(super) fn at_start() {
     }
 }
 
-/// Bounds address space and processor time.
+/// So many threads can compute, on however few cores.
+#[cfg(unix)]
+const THREADS_MIN: u64 = 4;
+
+/// Bounds address space and processor time: as much of that as every core gives within the wall
+/// limit, since trials run on all of them.
 #[cfg(unix)]
 pub(super) fn to_limits(limits: &SandboxLimits) {
     use rustix::process::Resource;
 
     limit(Resource::As, limits.memory_bytes);
-    let threads = 4;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = u64::try_from(cores).unwrap_or(u64::MAX).max(THREADS_MIN);
     limit(Resource::Cpu, limits.wall.as_secs().saturating_add(1).saturating_mul(threads));
 }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Limits of one child process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxLimits {
-    /// The longest time without an answer or a sign of progress.
+    /// The longest time without an answer or a sign of progress while text is read or a script
+    /// runs: time that passes, and where the system tells it also time that the child computes.
     pub silence: Duration,
     /// The longest time for one answer, however much progress is reported.
     pub wall: Duration,

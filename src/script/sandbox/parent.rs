@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::CHILD_ARGUMENT;
 use super::frame::{Frame, Kind};
-use super::job::Progress;
 use super::limits::SandboxLimits;
 use super::process::Process;
 use super::remote::{RemoteExecution, ask};
@@ -77,18 +76,14 @@ impl Sandbox {
         SandboxProgram { sandbox: self.clone(), sources: Arc::new(sources) }
     }
 
-    /// Sends `input` to the handler in a child and returns its answer. `on_progress` hears of its
-    /// progress, at most every 50 ms.
+    /// Sends `input` to the handler in a child and returns its answer.
     ///
     /// # Errors
-    /// [`EngineError::Killed`] where it passed a limit or crashed; [`EngineError::Internal`] where
-    /// the handler panicked or the child could not be started.
-    pub fn job(
-        &self,
-        input: Vec<u8>,
-        on_progress: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<u8>, EngineError> {
-        let reply = self.spawn()?.request(Frame::new(Kind::Job, input), on_progress)?;
+    /// [`EngineError::Killed`] where it passed a limit or crashed; [`EngineError::OutOfTime`] where
+    /// it would have taken longer than it may; [`EngineError::Internal`] where the handler panicked
+    /// or the child could not be started.
+    pub fn job(&self, input: Vec<u8>) -> Result<Vec<u8>, EngineError> {
+        let reply = self.spawn()?.request(Frame::new(Kind::Job, input))?;
         Ok(reply.payload)
     }
 

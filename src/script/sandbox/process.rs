@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::activity::Activity;
 use super::frame::{Frame, Kind};
-use super::job::Progress;
 use super::limits::SandboxLimits;
+use super::watch::Watch;
 use crate::ports::script::EngineError;
 
 /// The last bytes of standard error that are kept to explain a death.
@@ -68,23 +69,17 @@ impl Process {
     }
 
     /// Sends a request and waits for its answer, for as long as the limits allow.
-    pub(super) fn request(
-        &mut self,
-        request: Frame,
-        on_progress: &mut dyn FnMut(Progress),
-    ) -> Result<Frame, EngineError> {
+    pub(super) fn request(&mut self, request: Frame) -> Result<Frame, EngineError> {
         if let Some(dead) = &self.dead {
             return Err(dead.clone());
         }
+        let mut watch = Watch::new(self.limits, self.child.id(), Activity::of(request.kind));
         self.post(request);
-        let begun = Instant::now();
         loop {
-            let left = self.limits.wall.saturating_sub(begun.elapsed());
-            match self.answers.recv_timeout(left.min(self.limits.silence)) {
+            match self.answers.recv_timeout(watch.patience()) {
                 Ok(frame) if frame.kind == Kind::Progress => {
-                    on_progress(frame.parse().unwrap_or_default());
-                    if left.is_zero() {
-                        return Err(self.overdue(begun));
+                    if let Ok(activity) = frame.parse() {
+                        watch.heard(activity);
                     }
                 }
                 Ok(frame) if frame.kind == Kind::Reply => return Ok(frame),
@@ -92,8 +87,13 @@ impl Process {
                     let message = String::from_utf8_lossy(&frame.payload).into_owned();
                     return Err(EngineError::Internal(format!("the child panicked: {message}")));
                 }
-                Err(RecvTimeoutError::Timeout) => return Err(self.overdue(begun)),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(self.died()),
+            }
+            if let Some(error) = watch.overdue() {
+                self.kill();
+                self.dead = Some(error.clone());
+                return Err(error);
             }
         }
     }
@@ -103,24 +103,6 @@ impl Process {
         if let Some(requests) = &self.requests {
             let _gone = requests.send(frame);
         }
-    }
-
-    fn overdue(&mut self, begun: Instant) -> EngineError {
-        let total = begun.elapsed() >= self.limits.wall;
-        self.kill();
-        let error = if total {
-            killed(
-                format!("wall time of {} passed", seconds(self.limits.wall)),
-                "take fewer samples (--samples 50), or allow more time (--time-limit 5m)",
-            )
-        } else {
-            killed(
-                format!("no progress for {}", seconds(self.limits.silence)),
-                "look for a loop that never awaits, or a huge array or string",
-            )
-        };
-        self.dead = Some(error.clone());
-        error
     }
 
     /// Its answers ended: it is dead or dying.
@@ -161,10 +143,6 @@ impl Drop for Process {
 
 fn killed(reason: String, help: &str) -> EngineError {
     EngineError::Killed { reason, help: help.to_owned() }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
 }
 
 /// Why a child died, from its status and what it said last.

@@ -46,7 +46,7 @@ pub(super) fn ask<T: Serialize, R: DeserializeOwned>(
 ) -> Result<R, EngineError> {
     let broken = |error: serde_json::Error| EngineError::Internal(error.to_string());
     let frame = Frame::json(kind, request).map_err(broken)?;
-    let reply = process.request(frame, &mut |_| {})?;
+    let reply = process.request(frame)?;
     reply.parse::<Result<R, EngineError>>().map_err(broken)?
 }
 
