@@ -335,8 +335,11 @@ pub fn price_pinned(
     let from = Written { choices: &base.written, pins: &pins, names };
     let mut choices = base.choices();
     let mut moved = false;
+    // Without a rule, a stage stays as it is written whatever it takes.
+    let routes = !pinned.policy.rules().is_empty();
     for (index, choice) in choices.iter_mut().enumerate() {
-        if changed.get(index) == Some(&true)
+        if routes
+            && changed.get(index) == Some(&true)
             && let Some(routed) = routing::route_stage(pinned, frame, &pinned.policy, from, index)
             && !routed.choice.costs_like(choice)
         {
