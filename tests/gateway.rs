@@ -9,6 +9,7 @@ mod endings;
 mod fleet;
 mod inside;
 mod keys;
+mod lowered;
 mod metered;
 mod origins;
 mod passing;

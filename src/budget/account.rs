@@ -192,8 +192,8 @@ impl Account {
     }
 
     /// Sets the limits of a live scope. Raising them can admit who waits; lowering them below
-    /// what is taken takes nothing back and admits nothing until that is over. The same ones again
-    /// change nothing.
+    /// what is taken takes nothing back from requests and admits nothing until that is over; slices
+    /// are [called back](Self::lease_standing). The same ones again change nothing.
     pub fn set_limits(&mut self, scope: ScopeId, limits: Limits) -> Result<Effects, AccountError> {
         if self.scope(scope)?.limits == limits {
             return Ok(Effects::default());

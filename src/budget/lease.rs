@@ -63,7 +63,8 @@ pub struct Lent {
 pub enum LeaseStanding {
     /// It may.
     Held,
-    /// Somebody waits for its balance: it is to give the slice back.
+    /// It is to give the slice back: somebody waits for its balance, or a scope of its path would
+    /// lend nothing now, because it is paused, above its limit, or counts agents.
     Recalled,
     /// The slice is not its own any more.
     Ended,
@@ -137,11 +138,15 @@ impl Account {
     }
 
     /// Whether the borrower of a slice may go on.
+    ///
+    /// What a scope is now decides, not that somebody changed it: a slice of which all is drawn at
+    /// that moment has nothing to call back, and what its requests leave would be drawn again.
     pub fn lease_standing(&self, lease: LeaseId) -> LeaseStanding {
         let Some(known) = self.leases.get(&lease).filter(|lease| lease.held) else {
             return LeaseStanding::Ended;
         };
-        let unwanted = |scope: &Scope| scope.recalled || scope.paused;
+        let unwanted =
+            |scope: &Scope| scope.recalled || !scope.lends_by_its_state() || !scope.within_limits();
         let called = self.with_scopes(&known.path).iter().any(|(_, scope)| unwanted(scope));
         if called { LeaseStanding::Recalled } else { LeaseStanding::Held }
     }
@@ -371,7 +376,7 @@ impl Account {
         let mut bounds = bounds;
         let asked_for: BTreeSet<ScopeId> = self.waiters.blocking();
         for (id, scope) in self.with_scopes(path) {
-            let free = !scope.paused && !scope.recalled && scope.limits.agents.is_none();
+            let free = !scope.recalled && scope.lends_by_its_state();
             if !free || asked_for.contains(&id) {
                 return None;
             }

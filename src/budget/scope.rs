@@ -193,6 +193,12 @@ impl Scope {
         i128::from(agent.is_some_and(|agent| !self.agents.contains_key(agent)))
     }
 
+    /// Whether slices of it may be out at all: it is not paused, and counts no agents, whom a slice
+    /// does not know.
+    pub(crate) fn lends_by_its_state(&self) -> bool {
+        !self.paused && self.limits.agents.is_none()
+    }
+
     /// Whether settled + reserved + leased is within the limit in every unit.
     pub(crate) fn within_limits(&self) -> bool {
         Unit::ALL.into_iter().all(|unit| self.left(unit).is_none_or(|left| left >= 0))

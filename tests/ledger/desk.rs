@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use flyball::budget::{
-    Books, Changes, Charge, DenialKind, Limits, Rows, ScopeId, Store, StoreError, Wanted,
+    Books, Changes, Charge, DenialKind, Limits, Operation, Rows, ScopeId, Store, StoreError, Wanted,
 };
 use flyball::ledger::{
     BooksError, GroupCommit, LeaseDesk, LeaseTerms, Ledger, ReadLedger, SqliteLedger, Ticket,
@@ -22,6 +22,7 @@ on_every_stand!(
     threads_draw_from_slices_and_the_ledger_learns_all_of_it,
     near_a_limit_nobody_overspends_and_the_budget_is_used,
     who_waits_elsewhere_gets_what_was_lent,
+    a_limit_that_is_lowered_elsewhere_holds_for_a_slice_that_is_drawn_from,
     an_idle_slice_goes_back_by_itself,
     what_is_in_flight_when_the_desk_closes_is_settled_in_the_ledger,
     a_reservation_grows_beyond_its_slice,
@@ -179,6 +180,35 @@ where
     office.desk.settle(&ticket, charge(10)).unwrap();
     other.close();
     assert_eq!(usd(&office.close(), scope), (15, 0, 0));
+}
+
+fn a_limit_that_is_lowered_elsewhere_holds_for_a_slice_that_is_drawn_from<S: Stand>()
+where
+    S::Ledger: Send + 'static,
+{
+    let stand = S::new();
+    let office = Office::open(stand.open(), at_once());
+    let scope = office.scope("run", Limits::usd(pico(100_000_000)));
+    let ticket = office.take("first", scope, 100);
+    office.desk.settle(&ticket, charge(100)).unwrap();
+    assert_eq!(office.desk.slices(), 1);
+    // So much may be spent in all, and all of it was.
+    let mut elsewhere = stand.books();
+    super::stand::answer(&mut elsewhere, Operation::SetLimits(scope, Limits::usd(pico(100))));
+    let mut turn = 0;
+    until("what was lent is recalled", || {
+        turn += 1;
+        // Nothing of it is used up, so the slice would last for ever.
+        match office.desk.reserve(ask(&format!("{turn}"), scope, 100), None).unwrap() {
+            Ok(ticket) => office.desk.release(&ticket).unwrap(),
+            Err(denial) => {
+                assert_eq!(denial.kind, DenialKind::Exhausted);
+                return true;
+            }
+        }
+        false
+    });
+    assert_eq!(usd(&office.close(), scope), (100, 0, 0));
 }
 
 fn an_idle_slice_goes_back_by_itself<S: Stand>()

@@ -19,6 +19,8 @@ on_every_stand!(
     nothing_is_lent_where_agents_are_limited_or_nothing_is_admitted,
     nothing_is_lent_of_what_somebody_waits_for,
     a_scope_above_its_limit_lends_nothing,
+    a_limit_below_what_is_taken_recalls_every_slice,
+    a_limit_of_agents_recalls_every_slice,
     a_slice_is_taken_from_every_scope_and_window_or_none,
     what_is_lent_others_cannot_reserve_until_it_is_recalled_and_given_back,
     a_draw_moves_from_leased_to_reserved_to_settled_once,
@@ -105,6 +107,53 @@ fn a_scope_above_its_limit_lends_nothing<S: Stand>() {
     assert!(matches!(reserve(&mut books, ask("b", run, 0)), Admission::Refused(_)));
     let free = LeaseAsk { bound: charge(0), ..wanted(run, 1) };
     assert!(!lends(&mut books, free));
+}
+
+/// Of the scope itself, one above it, or a window; who is stopped is held to what it has settled.
+fn a_limit_below_what_is_taken_recalls_every_slice<S: Stand>() {
+    let stand = S::new();
+    let (mut books, run) = one_run(&stand, 8_000);
+    let project = books.store().scope_by_path(RUN[0]).unwrap().unwrap().id;
+    let day = open(&mut books, &["day 2026-11-24"], Limits::NONE);
+    let dated = LeaseAsk { windows: vec![day], ..wanted(run, 1_000) };
+    let mut borrower = Borrower::lent(&mut books, dated).unwrap();
+    for scope in [run, project, day] {
+        answer(&mut books, Operation::SetLimits(scope, Limits::usd(pico(1_000))));
+        assert_eq!(borrower.send(&mut books).0, LeaseStanding::Held, "it fits");
+        answer(&mut books, Operation::SetLimits(scope, Limits::usd(pico(999))));
+        assert_eq!(borrower.send(&mut books).0, LeaseStanding::Recalled);
+        answer(&mut books, Operation::SetLimits(scope, Limits::usd(pico(9_000))));
+        assert_eq!(borrower.send(&mut books).0, LeaseStanding::Held);
+    }
+    let tokens = Limits { output_tokens: Some(999), ..Limits::NONE };
+    answer(&mut books, Operation::SetLimits(project, tokens));
+    assert_eq!(borrower.send(&mut books).0, LeaseStanding::Recalled, "1,000 of each unit are lent");
+    answer(&mut books, Operation::SetLimits(project, Limits::NONE));
+    // All of it is drawn, and would come back to the slice as it settles.
+    assert!(borrower.draw(&for_dollars("a", run, 1_000)));
+    borrower.write();
+    assert_eq!(borrower.send(&mut books).0, LeaseStanding::Held);
+    assert_eq!(taken(&mut books, run), [0, 1_000, 0]);
+    answer(&mut books, Operation::SetLimits(run, Limits::usd(pico(0))));
+    borrower.settle(&id("a"), dollars(10));
+    borrower.write();
+    assert_eq!(borrower.send(&mut books).0, LeaseStanding::Recalled);
+    borrower.give_back(&mut books);
+    assert_eq!(taken(&mut books, run), [10, 0, 0]);
+    assert!(matches!(reserve(&mut books, for_dollars("b", run, 1)), Admission::Refused(_)));
+    verify(books.store()).unwrap();
+}
+
+fn a_limit_of_agents_recalls_every_slice<S: Stand>() {
+    let stand = S::new();
+    let (mut books, _, mut borrower) = lent_1_000(&stand);
+    let project = books.store().scope_by_path(RUN[0]).unwrap().unwrap().id;
+    let agents = Limits { agents: Some(1_000_000), ..Limits::NONE };
+    answer(&mut books, Operation::SetLimits(project, agents));
+    // It does not ask who draws.
+    assert_eq!(borrower.send(&mut books).0, LeaseStanding::Recalled);
+    borrower.give_back(&mut books);
+    verify(books.store()).unwrap();
 }
 
 fn a_slice_is_taken_from_every_scope_and_window_or_none<S: Stand>() {
