@@ -19,6 +19,8 @@ mod lending;
 mod lending_laws;
 mod lending_reference;
 mod model;
+#[cfg(unix)]
+mod names;
 mod older_schema;
 mod operations;
 mod plan_windows;

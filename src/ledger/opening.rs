@@ -1,7 +1,7 @@
 //! Opening the file of the embedded ledger: making it, checking it, and what every connection is set
 //! to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -56,6 +56,12 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, Fault> {
         return Err(Fault::Unusable(reason.to_owned()));
     }
     Ok(connection)
+}
+
+/// The one path of a file that is open, whatever links it was named by.
+pub(super) fn canonical(path: &Path) -> Result<PathBuf, Fault> {
+    path.canonicalize()
+        .map_err(|error| Fault::Unusable(format!("what lies beside it cannot be found: {error}")))
 }
 
 fn set(connection: &Connection) -> Result<(), Fault> {

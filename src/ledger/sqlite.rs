@@ -31,7 +31,10 @@ pub const WAIT_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct SqliteLedger {
     connection: Connection,
+    /// As it was named.
     path: PathBuf,
+    /// Without links, so that all who use the file look beside it in the same place.
+    canonical: PathBuf,
     now: Clock,
     note: Option<String>,
     claim: Option<Claim>,
@@ -57,14 +60,10 @@ impl SqliteLedger {
     }
 
     fn of(opened: Result<Connection, Fault>, path: &Path, now: Clock) -> Result<Self, StoreError> {
-        let path = path.to_owned();
-        match opened {
-            Ok(connection) => {
-                let remembered = Remembered::default();
-                Ok(Self { connection, path, now, note: None, claim: None, remembered })
-            }
-            Err(fault) => Err(fault.told(path.display())),
-        }
+        let opened = opened.and_then(|connection| Ok((connection, opening::canonical(path)?)));
+        let (connection, canonical) = opened.map_err(|fault| fault.told(path.display()))?;
+        let (path, remembered) = (path.to_owned(), Remembered::default());
+        Ok(Self { connection, path, canonical, now, note: None, claim: None, remembered })
     }
 
     /// The same with another wait for processes that write.
@@ -92,7 +91,7 @@ impl SqliteLedger {
         Ok(self)
     }
 
-    /// Where it is.
+    /// Where it is, as it was named.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -113,7 +112,7 @@ impl SqliteLedger {
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
+        let mut path = self.canonical.clone().into_os_string();
         path.push(suffix);
         path.into()
     }
