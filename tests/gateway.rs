@@ -15,6 +15,7 @@ mod origins;
 mod passing;
 mod places;
 mod plan_windows;
+mod policies;
 mod race;
 mod recording;
 mod requests;

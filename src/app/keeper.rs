@@ -13,13 +13,14 @@ use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::standing::Standing;
+use super::wider;
 use crate::budget::{Account, Balance, Changes, Destination, Rows, ScopeId, Unit, Wanted};
 use crate::cli::ledger::LedgerFlag;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{RunReport, RunResult};
 use crate::id::RunId;
 use crate::ledger::{RunLock, RunRow};
-use crate::policy::BudgetLimit;
+use crate::policy::Policy;
 use crate::run::{RunSetup, WiderBudget};
 
 /// How a run stands that has not ended.
@@ -38,6 +39,8 @@ pub(super) struct Keeper {
     lock: Option<RunLock>,
     /// Why it is not kept.
     trouble: Option<String>,
+    /// What is to be said of the budgets that it is held to.
+    said: Vec<Diagnostic>,
 }
 
 impl Keeper {
@@ -57,6 +60,7 @@ impl Keeper {
             pays: false,
             lock: None,
             trouble,
+            said: Vec::new(),
         })
     }
 
@@ -74,6 +78,7 @@ impl Keeper {
             pays: true,
             lock: None,
             trouble: None,
+            said: Vec::new(),
         })
     }
 
@@ -96,12 +101,28 @@ impl Keeper {
     }
 
     /// The budgets that the run is held to besides its own.
-    pub(super) fn wider(&self, policy: &[BudgetLimit]) -> Result<Vec<WiderBudget>, AppError> {
+    ///
+    /// # Errors
+    /// The run pays, and its policy has one of which the ledger has none as low: others spend of it
+    /// too, and a look at its balance is old as soon as the run begins.
+    pub(super) fn wider(
+        &mut self,
+        policy: &Policy,
+        flag: &LedgerFlag,
+    ) -> Result<Vec<WiderBudget>, AppError> {
         let standing = match &self.ledger {
             Some(ledger) => ledger.standing()?,
             None => Standing::empty(self.began),
         };
-        let in_force = standing.in_force(&self.project, policy)?.into_iter();
+        let budgets = policy.budgets();
+        if self.pays {
+            let projects = [self.project.clone()];
+            wider::are_held(policy.name(), budgets, &standing, &projects, flag)?;
+        }
+        if self.ledger.is_some() {
+            self.said = wider::uncounted(&standing, policy, flag)?;
+        }
+        let in_force = standing.in_force(&self.project, budgets)?.into_iter();
         let wider = in_force.map(|budget| {
             let mut limits = budget.balance.limits;
             limits.agents = budget.balance.limits_left().agents;
@@ -123,8 +144,14 @@ impl Keeper {
         }
     }
 
-    /// Writes what the run came to. Says where that failed.
-    pub(super) fn record(mut self, report: &RunReport) -> Option<Diagnostic> {
+    /// Writes what the run came to. What is to be said of it besides, and where that failed.
+    pub(super) fn record(mut self, report: &RunReport) -> Vec<Diagnostic> {
+        let mut said = std::mem::take(&mut self.said);
+        said.extend(self.write(report));
+        said
+    }
+
+    fn write(mut self, report: &RunReport) -> Option<Diagnostic> {
         if let (Some(ledger), Some(id)) = (&mut self.ledger, self.kept.take()) {
             let row = row(id, self.began, report);
             let recorded = ledger.store(|store| store.record_run(&row));

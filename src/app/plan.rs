@@ -31,9 +31,12 @@ pub(super) fn run(typed: PlanTyped, context: &Context) -> Result<Exit, AppError>
     }
     let options = flags.resolve(workflow, &context.settings, &context.environment);
     let inputs = PlanInputs::load(&options, context)?;
-    let standing = wider::limits(&ledger, &knowledge::policy(&inputs.policy)?.policy, context)?;
-    let Planned { plan: Plan { report, .. }, sources, .. } =
-        make(&inputs, &options, standing, context)?;
+    let (policy, standing) =
+        (knowledge::policy(&inputs.policy)?.policy, wider::look(&ledger, context)?);
+    let limits = wider::limits(&standing, &policy, &ledger, context)?;
+    let Planned { plan: Plan { mut report, .. }, sources, .. } =
+        make(&inputs, &options, limits, context)?;
+    report.diagnostics.extend(wider::uncounted(&standing, &policy, &ledger)?);
     if let Some(path) = &out {
         output::write_file(path, &json::pretty(&report))?;
     }

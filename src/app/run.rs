@@ -12,8 +12,9 @@ use super::keeper::Keeper;
 use super::pace::Pace;
 use super::plan::{self, Planned};
 use super::simulation::{Done, Results, Simulation, Work};
-use super::{knowledge, output, planning, wider};
+use super::{books, knowledge, output, planning, wider};
 use crate::agents::{Arms, Place, SimulatedBackend};
+use crate::cli::ledger::LedgerFlag;
 use crate::cli::plan::{ArgsOption, PlanOptions};
 use crate::cli::run::Backend;
 use crate::cli::value::{self, ArgsSource, Format};
@@ -125,22 +126,34 @@ impl Subject {
             ))
             .with_hint("plan again: flyball plan WORKFLOW --out plan.json"));
         }
+        // What the ledger lacked when the plan was made is told of as it is now.
+        given.diagnostics.retain(|said| said.code != wider::UNCOUNTED);
         judgement::hold_now(&mut given, &setup).map_err(|error| plan::explain(error, inputs))?;
         Ok(Self { plan: given, setup, sources, sandbox })
     }
 }
 
-/// What is left now of the budgets that the run shares with others.
+/// What is left now of the budgets that the run shares with others. Whoever pays is refused where
+/// the policy has one that the ledger does not hold.
 fn wider_limits(
     inputs: &PlanInputs,
     options: &RunOptions,
     context: &Context,
 ) -> Result<Vec<StandingLimit>, AppError> {
     let policy = knowledge::policy(&inputs.policy)?.policy;
-    match (wider::limits(&options.ledger, &policy, context), options.backend) {
+    let flag = &options.ledger;
+    let pays = options.backend == Backend::Messages;
+    let limits = wider::look(flag, context).and_then(|standing| {
+        if pays {
+            let projects = [books::project_here(context)];
+            wider::are_held(policy.name(), policy.budgets(), &standing, &projects, flag)?;
+        }
+        wider::limits(&standing, &policy, flag, context)
+    });
+    match limits {
         // It pays nothing, and tells of the ledger once it is over.
-        (Err(_), Backend::Simulated) => Ok(Vec::new()),
-        (limits, _) => limits,
+        Err(_) if !pays => Ok(Vec::new()),
+        limits => limits,
     }
 }
 
@@ -251,7 +264,7 @@ fn simulated(
     let stop = interrupts()?;
     let mut pacer = Pace::new(options.time_scale, &stop);
     let mut live = Live { simulation: &simulation, backend: &mut backend, pacer: &mut pacer };
-    carry_out(subject, run_setup, &mut live, &stop, keeper, context)
+    carry_out(subject, run_setup, &mut live, &stop, (keeper, &options.ledger), context)
 }
 
 /// A run whose agents talk to the API, and pay.
@@ -277,7 +290,8 @@ fn over_messages(
     let stop = interrupts()?;
     let mut backend = conversations::agents(&run_setup, &gateway, place.clone(), options, context)?;
     let mut live = Live { simulation: &simulation, backend: &mut backend, pacer: &mut NoPacer };
-    let report = carry_out(subject, run_setup, &mut live, &stop, keeper, context);
+    let report =
+        carry_out(subject, run_setup, &mut live, &stop, (keeper, &options.ledger), context);
     gateway.end()?;
     report
 }
@@ -303,7 +317,7 @@ fn carry_out(
     mut run_setup: RunSetup,
     live: &mut Live<'_, '_>,
     stop: &AtomicU8,
-    mut keeper: Keeper,
+    (mut keeper, ledger): (Keeper, &LedgerFlag),
     context: &Context,
 ) -> Result<RunReport, AppError> {
     let Subject { plan, setup, sources, sandbox } = subject;
@@ -311,7 +325,7 @@ fn carry_out(
         .start(sources, &setup.job.start)
         .map_err(|error| AppError::new(Exit::ScriptFailed, error))?;
     let mut progress = progress(context);
-    run_setup.wider = keeper.wider(setup.policy.budgets())?;
+    run_setup.wider = keeper.wider(&setup.policy, ledger)?;
     keeper.begin(&run_setup)?;
     let mut report = crate::run::run(
         &run_setup,

@@ -14,6 +14,8 @@ use crate::policy::{BudgetLimit, BudgetScope};
 /// The scope above all others.
 const ORG: &str = "org";
 const BETWEEN_NAMES: &str = " / ";
+/// The zone of windows where nobody names one.
+pub(super) const UTC: &str = "UTC";
 
 /// The ledger's scopes at an instant.
 pub(super) struct Standing {
@@ -28,6 +30,17 @@ pub(super) struct InForce {
     pub(super) name: String,
     pub(super) paused: bool,
     pub(super) balance: Balance,
+}
+
+/// A budget that is set in the ledger.
+#[derive(Clone, Debug)]
+pub(super) struct SetBudget {
+    /// Of its windows, if it has any.
+    pub(super) zone: Option<String>,
+    /// As it was set.
+    pub(super) limits: Limits,
+    /// As it is in force now: the window that is open may have been raised.
+    pub(super) in_force: Limits,
 }
 
 impl Standing {
@@ -70,6 +83,26 @@ impl Standing {
         self.rows.iter().filter_map(zone).collect()
     }
 
+    /// The zones of the windows of `period` that are open now and were opened for a budget, whether
+    /// that is in force or not.
+    fn zones_of_windows(&self, period: Period) -> Result<Vec<String>, AppError> {
+        let lead = format!("{ORG}{BETWEEN_NAMES}{period} ");
+        let zone_of = |row: &ScopeRow| {
+            let (_, zone) = row.path.strip_prefix(&lead)?.split_once(' ')?;
+            (!zone.contains(BETWEEN_NAMES)).then(|| zone.to_owned())
+        };
+        let mut zones: Vec<String> = self.rows.iter().filter_map(zone_of).collect();
+        zones.sort_unstable();
+        zones.dedup();
+        let mut open = Vec::new();
+        for zone in zones {
+            if self.row(&window_path(&self.window(period, &zone)?)).is_some() {
+                open.push(zone);
+            }
+        }
+        Ok(open)
+    }
+
     /// The window of `period` that is open now in `zone`.
     pub(super) fn window(&self, period: Period, zone: &str) -> Result<Window, AppError> {
         Window::around(period, &time_zone(zone)?, self.now).map_err(AppError::bug)
@@ -95,8 +128,15 @@ impl Standing {
         ] {
             let own = limits_of(policy, &scope);
             let mut zones = self.zones(period);
-            if zones.is_empty() && own != Limits::NONE {
-                zones.push("UTC".to_owned());
+            if own != Limits::NONE {
+                // What was counted in another zone is spent all the same.
+                let others = self.zones_of_windows(period)?.into_iter();
+                for zone in others.filter(|zone| !zones.contains(zone)).collect::<Vec<_>>() {
+                    found.push(self.given_up(self.window(period, &zone)?, own));
+                }
+                if zones.is_empty() {
+                    zones.push(UTC.to_owned());
+                }
             }
             for zone in zones {
                 let window = self.window(period, &zone)?;
@@ -128,19 +168,30 @@ impl Standing {
     }
 
     /// What is set for runs of `project` in the scope that a policy calls `scope`, zone by zone.
-    pub(super) fn set(&self, project: &str, scope: &BudgetScope) -> Vec<Limits> {
-        let every = |period| {
-            let zones = self.zones(period).into_iter();
-            zones.map(|zone| self.limits(&template(period, &zone))).collect()
+    pub(super) fn set(
+        &self,
+        project: &str,
+        scope: &BudgetScope,
+    ) -> Result<Vec<SetBudget>, AppError> {
+        let fixed = |path: &[String]| {
+            let limits = self.limits(path);
+            Ok(vec![SetBudget { zone: None, limits, in_force: limits }])
         };
-        match scope {
-            BudgetScope::Day => every(Period::Day),
-            BudgetScope::Week => every(Period::Week),
-            BudgetScope::Month => every(Period::Month),
-            BudgetScope::Project => vec![self.limits(&project_path(project))],
-            BudgetScope::Org => vec![self.limits(&org())],
-            BudgetScope::Agent | BudgetScope::Phase(_) | BudgetScope::Run => Vec::new(),
-        }
+        let period = match scope {
+            BudgetScope::Day => Period::Day,
+            BudgetScope::Week => Period::Week,
+            BudgetScope::Month => Period::Month,
+            BudgetScope::Project => return fixed(&project_path(project)),
+            BudgetScope::Org => return fixed(&org()),
+            BudgetScope::Agent | BudgetScope::Phase(_) | BudgetScope::Run => return Ok(Vec::new()),
+        };
+        let each = |zone: String| {
+            let limits = self.limits(&template(period, &zone));
+            let open = self.row(&window_path(&self.window(period, &zone)?));
+            let in_force = open.map_or(limits, |row| row.limits);
+            Ok(SetBudget { zone: Some(zone), limits, in_force })
+        };
+        self.zones(period).into_iter().map(each).collect()
     }
 
     /// The balance at `path`: its own limits where it is there, else `standing`, and at most `own`.
@@ -151,6 +202,14 @@ impl Standing {
         };
         let balance = Balance { limits: balance.limits.lowest(own), ..balance };
         InForce { name, paused, balance }
+    }
+
+    /// A window whose budget has given way to one in another zone, held to `own` limits.
+    fn given_up(&self, window: Window, own: Limits) -> InForce {
+        let row = self.row(&window_path(&window));
+        let balance = row.map_or_else(Balance::default, ScopeRow::balance);
+        let balance = Balance { limits: own, ..balance };
+        InForce { name: window.name, paused: false, balance }
     }
 
     /// Projects with a limit or anything spent.
@@ -165,14 +224,14 @@ impl Standing {
 }
 
 /// What a policy says of `scope`.
-fn limits_of(policy: &[BudgetLimit], scope: &BudgetScope) -> Limits {
+pub(super) fn limits_of(policy: &[BudgetLimit], scope: &BudgetScope) -> Limits {
     let amounts = policy.iter().filter(|limit| limit.scope == *scope).map(|limit| limit.amount);
     amounts.fold(Limits::NONE, |limits, amount| limits.and(amount).unwrap_or(limits))
 }
 
 /// The zone called `name`.
 pub(super) fn time_zone(name: &str) -> Result<TimeZone, AppError> {
-    if name == "UTC" {
+    if name == UTC {
         return Ok(TimeZone::UTC);
     }
     TimeZone::get(name).map_err(|_| {

@@ -1,7 +1,7 @@
 //! Keys that callers are known by, where a gateway asks for them. Only their hashes are kept: a key
 //! is long and drawn at random, so nobody finds it from its hash.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use http::HeaderMap;
@@ -133,6 +133,11 @@ impl KeyRing {
         let owner =
             |key: &KeptKey| KeyOwner { name: key.name.clone(), project: key.project.clone() };
         Self(file.in_use().map(|key| (key.sha256.clone(), owner(key))).collect())
+    }
+
+    /// The projects that are charged, each once.
+    pub fn projects(&self) -> BTreeSet<&str> {
+        self.0.values().map(|owner| &*owner.project).collect()
     }
 
     /// Whose key `headers` carry, as `x-api-key` or as a bearer's.

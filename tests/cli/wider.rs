@@ -95,6 +95,59 @@ fn a_policy_has_budgets_of_a_day_without_any_ledger() {
     assert_eq!(kept, 0, "a plan keeps nothing");
 }
 
+/// The notes of a report that say that nothing counts towards a budget.
+fn uncounted(ended: &Ended) -> Vec<Value> {
+    let json: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let mut notes = json["diagnostics"].as_array().unwrap().clone();
+    notes.retain(|note| note["code"] == "budget::uncounted");
+    notes
+}
+
+#[test]
+fn a_day_that_nothing_counts_towards_is_said_to_be_so() {
+    let program = program();
+    program.write("own.toml", "schema = 1\nname = 'own'\n[budget]\nday = ['$50', '9mtok']\n");
+    let ended = planned(&program, &["--policy", "own.toml"]);
+    let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+    let said = "the day budget of 50usd and 9mtok in the policy own is not in the ledger, so \
+                nothing counts towards it. set it there: flyball budget set day 50usd 9mtok";
+    assert!(words.join(" ").contains(said), "{}", ended.stdout);
+    let as_json = ["--policy", "own.toml", "--format", "json"];
+    assert_eq!(uncounted(&planned(&program, &as_json)).len(), 1);
+    planned(&program, &["--policy", "own.toml", "--out", "plan.json"]);
+    let ended = simulated(&program, &as_json);
+    assert_eq!((ended.code, uncounted(&ended).len()), (0, 1), "{}", ended.stderr);
+    // A higher limit counts what is spent too.
+    set(&program, &["budget", "set", "day", "90usd"]);
+    assert_eq!(uncounted(&planned(&program, &as_json)), [] as [Value; 0]);
+    assert_eq!(uncounted(&simulated(&program, &as_json)), [] as [Value; 0]);
+    let ended = program.run(&["run", "--plan", "plan.json", "--agents", "simulated"]);
+    assert!(!ended.stdout.contains("is not in the ledger"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_run_that_pays_is_not_started_where_the_ledger_does_not_hold_its_policy() {
+    let program = program();
+    let refused = |budget: &str, hint: &str| {
+        let text = format!("schema = 1\nname = 'own'\n[budget]\n{budget}\n");
+        program.write("own.toml", text);
+        let mut all = vec!["run", "one.js", "--agents", "messages", "--policy", "own.toml"];
+        all.extend(["--upstream", "http://127.0.0.1:9", "--yes"]);
+        all.extend(PINNED);
+        let ended = program.run(&all);
+        assert_eq!(ended.code, 2, "{}{}", ended.stdout, ended.stderr);
+        assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+        assert_eq!(ended.stdout, "");
+    };
+    refused("day = '$50'", "flyball budget set day 50usd\n");
+    refused("week = '$50'", "flyball budget set week 50usd\n");
+    refused("month = '$50'", "flyball budget set month 50usd\n");
+    refused("org = '$50'", "flyball budget set org 50usd\n");
+    refused("project = '$50'", "flyball budget set project:work 50usd\n");
+    set(&program, &["budget", "set", "day", "90usd", "9mtok", "--zone", "Europe/Berlin"]);
+    refused("day = '$50'", "flyball budget set day 50usd 9mtok --zone Europe/Berlin\n");
+}
+
 #[test]
 fn enough_is_within_budget_and_nothing_is_no_budget() {
     let program = program();

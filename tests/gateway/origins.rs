@@ -334,7 +334,7 @@ fn what_a_policy_asks_for_and_nobody_could_hold_is_refused_at_the_start() {
     assert!(refused("run = \"25%5h\"").contains("only observed"));
     for (budget, command) in [
         ("day = \"$20\"", "flyball budget set day 20usd"),
-        ("project = \"$20\"", "flyball budget set project 20usd"),
+        ("project = \"$20\"", "flyball budget set project:"),
         ("org = \"40agents\"", "flyball budget set org 40agents"),
     ] {
         assert!(refused(budget).contains(command), "{budget}");

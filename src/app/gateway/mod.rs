@@ -119,7 +119,7 @@ pub(super) fn serve_until(
     let (recorder, recording) = recorder.unzip();
     let runtime = runtime()?;
     let OnLedger { till, console, plan, writer } =
-        OnLedger::open(typed, context, runtime.handle(), &host.say)?;
+        OnLedger::open(typed, access.keys.as_ref(), context, runtime.handle(), &host.say)?;
     let counter = till.counter();
     let tariff = Tariff::new(prices);
     let keeper = plan.clone();

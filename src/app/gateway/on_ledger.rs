@@ -22,6 +22,7 @@ use super::till::LedgerTill;
 use crate::budget::Effects;
 use crate::cli::gateway::{GatewayTyped, JoinTyped};
 use crate::cli::ledger::LedgerFlag;
+use crate::gateway::KeyRing;
 use crate::ledger::{GroupCommit, LeaseDesk, LeaseTerms, Ledger};
 
 /// Requests that wait for balance at once; more are refused as busy.
@@ -42,16 +43,22 @@ pub(super) struct OnLedger {
 }
 
 impl OnLedger {
-    /// What `typed` asks for.
+    /// What `typed` asks for, for callers with these keys, where they need one.
     pub(super) fn open(
         typed: &GatewayTyped,
+        keys: Option<&KeyRing>,
         context: &Context,
         handle: &Handle,
         say: &Say,
     ) -> Result<Self, AppError> {
         let project = typed.project.clone().unwrap_or_else(|| books::project_here(context));
         let standing = OpenLedger::create(&typed.ledger, context)?.standing()?;
-        let HeldTo { limits, notice } = HeldTo::of(typed, &standing, &project)?;
+        let projects = match keys {
+            // Each is charged to the project of its key, and nobody to another.
+            Some(keys) => keys.projects().into_iter().map(str::to_owned).collect(),
+            None => vec![project.clone()],
+        };
+        let HeldTo { limits, notice } = HeldTo::of(typed, &standing, &projects)?;
         if let Some(notice) = notice {
             say(&notice);
         }

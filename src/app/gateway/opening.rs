@@ -5,6 +5,7 @@ use super::super::error::AppError;
 use super::super::inputs::policy_source;
 use super::super::knowledge;
 use super::super::standing::Standing;
+use super::super::wider;
 use crate::amount::Amount;
 use crate::budget::{Limits, PhaseLimits};
 use crate::cli::gateway::GatewayTyped;
@@ -53,11 +54,11 @@ pub(super) struct HeldTo {
 
 impl HeldTo {
     /// The limits that `typed` gives, itself and by its policy; `standing` is what the ledger has for
-    /// `project`.
+    /// the `projects` that are charged.
     pub(super) fn of(
         typed: &GatewayTyped,
         standing: &Standing,
-        project: &str,
+        projects: &[String],
     ) -> Result<Self, AppError> {
         once_per_unit("--session-budget", &typed.session_budget)?;
         once_per_unit("--agent-budget", &typed.agent_budget)?;
@@ -76,7 +77,7 @@ impl HeldTo {
                 BudgetScope::Phase(title) => limits.phases.entry(title),
                 _ => continue,
             };
-            *into = into.and(budget.amount).ok_or_else(|| only_observed(budget.amount))?;
+            *into = into.and(budget.amount).ok_or_else(|| wider::only_observed(budget.amount))?;
         }
         if !limits.phases.is_empty() && typed.join.claude_home.is_none() {
             return Err(AppError::usage(format!(
@@ -85,7 +86,7 @@ impl HeldTo {
             ))
             .with_hint("say where Claude Code's folder is, which does: --claude-home ~/.claude"));
         }
-        wider_are_set(budgets, standing, project, &found.name)?;
+        wider::are_held(&found.name, budgets, standing, projects, &typed.ledger)?;
         let notice = (!budgets.is_empty()).then(|| notice(&found.name, budgets));
         Ok(Self { limits, notice })
     }
@@ -94,42 +95,8 @@ impl HeldTo {
 /// The limits that these amounts are together.
 pub(in super::super) fn limits(amounts: &[Amount]) -> Result<Limits, AppError> {
     amounts.iter().try_fold(Limits::NONE, |limits, amount| {
-        limits.and(*amount).ok_or_else(|| only_observed(*amount))
+        limits.and(*amount).ok_or_else(|| wider::only_observed(*amount))
     })
-}
-
-fn only_observed(amount: Amount) -> AppError {
-    AppError::usage(format!("{amount} is only observed, so nobody can be held to it"))
-        .with_hint("give dollars, tokens or agents: 5usd, 800ktok, 40agents")
-}
-
-/// Budgets wider than a run are the ledger's, which others share: a policy can ask for them and does
-/// not set them. Refused where the ledger has none that is as low.
-fn wider_are_set(
-    budgets: &[BudgetLimit],
-    standing: &Standing,
-    project: &str,
-    policy: &str,
-) -> Result<(), AppError> {
-    for budget in budgets {
-        if matches!(budget.scope, BudgetScope::Run | BudgetScope::Agent | BudgetScope::Phase(_)) {
-            continue;
-        }
-        let asked = Limits::NONE.and(budget.amount);
-        let asked = asked.ok_or_else(|| only_observed(budget.amount))?;
-        let set = standing.set(project, &budget.scope);
-        if !set.iter().any(|set| set.lowest(asked) == *set) {
-            let (scope, amount) = (&budget.scope, budget.amount);
-            return Err(AppError::usage(format!(
-                "{policy}: the {scope} budget of {amount} is not set in the ledger, which is where \
-                 a gateway holds it"
-            ))
-            .with_hint(format!(
-                "for all who share the ledger: flyball budget set {scope} {amount}"
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn notice(policy: &str, budgets: &[BudgetLimit]) -> String {

@@ -136,6 +136,7 @@ impl Checking<'_> {
         let report = routed.report;
         let decision = decide(&report, &limits);
         notes.splice(0..0, routed.left.iter().cloned());
+        notes.extend(held::uncounted(self.typed, &policy, self.context)?);
         notes.push(match &environment.subagent_model {
             Some(model) => format!("every agent on {model}: CLAUDE_CODE_SUBAGENT_MODEL"),
             None => format!("session model {}: {model_from}", report.session_model),

@@ -64,6 +64,25 @@ pub(super) fn limits(
     Ok(held)
 }
 
+/// What is to be said of budgets of the policy towards which nothing counts.
+pub(super) fn uncounted(
+    typed: &HookTyped,
+    policy: &Policy,
+    context: &Context,
+) -> Result<Vec<String>, AppError> {
+    let place = typed.ledger.ledger.as_ref().or(context.environment.ledger.as_ref());
+    let ledger = match place {
+        Some(_) if !policy.budgets().is_empty() => OpenLedger::if_there(&typed.ledger, context)?,
+        _ => None,
+    };
+    let standing = match ledger {
+        Some(ledger) => ledger.standing()?,
+        None => Standing::empty(jiff::Timestamp::now()),
+    };
+    let said = wider::uncounted(&standing, policy, &typed.ledger)?.into_iter();
+    Ok(said.map(|said| format!("{}; {}", said.message, said.help.unwrap_or_default())).collect())
+}
+
 /// The budgets of one run: of the flags, else of the policy.
 fn own(options: &HookOptions, policy: &Policy) -> Vec<HeldLimit> {
     let held = |name: &str, amount: Amount, place: &str| HeldLimit {
