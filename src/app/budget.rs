@@ -10,10 +10,10 @@ use super::books::{self, OpenLedger};
 use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
-use super::standing::{self, InForce, Standing};
+use super::standing::{self, InForce, Standing, UTC};
 use super::{output, plan_windows};
 use crate::amount::Amount;
-use crate::budget::{Limits, PlanLimits};
+use crate::budget::{Limits, Period, PlanLimits};
 use crate::cli::ledger::{
     BudgetCommand, BudgetName, BudgetRaise, BudgetReset, BudgetSet, BudgetShow,
 };
@@ -59,25 +59,48 @@ fn set(typed: &BudgetSet, context: &Context) -> Result<(), AppError> {
     for amount in &typed.amounts {
         limits = limits.and(*amount).ok_or_else(|| only_observed(*amount))?;
     }
-    // Before a ledger is made for it.
-    standing::time_zone(&typed.zone)?;
+    if let Some(zone) = &typed.zone {
+        // Before a ledger is made for it.
+        standing::time_zone(zone)?;
+    }
     let mut ledger = OpenLedger::create(&typed.ledger, context)?;
     let here = books::project_here(context);
     match (scope, standing::fixed_path(scope, &here)) {
         (BudgetName::Every(period), _) => {
-            let standing = ledger.standing()?;
-            // One zone at a time: with two, a day would be counted twice.
-            for zone in standing.zones(*period).into_iter().filter(|zone| *zone != typed.zone) {
-                ledger.limit(standing::template(*period, &zone), Limits::NONE)?;
-            }
-            ledger.limit(standing::template(*period, &typed.zone), limits)?;
-            let window = standing.window(*period, &typed.zone)?;
-            ledger.limit(standing::window_path(&window), limits)?;
+            set_every(&mut ledger, *period, typed.zone.as_deref(), limits)?;
         }
         (_, Some(path)) => ledger.limit(path, limits)?,
         (_, None) => {}
     }
     print_all(&ledger, context)
+}
+
+/// Sets the budget of every `period`, in the zone that it has where none is given.
+fn set_every(
+    ledger: &mut OpenLedger,
+    period: Period,
+    zone: Option<&str>,
+    limits: Limits,
+) -> Result<(), AppError> {
+    let standing = ledger.standing()?;
+    let zones = standing.zones(period);
+    let zone = zone.or(zones.first().map(String::as_str)).unwrap_or(UTC).to_owned();
+    let window = standing.window(period, &zone)?;
+    let is_new = standing.row(&standing::window_path(&window)).is_none();
+    // The new one first, so that there is no moment without a limit.
+    ledger.limit(standing::template(period, &zone), limits)?;
+    ledger.limit(standing::window_path(&window), limits)?;
+    // One zone at a time: with two, a day would be counted twice.
+    for old in zones.into_iter().filter(|old| *old != zone) {
+        ledger.limit(standing::template(period, &old), Limits::NONE)?;
+        let before = standing.window(period, &old)?.name;
+        let from = if is_new { "starts at $0 now" } else { "goes on where it was left" };
+        output::tell(&format!(
+            "note: {} {from}; what was spent in {before} does not count there\n",
+            window.name
+        ));
+    }
+    Ok(())
 }
 
 fn raise(typed: &BudgetRaise, context: &Context) -> Result<(), AppError> {

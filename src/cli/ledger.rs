@@ -78,9 +78,9 @@ pub struct BudgetSet {
     /// The most it may take: $20, 20usd, 800ktok, 200kout, 40agents
     #[arg(value_name = "AMOUNT", required_unless_present = "plan", value_parser = value::budget)]
     pub amounts: Vec<Amount>,
-    /// The time zone of days, weeks and months
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub zone: String,
+    /// The time zone of days, weeks and months; if absent, the one they have, and UTC at first
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
     /// Limit the windows of a subscription's plan instead, softly; called so, such as max5x
     #[arg(long, value_name = "NAME", value_parser = value::not_empty, requires = "shares",
           conflicts_with_all = ["scope", "amounts", "zone"])]

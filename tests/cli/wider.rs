@@ -146,6 +146,32 @@ fn a_run_that_pays_is_not_started_where_the_ledger_does_not_hold_its_policy() {
     refused("project = '$50'", "flyball budget set project:work 50usd\n");
     set(&program, &["budget", "set", "day", "90usd", "9mtok", "--zone", "Europe/Berlin"]);
     refused("day = '$50'", "flyball budget set day 50usd 9mtok --zone Europe/Berlin\n");
+    set(&program, &["budget", "set", "day", "50usd"]);
+    refused("day = ['$50', '9mtok']", "budget set day 50usd 9mtok --zone Europe/Berlin\n");
+}
+
+#[test]
+fn a_day_keeps_its_zone_until_another_is_named() {
+    let program = program();
+    let shown = |arguments: &[&str]| {
+        let ended = program.run(arguments);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        (ended.stdout, ended.stderr)
+    };
+    shown(&["budget", "set", "day", "20usd", "--zone", "Europe/Berlin"]);
+    let (table, said) = shown(&["budget", "set", "day", "30usd"]);
+    assert!(table.contains("Europe/Berlin") && !table.contains("UTC"), "{table}");
+    assert_eq!(said, "");
+    let (table, said) = shown(&["budget", "set", "day", "30usd", "--zone", "UTC"]);
+    assert!(table.contains("UTC") && !table.contains("Europe/Berlin"), "{table}");
+    for words in ["UTC starts at $0 now; what was spent in day 20", "Berlin does not count there"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let (table, said) = shown(&["budget", "set", "day", "30usd", "--zone", "Europe/Berlin"]);
+    assert!(table.contains("Europe/Berlin") && !table.contains("UTC"), "{table}");
+    assert!(said.contains("goes on where it was left"), "{said}");
+    let (table, _) = shown(&["budget", "set", "week", "30usd"]);
+    assert!(table.contains("UTC"), "{table}");
 }
 
 #[test]
