@@ -33,6 +33,8 @@ pub(super) struct OpenLedger {
     run_locks: Option<PathBuf>,
     /// Whether every process that uses it sees those locks.
     is_file: bool,
+    /// What it is known by.
+    identity: String,
 }
 
 impl OpenLedger {
@@ -56,15 +58,19 @@ impl OpenLedger {
     fn in_file(path: &Path) -> Result<Self, AppError> {
         let ledger = SqliteLedger::open(path, Timestamp::now).map_err(explain)?;
         let (journals, run_locks) = (Some(ledger.journals()), Some(ledger.run_locks()));
+        let identity = ledger.identity().map_err(explain)?;
         // Commands ask for no reservations, so nobody waits.
-        Ok(Self { books: Books::new(Box::new(ledger), 0), journals, run_locks, is_file: true })
+        let books = Books::new(Box::new(ledger) as Box<dyn Ledger>, 0);
+        Ok(Self { books, journals, run_locks, is_file: true, identity })
     }
 
     fn in_postgres(ledger: PostgresLedger, context: &Context) -> Self {
         let state = context.environment.state.as_ref();
         let journals = state.map(|state| state.join(ledger.journals()));
         let run_locks = state.map(|state| state.join(ledger.run_locks()));
-        Self { books: Books::new(Box::new(ledger), 0), journals, run_locks, is_file: false }
+        let identity = ledger.identity();
+        let books = Books::new(Box::new(ledger) as Box<dyn Ledger>, 0);
+        Self { books, journals, run_locks, is_file: false, identity }
     }
 
     /// The ledger itself with its rules, for whoever keeps it busy, with room for `waiting_max`
@@ -103,8 +109,10 @@ impl OpenLedger {
                 let ledger = SqliteLedger::open_read_only(&path, Timestamp::now)
                     .and_then(|ledger| ledger.with_wait(LOOK_WAIT))
                     .map_err(explain)?;
+                let identity = ledger.identity().map_err(explain)?;
                 let books = Books::new(Box::new(ledger) as Box<dyn Ledger>, 0);
-                Ok(Some(Self { books, journals: None, run_locks: None, is_file: true }))
+                let (journals, run_locks) = (None, None);
+                Ok(Some(Self { books, journals, run_locks, is_file: true, identity }))
             }
             place => Self::if_at(&place, context),
         }
@@ -121,6 +129,12 @@ impl OpenLedger {
             }
             LedgerPlace::Elsewhere(scheme) => Err(elsewhere(scheme)),
         }
+    }
+
+    /// What it is known by: two openings of one ledger have the same, whatever path led there, and
+    /// another ledger has another. It tells nobody where the ledger is.
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// What is set and spent now.

@@ -1,4 +1,4 @@
-//! Whether a gateway listens at an address, and admits requests.
+//! Whether a gateway listens at an address, and admits requests; what else it says of itself.
 
 use std::io::{Error, Read, Result, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What is read of it, bytes.
-const BYTES_MAX: u64 = 2_048;
+const BYTES_MAX: u64 = 64 << 10;
 
 /// What `GET /health` says.
 pub(super) enum Health {
@@ -24,16 +24,38 @@ pub(super) enum Health {
 impl Health {
     /// Asks at `url`; `None` where that is not an address with `http://`.
     pub(super) fn of(url: &str) -> Option<Self> {
-        let shown = origin(url)?;
-        let host = shown.strip_prefix("http://")?;
-        let address = if has_port(host) { host.to_owned() } else { format!("{host}:80") };
-        Some(match ask(&address, host) {
-            Ok((200, said)) if said.trim() == "ok" => Self::Admits,
-            Ok((503, why)) => Self::Refuses(why.trim().to_owned()),
-            Ok((status, _)) => Self::IsNone(status),
+        Some(match get(url, "/health", &[], PATIENCE)? {
+            Ok(Said { status: 200, body }) if body.trim() == "ok" => Self::Admits,
+            Ok(Said { status: 503, body }) => Self::Refuses(body.trim().to_owned()),
+            Ok(Said { status, .. }) => Self::IsNone(status),
             Err(error) => Self::Silent(error),
         })
     }
+}
+
+/// An answer.
+pub(super) struct Said {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+/// Asks for `path` at the host that `url` names, with `headers` besides, and waits for at most
+/// `patience`; `None` where that is not an address with `http://`.
+pub(super) fn get(
+    url: &str,
+    path: &str,
+    headers: &[(&str, String)],
+    patience: Duration,
+) -> Option<Result<Said>> {
+    let shown = origin(url)?;
+    let host = shown.strip_prefix("http://")?;
+    let address = if has_port(host) { host.to_owned() } else { format!("{host}:80") };
+    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        request.extend([name, ": ", value, "\r\n"]);
+    }
+    request.push_str("\r\n");
+    Some(ask(&address, &request, patience))
 }
 
 /// `http://host:port` of a URL, without whatever could be a secret in it.
@@ -51,15 +73,13 @@ fn has_port(host: &str) -> bool {
     host.rsplit(']').next().is_some_and(|tail| tail.contains(':'))
 }
 
-/// The status, and what is said.
-fn ask(address: &str, host: &str) -> Result<(u16, String)> {
+fn ask(address: &str, request: &str, patience: Duration) -> Result<Said> {
     let found = address.to_socket_addrs()?.next();
     let found = found.ok_or_else(|| Error::other("no such host"))?;
-    let mut stream = TcpStream::connect_timeout(&found, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&found, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     // In one piece: whoever answers early may not read a second.
-    let request = format!("GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.take(BYTES_MAX).read_to_end(&mut bytes)?;
@@ -67,5 +87,5 @@ fn ask(address: &str, host: &str) -> Result<(u16, String)> {
     let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| Error::other("it does not speak HTTP"))?;
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok((status, body.to_owned()))
+    Ok(Said { status, body: body.to_owned() })
 }

@@ -136,7 +136,7 @@ fn accounts(
         (None, Some(session)) => Some(format!("session {session}")),
         (None, None) => None,
     };
-    let own = name.and_then(|name| runs.iter().rev().find(|row| is_called(row, &name)));
+    let own = name.and_then(|name| runs.iter().rev().find(|row| charged::is_called(row, &name)));
     let project = own
         .and_then(|row| names_in(&row.path).nth(1)?.strip_prefix("project ").map(str::to_owned))
         .unwrap_or_else(|| books::project_here(context));
@@ -148,12 +148,6 @@ fn accounts(
         .map(|budget| (budget.name, account(budget.paused, budget.balance)))
         .max_by_key(|(_, account)| (account.paused, account.used_per_mille()));
     Ok(Accounts { own: own.map(|row| account(row.paused, row.balance())), wider })
-}
-
-/// Whether the run or session of `row` has this name, whosever key it uses.
-fn is_called(row: &ScopeRow, name: &str) -> bool {
-    let leaf = names_in(&row.path).last().unwrap_or("");
-    leaf.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(" of "))
 }
 
 #[derive(Deserialize)]

@@ -29,6 +29,8 @@ pub const FLYBALL_LAUNCHES: &str = "FLYBALL_LAUNCHES";
 pub const FLYBALL_UPSTREAM_KEY: &str = "FLYBALL_UPSTREAM_KEY";
 /// The key that agents of a run talk to the API with.
 pub const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
+/// The bearer's token that Claude Code talks to the API with, beside a key or instead of one.
+pub const ANTHROPIC_AUTH_TOKEN: &str = "ANTHROPIC_AUTH_TOKEN";
 /// The collector of OpenTelemetry that a gateway sends spans to, without `/v1/traces`.
 pub const OTEL_EXPORTER_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// Headers for the collector: `NAME=VALUE,NAME=VALUE`, percent-encoded.
@@ -104,6 +106,8 @@ pub struct Environment {
     pub upstream_key: Option<Secret>,
     /// The key for agents of a run.
     pub api_key: Option<Secret>,
+    /// The token of Claude Code.
+    pub auth_token: Option<Secret>,
     /// The collector that a gateway sends spans to.
     pub collector: Option<String>,
     /// Headers for the collector, as written.
@@ -167,6 +171,7 @@ impl Environment {
             state,
             upstream_key: text(FLYBALL_UPSTREAM_KEY).map(Secret),
             api_key: text(ANTHROPIC_API_KEY).map(Secret),
+            auth_token: text(ANTHROPIC_AUTH_TOKEN).map(Secret),
             collector: text(OTEL_EXPORTER_OTLP_ENDPOINT),
             collector_headers: text(OTEL_EXPORTER_OTLP_HEADERS).map(Secret),
             service: text(OTEL_SERVICE_NAME),

@@ -111,6 +111,27 @@ impl Fate {
                 | Self::Denied
         )
     }
+
+    /// Whether it was refused, and nothing but more budget, or a price, helps.
+    pub const fn is_for_good(self) -> bool {
+        matches!(self, Self::Exhausted | Self::Unpriced | Self::Cut)
+    }
+
+    /// Whether something else than a budget or its client kept it from an answer.
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::UpstreamRefused
+                | Self::Unreachable
+                | Self::UpstreamBroke
+                | Self::ErrorInStream
+                | Self::TimedOut
+                | Self::Busy
+                | Self::NoLedger
+                | Self::BadRequest
+                | Self::Denied
+        )
+    }
 }
 
 /// One request that is over.

@@ -10,6 +10,7 @@ mod admit;
 mod attempt;
 mod body;
 mod caller;
+mod charged_run;
 mod conversation;
 mod counting;
 mod cuts;
@@ -51,6 +52,7 @@ mod watching;
 
 pub use access::{Access, Fate};
 pub use caller::{BadName, Caller, run_in_path};
+pub use charged_run::{CHARGED_RUN_VERSION, ChargedRun, ChargedTo, RunCounts};
 pub use keys::{KeptKey, KeyError, KeyFile, KeyOwner, KeyRing};
 pub use meter::{Reading, StreamMeter};
 pub use origin::{Origin, Origins};

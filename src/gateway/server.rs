@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::gateway::access::Access;
 use crate::gateway::body::ReplyBody;
+use crate::gateway::charged_run::RunCounters;
 use crate::gateway::conversation::Conversations;
 use crate::gateway::cuts::Cuts;
 use crate::gateway::geography::Geography;
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     /// Who decides where requests go, where somebody does.
     pub(crate) router: Option<Arc<dyn ModelRouter>>,
     pub(crate) tallies: Arc<Tallies>,
+    /// What became of requests, by the runs that somebody asks for.
+    pub(crate) runs: Arc<RunCounters>,
     pub(crate) conversations: Arc<Conversations>,
     pub(crate) geography: Arc<Geography>,
     pub(crate) cuts: Arc<Cuts>,
@@ -102,6 +105,7 @@ impl Gateway {
             till,
             router: None,
             tallies: Arc::default(),
+            runs: Arc::default(),
             conversations: Arc::default(),
             geography: Arc::default(),
             cuts: Arc::default(),
@@ -263,6 +267,7 @@ impl Shared {
     /// Tells whoever keeps count.
     pub(crate) fn tell(&self, access: Access) {
         (self.on_access)(&access);
+        self.runs.take(&access);
         self.tallies.record(access);
     }
 

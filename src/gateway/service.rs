@@ -11,11 +11,13 @@ use hyper::body::Incoming;
 
 use crate::gateway::body::ReplyBody;
 use crate::gateway::caller::{Caller, run_in_path};
+use crate::gateway::charged_run::{CHARGED_RUN_VERSION, ChargedRun};
 use crate::gateway::forward;
 use crate::gateway::operations;
 use crate::gateway::origin::Origin;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::server::Shared;
+use crate::gateway::till::Refused;
 use crate::gateway::watching;
 
 /// What the gateway serves.
@@ -33,6 +35,8 @@ enum Endpoint {
     Health,
     /// `GET /metrics`.
     Metrics,
+    /// `GET /charged`: where requests of the run or session are charged.
+    Charged,
 }
 
 fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
@@ -44,6 +48,7 @@ fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
         (&Method::HEAD, _) => Some(Endpoint::Probe),
         (&Method::GET, "/health") => Some(Endpoint::Health),
         (&Method::GET, "/metrics") => Some(Endpoint::Metrics),
+        (&Method::GET, "/charged") => Some(Endpoint::Charged),
         _ => None,
     }
 }
@@ -82,7 +87,13 @@ pub(crate) async fn serve(
             let metrics = operations::metrics(&shared.tallies, shared.origins.as_deref());
             return text(StatusCode::OK, operations::METRICS_TYPE, metrics);
         }
-        Endpoint::Messages | Endpoint::CountTokens | Endpoint::Models => {}
+        // Who may spend may know where. Without keys that is whoever is at this machine.
+        Endpoint::Charged
+            if shared.settings.keys.is_none() && !peer.to_canonical().is_loopback() =>
+        {
+            return shared.refuse(&Refusal::no_such_path(), None);
+        }
+        Endpoint::Charged | Endpoint::Messages | Endpoint::CountTokens | Endpoint::Models => {}
     }
     let path_and_query = match parts.uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -97,6 +108,9 @@ pub(crate) async fn serve(
         if caller.key.is_none() {
             return shared.refuse(&Refusal::unknown_key(), None);
         }
+    }
+    if endpoint == Endpoint::Charged {
+        return charged(&shared, caller).await;
     }
     if parts.headers.contains_key(http::header::CONTENT_ENCODING) {
         let why = "the body is compressed, so nobody can say what it may cost";
@@ -132,6 +146,23 @@ fn health(shared: &Shared) -> Response<ReplyBody> {
     match shared.till.trouble() {
         None => text(StatusCode::OK, "text/plain", "ok\n".to_owned()),
         Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{why}\n")),
+    }
+}
+
+/// Where requests of `caller` are charged, and what became of those of its run.
+async fn charged(shared: &Shared, caller: Caller) -> Response<ReplyBody> {
+    let unavailable =
+        |why: String| text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{why}\n"));
+    let counts = shared.runs.of(&caller);
+    let to = match shared.till.charges(Arc::new(caller)).await {
+        Ok(to) => to,
+        Err(Refused::Unavailable(why)) => return unavailable(why),
+        Err(Refused::Denied(denial)) => return unavailable(denial.to_string()),
+    };
+    let run = ChargedRun { version: CHARGED_RUN_VERSION, to, counts };
+    match serde_json::to_string(&run) {
+        Ok(json) => text(StatusCode::OK, "application/json", format!("{json}\n")),
+        Err(error) => unavailable(error.to_string()),
     }
 }
 

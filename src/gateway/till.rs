@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::budget::{Bound, Charge, Denial, Grant, OutputCap};
 use crate::gateway::caller::Caller;
+use crate::gateway::charged_run::ChargedTo;
 use crate::id::{AttemptId, PriceId};
 
 /// An answer that comes later, on any thread.
@@ -46,6 +47,13 @@ pub trait Till: Send + Sync {
     /// How to go on after `denial`, in words for whoever sent the request; `None` where nobody knows.
     fn help(&self, _caller: &Caller, _denial: &Denial) -> Option<String> {
         None
+    }
+
+    /// Where a request of `caller` would be charged; nothing is opened for that. Refused where that
+    /// cannot be said.
+    fn charges(&self, _caller: Arc<Caller>) -> Later<Result<ChargedTo, Refused>> {
+        let why = "nobody here knows a ledger".to_owned();
+        Box::pin(std::future::ready(Err(Refused::Unavailable(why))))
     }
 
     /// Asks for the reservation of one attempt. Dropping the answer while it is on its way gives

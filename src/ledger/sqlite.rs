@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 
 use crate::budget::{AttemptRow, Changes, LeaseRow, Rows, ScopeRow, Store, StoreError, Wanted};
 use crate::id::{AttemptId, RunId};
@@ -94,6 +95,19 @@ impl SqliteLedger {
     /// Where it is, as it was named.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What its file is known by, whatever path led to it: a hash of the device and the number that
+    /// it has there.
+    ///
+    /// # Errors
+    /// There is no such file any more.
+    pub fn identity(&self) -> Result<String, StoreError> {
+        use std::os::unix::fs::MetadataExt;
+        let found = std::fs::metadata(&self.path)
+            .map_err(|error| StoreError::Unusable(format!("{}: {error}", self.path.display())))?;
+        let file = format!("{}:{}", found.dev(), found.ino());
+        Ok(format!("file-{:x}", Sha256::digest(file)))
     }
 
     /// Where the journals of borrowed slices lie.

@@ -37,20 +37,21 @@ pub struct ExecReport {
     pub spent_before_usd: Picodollars,
     /// What this command was charged.
     pub spent_usd: Picodollars,
-    /// What main loops were charged, of that.
-    pub main_usd: Picodollars,
-    /// What it is told by agent from: `gateway`, or `transcripts` where the gateway is another
-    /// process; then at list price.
+    /// What main loops were charged, of that; null where nobody tells which agent took what.
+    pub main_usd: Option<Picodollars>,
+    /// What it is told by agent from: `gateway`; where the gateway is another process, `transcripts`,
+    /// then at list price, or `ledger`, which knows no agents.
     pub told_by: String,
     /// Requests that were answered.
     pub requests: u64,
-    /// Requests that were refused for good.
-    pub refused_requests: u64,
+    /// Requests that were refused for good; null where the gateway is another process and no longer
+    /// says.
+    pub refused_requests: Option<u64>,
     /// Scopes that were short of something, each as its last refusal said it.
     pub refusals: Vec<String>,
-    /// Requests that failed: neither answered nor short of a budget.
-    pub failed_requests: u64,
-    /// Why they did, the most frequent cause first.
+    /// Requests that failed: neither answered nor short of a budget; null as above.
+    pub failed_requests: Option<u64>,
+    /// Why they did, the most frequent cause first; none where the gateway is another process.
     pub failures: Vec<Failure>,
     /// Workflows, in the order of their sessions and ids.
     pub workflows: Vec<WorkflowOutcome>,
@@ -58,7 +59,7 @@ pub struct ExecReport {
     pub other_agents: Vec<AgentOutcome>,
     /// Launches that were not let through as they were.
     pub launches: Vec<LaunchDecided>,
-    /// How to go on; null where nothing was refused.
+    /// How to go on; null where nothing was refused, or the gateway is another process.
     pub resume: Option<Resume>,
     /// Requests that went around the gateway.
     pub bypassed: Vec<Bypass>,
@@ -128,9 +129,19 @@ impl ExecReport {
         self.bypassed.iter().any(|bypass| bypass.is_ours)
     }
 
+    /// Whether requests were refused for good; `None` where nobody knows.
+    pub fn was_refused(&self) -> Option<bool> {
+        self.refused_requests.map(|refused| refused > 0)
+    }
+
     /// Whether requests failed, and none was answered.
     pub fn nothing_was_answered(&self) -> bool {
-        self.failed_requests > 0 && self.requests == 0
+        self.failed_requests.is_some_and(|failed| failed > 0) && self.requests == 0
+    }
+
+    /// Whether a gateway of another process has heard of nothing: it says little of the client then.
+    fn nothing_came(&self) -> bool {
+        self.told_by != "gateway" && self.requests == 0
     }
 }
 
@@ -156,10 +167,14 @@ fn headline(report: &ExecReport, sheet: &mut Sheet) {
     let page = sheet.page();
     let verdict = if report.went_around() {
         page.red("WENT AROUND THE GATEWAY")
-    } else if report.refused_requests > 0 {
+    } else if report.was_refused() == Some(true) {
         page.yellow("STOPPED BY A BUDGET")
     } else if report.nothing_was_answered() {
         page.red("NOTHING WAS ANSWERED")
+    } else if report.was_refused().is_none() {
+        page.red("NOBODY KNOWS WHAT WAS REFUSED")
+    } else if report.nothing_came() {
+        page.yellow("NOTHING CAME TO THE GATEWAY")
     } else {
         page.green("WITHIN ITS BUDGET")
     };
@@ -197,11 +212,10 @@ fn money(quantity: Quantity) -> String {
 fn spending(report: &ExecReport, sheet: &mut Sheet) {
     sheet.section("charged");
     let requests = number::plural(report.requests, "request", "requests");
-    let mut text = format!(
-        "{} for {requests}, main loop {}",
-        number::dollars(report.spent_usd),
-        number::dollars(report.main_usd)
-    );
+    let mut text = format!("{} for {requests}", number::dollars(report.spent_usd));
+    if let Some(main) = report.main_usd {
+        let _ = write!(text, ", main loop {}", number::dollars(main));
+    }
     if report.told_by == "transcripts" {
         text += "; shares of agents by their transcripts, at list price";
     }
@@ -223,9 +237,9 @@ fn spending(report: &ExecReport, sheet: &mut Sheet) {
             sheet.text(&format!("{spent} of {limit} {}", balance.unit.name()), 0);
         }
     }
-    if report.refused_requests > 0 {
+    if let Some(refused) = report.refused_requests.filter(|refused| *refused > 0) {
         sheet.section("refused");
-        sheet.text(&number::plural(report.refused_requests, "request", "requests"), 0);
+        sheet.text(&number::plural(refused, "request", "requests"), 0);
         for refusal in &report.refusals {
             sheet.text(&clean(refusal), 2);
         }
@@ -234,10 +248,13 @@ fn spending(report: &ExecReport, sheet: &mut Sheet) {
 }
 
 fn failed(report: &ExecReport, sheet: &mut Sheet) {
-    let Some(first) = report.failures.first() else { return };
+    let Some(failed) = report.failed_requests.filter(|failed| *failed > 0) else { return };
     sheet.section("failed");
-    let requests = number::plural(report.failed_requests, "request", "requests");
-    if first.requests == report.failed_requests {
+    let requests = number::plural(failed, "request", "requests");
+    let Some(first) = report.failures.first() else {
+        return sheet.text(&format!("{requests}: the log of the gateway says of what"), 0);
+    };
+    if first.requests == failed {
         sheet.text(&format!("{requests}: {}", clean(&first.cause)), 0);
         return;
     }

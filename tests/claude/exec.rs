@@ -5,7 +5,7 @@ use std::io::Read;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::exec_stand::{SESSION, Stand, asks};
+use super::exec_stand::{Stand, asks};
 use crate::upstream::stand::asking;
 
 #[test]
@@ -353,69 +353,6 @@ fn what_the_ledger_limits_above_the_run_holds_too() {
         "{commands:?}"
     );
     assert!(commands[1].as_str().unwrap().contains("--budget 1usd"), "{commands:?}");
-}
-
-/// A gateway of its own with these flags besides, and where it listens.
-fn listening(stand: &Stand, flags: &[&str]) -> (std::process::Child, String) {
-    let url = stand.url();
-    let arguments = ["gateway", "--listen", "127.0.0.1:0", "--project", "shop", "--upstream", &url];
-    let mut gateway = stand.flyball(&[&arguments, flags].concat());
-    let mut gateway = gateway.stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let mut lines = std::io::BufReader::new(gateway.stderr.take().unwrap());
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-    (gateway, format!("http://{address}"))
-}
-
-#[test]
-fn a_gateway_that_listens_can_be_used() {
-    let stand = Stand::new();
-    let (mut gateway, at) = listening(&stand, &[]);
-    let flags = ["--gateway", &at, "--run", "nightly", "--budget", "0.05usd"];
-    let hook = json!({ "do": "hook", "session": SESSION });
-    let ended = stand.exec(&flags, &json!([hook, asks(), asks(), asks(), asks()]));
-    kill_process(Pid::from_child(&gateway), Signal::TERM).unwrap();
-    gateway.wait().unwrap();
-    assert_eq!(ended.said[3]["status"], 429, "{ended:?}");
-    assert_eq!(ended.report["told_by"], "transcripts");
-    assert_eq!(ended.report["bypassed"], json!([]));
-    let billed = json!(stand.upstream.bill().usd);
-    assert_eq!((&ended.report["spent_usd"], &ended.report["main_usd"]), (&billed, &billed));
-}
-
-#[test]
-fn a_gateway_on_another_ledger_does_not_pass_for_one_that_holds_the_run() {
-    let stand = Stand::new();
-    let (mut gateway, at) = listening(&stand, &["--ledger", "other.db"]);
-    let hook = json!({ "do": "hook", "session": SESSION });
-    let flags = ["--gateway", &at, "--budget", "1usd"];
-    let mut other = asks();
-    other["text"] = json!("Another one. @simulate {\"output_tokens\":2000}");
-    let ended = stand.exec(&flags, &json!([hook, asks(), other]));
-    kill_process(Pid::from_child(&gateway), Signal::TERM).unwrap();
-    gateway.wait().unwrap();
-    assert_eq!(ended.code, Some(7), "{ended:?}");
-    let bypass = &ended.report["bypassed"][0];
-    assert_eq!((&bypass["requests"], &bypass["session"]), (&json!(2), &json!(SESSION)));
-    assert_eq!(bypass["usd"], json!(stand.upstream.bill().usd));
-}
-
-#[test]
-fn a_gateway_that_would_hold_nobody_is_refused() {
-    let stand = Stand::new();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (nobody, upstream) = (format!("http://{nobody}"), stand.url());
-    for (url, says) in [
-        (&*nobody, "nobody answers at http://127.0.0.1:"),
-        (&*upstream, "as no gateway of flyball does"),
-        ("127.0.0.1:8787", "is no address of a gateway"),
-    ] {
-        let ended = stand.exec(&["--gateway", url, "--budget", "1usd"], &json!([asks()]));
-        assert_eq!((ended.code, ended.said.len()), (Some(7), 0), "{url}: {ended:?}");
-        assert!(ended.stderr.contains(says), "{url}: {ended:?}");
-    }
-    assert_eq!(stand.upstream.bill().requests, 0);
 }
 
 #[test]

@@ -37,6 +37,8 @@ def ask(step):
         "messages": [{"role": "user", "content": step.get("text", "Hello.")}],
     }
     headers = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+    if os.environ.get("ANTHROPIC_API_KEY"):
+        headers["x-api-key"] = os.environ["ANTHROPIC_API_KEY"]
     if "session" in step:
         headers["x-claude-code-session-id"] = step["session"]
     if "agent" in step:

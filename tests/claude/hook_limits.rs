@@ -121,6 +121,40 @@ fn a_run_of_that_name_in_another_project_is_another_run() {
 }
 
 #[test]
+fn a_run_that_is_charged_by_a_key_holds_under_its_bare_name() {
+    let machine = Machine::new();
+    machine.flyball(&["budget", "set", "day", "1000usd"]);
+    let mut books = {
+        let path = machine.path("home/.local/state/flyball/ledger.db");
+        Books::new(SqliteLedger::open(&path, Timestamp::now).unwrap(), 0)
+    };
+    let opens = [("run nightly of ann", "900"), ("run nightly of bob", "4"), ("run nights", "1")];
+    let opens = opens.map(|(run, usd)| {
+        let path = ["org", "project shop", run].map(str::to_owned).to_vec();
+        Operation::Open { path, limits: Limits::usd(usd.parse().unwrap()) }
+    });
+    let opened = books.apply(&opens).unwrap();
+    drop(books);
+    assert!(opened.answers.iter().all(Result::is_ok));
+    let answer = |run: &str| {
+        let mut command = machine.command(&["--at", DAY, "--allow-under", "900usd"]);
+        command.env("FLYBALL_RUN", run);
+        let call = machine.call("Workflow", &json!({ "script": TWELVE }));
+        answered(command, call.as_bytes())
+    };
+    // Nobody here knows whose key is charged: the strictest holds.
+    let denied = answer("nightly");
+    assert!(denied.reason().contains("run nightly of bob allows $4.00"), "{}", denied.reason());
+    assert!(
+        denied.reason().contains("flyball runs raise 'nightly of bob' "),
+        "{}",
+        denied.reason()
+    );
+    assert_eq!(answer("nightly of ann").decision(), "allow");
+    assert_eq!(answer("nightly of bob").decision(), "deny");
+}
+
+#[test]
 fn a_run_that_nothing_was_charged_to_yet_limits_nothing() {
     let machine = Machine::new();
     machine.flyball(&["budget", "set", "day", "1000usd"]);

@@ -39,6 +39,12 @@ pub(super) enum Change {
     Raise(Amount),
 }
 
+/// Whether the run or session of `row` has this name, such as `run nightly`, whosever key it uses.
+pub(super) fn is_called(row: &ScopeRow, name: &str) -> bool {
+    let leaf = names_in(&row.path).last().unwrap_or("");
+    leaf.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(" of "))
+}
+
 #[derive(Serialize)]
 struct List<'a> {
     version: u32,

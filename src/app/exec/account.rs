@@ -8,6 +8,7 @@ use super::super::context::Context;
 use super::super::error::AppError;
 use super::super::exit::Exit;
 use super::super::{knowledge, standing};
+use super::elsewhere::Elsewhere;
 use super::hold::Client;
 use crate::amount::Amount;
 use crate::app::gateway;
@@ -31,17 +32,24 @@ pub(super) struct RunAccount {
 }
 
 impl RunAccount {
-    /// Looks whether `run` may go on with what is asked for, and changes nothing.
+    /// Looks whether `run` of `project` may go on with what is asked for, and changes nothing. A
+    /// gateway that listens already says which scope that is.
     pub(super) fn look(
         typed: &ExecTyped,
-        project: &str,
-        run: &str,
+        (project, run): (&str, &str),
+        elsewhere: Option<&Elsewhere>,
         context: &Context,
     ) -> Result<Self, AppError> {
         let asked = asked(typed)?;
         let there = OpenLedger::if_there(&typed.ledger, context)?;
-        let mut path = standing::project_path(project);
-        path.push(format!("run {run}"));
+        let path = if let Some(elsewhere) = elsewhere {
+            elsewhere.keeps(there.as_ref())?;
+            elsewhere.scope().to_vec()
+        } else {
+            let mut path = standing::project_path(project);
+            path.push(format!("run {run}"));
+            path
+        };
         let was = there.as_ref().map(|ledger| row(ledger, &path)).transpose()?.flatten();
         let known = was.as_ref().map_or(Limits::NONE, |row| row.limits);
         let limits = if asked == Limits::NONE { known } else { asked };
@@ -88,6 +96,17 @@ impl RunAccount {
         self.before
     }
 
+    /// What it is limited to.
+    pub(super) const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// How the ledger calls the run: with the owner of its key, where it is charged by one.
+    pub(super) fn called(&self) -> &str {
+        let last = self.path.last().map_or("", String::as_str);
+        last.strip_prefix("run ").unwrap_or(last)
+    }
+
     /// Its path as denials name it.
     pub(super) fn name(&self) -> String {
         self.path.join(" / ")
@@ -105,14 +124,18 @@ impl RunAccount {
         row.map(|row| row.settled).ok_or_else(|| AppError::bug("the run's scope is gone"))
     }
 
+    /// How many requests it has settled since the command began.
+    pub(super) fn requests(&self) -> Result<u64, AppError> {
+        Ok(self.spent()?.requests.saturating_sub(self.before.requests))
+    }
+
     /// How many of `answered` requests, which the client has had answers to, the ledger has never
     /// heard of. The gateway of another process may write what it admitted from a slice a moment
     /// later, so it is waited for.
     pub(super) fn unheard_of(&self, answered: u64) -> Result<u64, AppError> {
         let until = Instant::now() + WRITTEN_WITHIN;
         loop {
-            let requests = self.spent()?.requests.saturating_sub(self.before.requests);
-            let missing = answered.saturating_sub(requests);
+            let missing = answered.saturating_sub(self.requests()?);
             if missing == 0 || Instant::now() >= until {
                 return Ok(missing);
             }

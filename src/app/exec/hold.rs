@@ -26,6 +26,18 @@ pub(super) struct Client<'a> {
     pub(super) is_claude_code: bool,
 }
 
+/// What a client is held to.
+pub(super) struct Held<'a> {
+    /// Where the gateway listens.
+    pub(super) url: &'a str,
+    /// The run, as the path of a request names it.
+    pub(super) run: &'a str,
+    /// The same as the ledger calls it.
+    pub(super) called: &'a str,
+    /// The project that is charged.
+    pub(super) project: &'a str,
+}
+
 impl<'a> Client<'a> {
     /// The one that was typed.
     pub(super) fn of(typed: &'a ExecTyped, context: &Context) -> Result<Self, AppError> {
@@ -68,26 +80,26 @@ impl<'a> Client<'a> {
         self.is_claude_code && launch::prints(self.arguments)
     }
 
-    /// The command that starts it, held to the gateway at `url`, for `run`.
+    /// The command that starts it, held to what `to` says.
     pub(super) fn command(
         &self,
         typed: &ExecTyped,
-        (url, run, project): (&str, &str, &str),
+        to: &Held<'_>,
         folder: &Folder,
         context: &Context,
     ) -> Result<Command, AppError> {
         let own_cap = context.environment.output_cap_tokens;
         let hold = Hold {
-            base_url: format!("{}/run/{run}", url.trim_end_matches('/')),
+            base_url: format!("{}/run/{}", to.url.trim_end_matches('/'), to.run),
             output_cap_tokens: typed.output_cap.min(own_cap.unwrap_or(u64::MAX)),
             subagent_model: typed.subagent_model.clone(),
             no_proxy: context.environment.no_proxy.clone(),
             switched_off: OTHER_APIS.to_vec(),
-            gate: self.gate(typed, project, context)?,
+            gate: self.gate(typed, to.project, context)?,
             session: session_command(&folder.sessions())?,
         };
         let mut command = Command::new(self.program);
-        command.envs(hold.variables()).env(FLYBALL_RUN, run);
+        command.envs(hold.variables()).env(FLYBALL_RUN, to.called);
         command.env(FLYBALL_LAUNCHES, folder.launches());
         match &typed.ledger.ledger {
             Some(LedgerPlace::File(path)) => {

@@ -104,13 +104,8 @@ impl Seen {
 
     /// Requests that were refused for good.
     pub(super) fn refused(&self) -> u64 {
-        self.fates.iter().filter(|(fate, _)| is_final(**fate)).map(|(_, count)| count).sum()
+        self.fates.iter().filter(|(fate, _)| fate.is_for_good()).map(|(_, count)| count).sum()
     }
-}
-
-/// Whether nothing but more budget, or a price, helps.
-const fn is_final(fate: Fate) -> bool {
-    matches!(fate, Fate::Exhausted | Fate::Unpriced | Fate::Cut)
 }
 
 /// What kept a request from an answer, where that was no budget and not its client.
@@ -143,7 +138,7 @@ fn cause(access: &Access) -> Option<String> {
 }
 
 fn take(spent: &mut Spent, access: &Access) {
-    spent.is_refused = is_final(access.fate);
+    spent.is_refused = access.fate.is_for_good();
     if access.fate.is_refused() {
         spent.refused_requests += 1;
         return;

@@ -15,8 +15,8 @@ use super::super::standing;
 use super::branch::{self, Whence};
 use super::opening::OpeningLimits;
 use super::origins::RunFolderOrigins;
-use crate::budget::{Answer, Limits, Operation, ScopeId};
-use crate::gateway::Caller;
+use crate::budget::{Answer, Limits, Operation, ScopeId, ScopeRow};
+use crate::gateway::{Caller, ChargedTo};
 use crate::ledger::{BooksError, GroupCommit};
 
 /// Scopes that are known without asking; beyond so many all are forgotten and asked for again.
@@ -45,6 +45,8 @@ pub(super) struct NoPlace(String);
 pub(super) struct Scopes {
     commit: GroupCommit,
     reader: Arc<Mutex<OpenLedger>>,
+    /// What the ledger is known by.
+    ledger: String,
     project: Vec<String>,
     limits: OpeningLimits,
     /// Who knows what started an agent, where somebody does.
@@ -77,6 +79,7 @@ impl Scopes {
     ) -> Self {
         Self {
             commit,
+            ledger: reader.identity().to_owned(),
             reader: Arc::new(Mutex::new(reader)),
             project: standing::project_path(project),
             limits,
@@ -104,20 +107,8 @@ impl Scopes {
             Some(windows) => windows,
             None => self.look().await?,
         };
-        let name = match (&caller.run, &caller.session) {
-            (Some(run), _) => format!("run {run}"),
-            (None, Some(session)) => format!("session {session}"),
-            (None, None) => NO_SESSION.to_owned(),
-        };
-        let (name, project) = match &caller.key {
-            None => (name, self.project.clone()),
-            Some(owner) => {
-                let project = standing::project_path(&owner.project);
-                (format!("{name} of {}", owner.name), project)
-            }
-        };
+        let (mut path, name) = self.run_of(caller);
         let agent = caller.agent.as_ref().map(|agent| format!("{name}/{agent}").into());
-        let mut path = project;
         path.push(name);
         let mut scope = self.scope(&path, self.limits.run).await?;
         for (position, (name, limits)) in self.below(caller).into_iter().enumerate() {
@@ -128,6 +119,53 @@ impl Scopes {
             scope = self.scope(&path, limits).await?;
         }
         Ok(Place { scope, windows, agent })
+    }
+
+    /// The project that a request of `caller` is charged to, and how its run or session is called
+    /// below that.
+    fn run_of(&self, caller: &Caller) -> (Vec<String>, String) {
+        let name = match (&caller.run, &caller.session) {
+            (Some(run), _) => format!("run {run}"),
+            (None, Some(session)) => format!("session {session}"),
+            (None, None) => NO_SESSION.to_owned(),
+        };
+        match &caller.key {
+            None => (self.project.clone(), name),
+            Some(owner) => {
+                let project = standing::project_path(&owner.project);
+                (project, format!("{name} of {}", owner.name))
+            }
+        }
+    }
+
+    /// Where the run or session of `caller` is charged by `process`, and its limits as the ledger has
+    /// them now.
+    pub(super) async fn charged(
+        &self,
+        caller: &Caller,
+        process: &str,
+    ) -> Result<ChargedTo, NoPlace> {
+        let (mut scope, name) = self.run_of(caller);
+        scope.push(name);
+        let row = self.read(&scope).await?;
+        Ok(ChargedTo {
+            ledger: self.ledger.clone(),
+            scope,
+            limits: row.map(|row| row.limits),
+            process: process.to_owned(),
+        })
+    }
+
+    /// The scope at `path` as the ledger has it now, where it is open.
+    async fn read(&self, path: &[String]) -> Result<Option<ScopeRow>, NoPlace> {
+        let path = path.join(" / ");
+        let reader = Arc::clone(&self.reader);
+        let found = self.runtime.spawn_blocking(move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            reader.read(|ledger| ledger.scope_by_path(&path))
+        });
+        let found = found.await.map_err(|error| NoPlace(error.to_string()))?;
+        found.map_err(|error: AppError| NoPlace(error.sentence()))
     }
 
     /// What lies below the run or session of `caller` on its path.
@@ -164,13 +202,7 @@ impl Scopes {
         let mut older = path.to_vec();
         older.pop();
         older.push(bare.clone());
-        let reader = Arc::clone(&self.reader);
-        let found = self.runtime.spawn_blocking(move || {
-            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            reader.read(|ledger| ledger.scope_by_path(&older.join(" / ")))
-        });
-        let found = found.await.map_err(|error| NoPlace(error.to_string()))?;
-        let found = found.map_err(|error: AppError| NoPlace(error.sentence()))?;
+        let found = self.read(&older).await?;
         let name = if found.is_some() { bare } else { name };
         let mut workflows = self.workflows.write().unwrap_or_else(PoisonError::into_inner);
         if workflows.len() >= KNOWN_MAX {

@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::queue;
 use super::scopes::Scopes;
 use crate::budget::{Answer, Ask, Charge, Denial, DenialKind, Grant, Operation};
-use crate::gateway::{Caller, Ending, Held, Later, Refused, Till, Wanted};
+use crate::gateway::{Caller, ChargedTo, Ending, Held, Later, Refused, Till, Wanted};
 use crate::id::AttemptId;
 use crate::ledger::{BooksError, LeaseDesk, Now, Step, Ticket};
 
@@ -81,6 +81,14 @@ impl Till for LedgerTill {
             };
         }
         help
+    }
+
+    fn charges(&self, caller: Arc<Caller>) -> Later<Result<ChargedTo, Refused>> {
+        let counter = Arc::clone(&self.0);
+        Box::pin(async move {
+            let charged = counter.scopes.charged(&caller, &counter.name).await;
+            charged.map_err(unavailable)
+        })
     }
 
     fn reserve(&self, wanted: Wanted) -> Later<Result<Box<dyn Held>, Refused>> {

@@ -1,6 +1,8 @@
 //! What a launch is held to: the budgets of flags and policy, and what is left of those in the
 //! ledger, which is only read.
 
+use std::collections::HashSet;
+
 use super::super::amounts::once_per_unit;
 use super::super::books::{OpenLedger, project_here};
 use super::super::charged;
@@ -39,13 +41,11 @@ pub(super) fn limits(
         Some(_) => OpenLedger::if_there(&typed.ledger, context)?,
         None => None,
     };
-    let (standing, run) = match &ledger {
+    let (standing, runs) = match &ledger {
         Some(ledger) => (ledger.standing()?, of_run(ledger, typed.project.as_deref(), context)?),
-        None => (Standing::empty(jiff::Timestamp::now()), None),
+        None => (Standing::empty(jiff::Timestamp::now()), Vec::new()),
     };
-    // A run lies below its project, wherever its session was started.
-    let project = run.as_ref().and_then(project_of).unwrap_or_else(here);
-    if let Some(row) = &run {
+    for row in &runs {
         let name = names_in(&row.path).last().unwrap_or("").to_owned();
         let bare = name.strip_prefix("run ").unwrap_or(&name);
         let flag = wider::ledger_words(&typed.ledger);
@@ -56,10 +56,21 @@ pub(super) fn limits(
         };
         held.extend(left(&name, row.paused, &row.balance(), &command));
     }
-    for (budget, raise) in wider::in_force(&standing, &project, policy, &typed.ledger)? {
-        let in_policy = || Raise::To(format!("[budget] of the policy {}", policy.name()));
-        let raise = raise.map_or_else(in_policy, Raise::By);
-        held.extend(left(&budget.name, budget.paused, &budget.balance, &raise));
+    // A run lies below its project, wherever its session was started.
+    let mut projects: Vec<String> = runs.iter().filter_map(project_of).collect();
+    if projects.is_empty() {
+        projects.push(here());
+    }
+    let mut told = HashSet::new();
+    for project in projects {
+        for (budget, raise) in wider::in_force(&standing, &project, policy, &typed.ledger)? {
+            if !told.insert(budget.name.clone()) {
+                continue;
+            }
+            let in_policy = || Raise::To(format!("[budget] of the policy {}", policy.name()));
+            let raise = raise.map_or_else(in_policy, Raise::By);
+            held.extend(left(&budget.name, budget.paused, &budget.balance, &raise));
+        }
     }
     Ok(held)
 }
@@ -106,19 +117,21 @@ fn own(options: &HookOptions, policy: &Policy) -> Vec<HeldLimit> {
         .collect()
 }
 
-/// The scope of the run that the session belongs to, once something was charged to it.
+/// The scopes of the run that the session belongs to, once something was charged there: one, or more
+/// where runs of several projects or of several keys have its name. Nobody here knows which of them
+/// is charged, so all of them hold.
 fn of_run(
     ledger: &OpenLedger,
     project: Option<&str>,
     context: &Context,
-) -> Result<Option<ScopeRow>, AppError> {
-    let Some(run) = &context.environment.run else { return Ok(None) };
+) -> Result<Vec<ScopeRow>, AppError> {
+    let Some(run) = &context.environment.run else { return Ok(Vec::new()) };
     let rows = ledger.read(|ledger| ledger.upper_scopes(charged::LEVELS))?;
     let name = format!("run {run}");
-    let mut rows = rows.into_iter().filter(charged::is_run);
-    // Runs of two projects may have one name.
-    let is_its = |row: &ScopeRow| project.is_none_or(|of| project_of(row).as_deref() == Some(of));
-    Ok(rows.find(|row| names_in(&row.path).last() == Some(&*name) && is_its(row)))
+    let of_project =
+        |row: &ScopeRow| project.is_none_or(|of| project_of(row).as_deref() == Some(of));
+    let is_its = |row: &ScopeRow| charged::is_run(row) && charged::is_called(row, &name);
+    Ok(rows.into_iter().filter(|row| is_its(row) && of_project(row)).collect())
 }
 
 fn project_of(row: &ScopeRow) -> Option<String> {

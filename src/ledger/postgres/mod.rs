@@ -129,6 +129,11 @@ impl PostgresLedger {
         self.server.place()
     }
 
+    /// What it is known by: a hash of its server, port and database as they were named.
+    pub fn identity(&self) -> String {
+        format!("postgres-{:x}", Sha256::digest(self.place()))
+    }
+
     /// Where the journals of borrowed slices lie, below the folder of what flyball remembers on a
     /// machine.
     pub fn journals(&self) -> PathBuf {
