@@ -183,7 +183,7 @@ impl HookTyped {
         HookOptions {
             planning,
             allow_under,
-            ask_over: self.ask_over.or(ask_over).unwrap_or(allow_under).max(allow_under),
+            ask_over: self.ask_over.or(ask_over).unwrap_or(allow_under),
             deny_over: self.deny_over.or(deny_over),
             built_in: self.built_in.or(built_in).unwrap_or(Gate::Ask),
         }

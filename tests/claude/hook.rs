@@ -244,6 +244,16 @@ fn settings_hold_where_flags_say_nothing() {
 }
 
 #[test]
+fn of_two_thresholds_the_stricter_holds() {
+    let machine = Machine::new();
+    let call = json!({ "script": TWELVE });
+    let generous = ["--allow-under", "900usd"];
+    assert_eq!(machine.workflow(&call, &generous).decision(), "allow");
+    let both = [&generous[..], &["--ask-over", "1usd"]].concat();
+    assert_eq!(machine.workflow(&call, &both).decision(), "ask");
+}
+
+#[test]
 fn what_it_decided_is_left_for_who_asks() {
     let machine = Machine::new();
     std::fs::create_dir(machine.path("launches")).unwrap();
