@@ -92,10 +92,24 @@ fn phases(value: &Value<'_>, limits: &mut Vec<BudgetLimit>, problems: &mut Probl
     let Some(phases) = table(value, "phase", problems) else { return };
     let mut titled: Vec<_> = phases.iter().collect();
     titled.sort_by_key(|(title, _)| title.span().start);
-    for (title, value) in titled {
-        let title = title.get_ref().as_ref();
+    let mut earlier: Vec<&str> = Vec::new();
+    for (key, value) in titled {
+        let title = key.get_ref().as_ref();
+        if let Some(first) = earlier.iter().find(|first| is_one_phase(first, title)) {
+            let message = format!("`{title}` is the phase `{first}` again: case does not count");
+            let help = "keep one of them: the lower amount is the one that holds".to_owned();
+            problems.error("policy::budget-phase", key.span(), message, Some(help));
+            continue;
+        }
+        earlier.push(title);
         amounts(value, title, &BudgetScope::Phase(title.to_owned()), limits, problems);
     }
+}
+
+/// Whether two titles are of one phase, as budgets are held: case and spaces aside.
+fn is_one_phase(one: &str, other: &str) -> bool {
+    let words = |title: &str| title.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+    words(one) == words(other)
 }
 
 /// One amount, or a list of amounts in different units.

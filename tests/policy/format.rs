@@ -120,6 +120,15 @@ fn slips_of_the_hand_are_named() {
 }
 
 #[test]
+fn a_phase_has_one_budget_however_it_is_spelled() {
+    insta::assert_snapshot!(told_of(
+        "[budget]\nphase = { 'Verify' = '$3', 'Find' = '$1', 'verify ' = '$1' }\n"
+    ), @r"
+    4:43 ['verify '] `verify ` is the phase `Verify` again: case does not count
+    ");
+}
+
+#[test]
 fn wrong_values_are_named() {
     insta::assert_snapshot!(told_of(
         "[[rule]]\nname = 'a'\nwhen = { width = 'many', context_tokens = { min = 9, max = 1 }, \
