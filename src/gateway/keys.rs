@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -114,9 +115,9 @@ impl KeyFile {
     }
 }
 
-/// The keys in use, by their hashes.
+/// The keys in use, by their hashes. Clones share them: what one is told, all know.
 #[derive(Clone, Debug, Default)]
-pub struct KeyRing(HashMap<String, KeyOwner>);
+pub struct KeyRing(Arc<RwLock<HashMap<String, KeyOwner>>>);
 
 /// Whose a key is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -130,9 +131,12 @@ pub struct KeyOwner {
 impl KeyRing {
     /// The keys of `file` that are in use.
     pub fn of(file: &KeyFile) -> Self {
-        let owner =
-            |key: &KeptKey| KeyOwner { name: key.name.clone(), project: key.project.clone() };
-        Self(file.in_use().map(|key| (key.sha256.clone(), owner(key))).collect())
+        Self(Arc::new(RwLock::new(in_use(file))))
+    }
+
+    /// From now on the keys of `file` are in use, and no others.
+    pub fn renew(&self, file: &KeyFile) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = in_use(file);
     }
 
     /// The projects that are charged, each once.
@@ -141,12 +145,19 @@ impl KeyRing {
     }
 
     /// Whose key `headers` carry, as `x-api-key` or as a bearer's.
-    pub(crate) fn owner(&self, headers: &HeaderMap) -> Option<&KeyOwner> {
+    pub(crate) fn owner(&self, headers: &HeaderMap) -> Option<KeyOwner> {
         let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let plain = headers.get("x-api-key").and_then(|value| value.to_str().ok());
-        [plain, bearer].into_iter().flatten().find_map(|key| self.0.get(&hash(key.trim())))
+        let hashes = [plain, bearer].map(|key| key.map(|key| hash(key.trim())));
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        hashes.iter().flatten().find_map(|hash| keys.get(hash)).cloned()
     }
+}
+
+fn in_use(file: &KeyFile) -> HashMap<String, KeyOwner> {
+    let owner = |key: &KeptKey| KeyOwner { name: key.name.clone(), project: key.project.clone() };
+    file.in_use().map(|key| (key.sha256.clone(), owner(key))).collect()
 }
 
 fn hash(key: &str) -> String {

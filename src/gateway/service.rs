@@ -104,7 +104,7 @@ pub(crate) async fn serve(
         Err(why) => return shared.refuse(&Refusal::bad_request(&why.to_string()), None),
     };
     if let Some(keys) = &shared.settings.keys {
-        caller.key = keys.owner(&parts.headers).cloned();
+        caller.key = keys.owner(&parts.headers);
         if caller.key.is_none() {
             return shared.refuse(&Refusal::unknown_key(), None);
         }

@@ -122,6 +122,26 @@ fn whoever_has_no_key_of_the_gateway_is_not_let_in() {
 }
 
 #[test]
+fn a_running_gateway_minds_keys_that_come_and_go() {
+    let (books, upstream) = (Books::new(), Upstream::new());
+    let gateway = Gateway::start(&books, &upstream, &["--ask-keys"]);
+    let key = books.run(&["gateway", "keys", "add", "ann", "--project", "shop"]);
+    let ask = || gateway.ask(&request("x", 500), &[("x-api-key", key.trim())]).status;
+    gateway.wait_for("the keys of callers have changed");
+    assert_eq!(ask(), 200);
+    // What cannot be read lets nobody in who was not, and keeps nobody out who was.
+    let file = books.path().with_file_name(".local/state/flyball/gateway-keys.json");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "{").unwrap();
+    gateway.wait_for("the keys of callers stay as they were");
+    assert_eq!(ask(), 200);
+    std::fs::write(&file, kept).unwrap();
+    books.run(&["gateway", "keys", "revoke", "ann"]);
+    gateway.wait_for("the keys of callers have changed");
+    assert_eq!(ask(), 401);
+}
+
+#[test]
 fn many_connections_that_say_nothing_keep_nobody_out() {
     let (books, upstream) = (Books::new(), Upstream::new());
     let gateway = Gateway::start(&books, &upstream, &["--quiet"]);

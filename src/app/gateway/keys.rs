@@ -1,6 +1,6 @@
 //! `flyball gateway keys add | list | revoke`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -8,10 +8,12 @@ use super::super::context::Context;
 use super::super::error::AppError;
 use super::super::exit::Exit;
 use super::super::output;
+use super::LOOK_EVERY;
+use super::host::Say;
 use crate::cli::gateway::KeysCommand;
 use crate::config::SourceFile;
 use crate::config::source::TEXT_BYTES_MAX;
-use crate::gateway::{KeyError, KeyFile};
+use crate::gateway::{KeyError, KeyFile, KeyRing};
 use crate::report::gateway::keys_table;
 use crate::report::json;
 
@@ -26,11 +28,14 @@ pub(super) fn run(command: &KeysCommand, context: &Context) -> Result<Exit, AppE
             write(&file, context)?;
             output::tell("flyball: this is shown once; give it to the client as its API key\n");
             output::print(&format!("{key}\n"))?;
+            output::tell(
+                "flyball: a gateway of this user that asks for keys takes it from now on\n",
+            );
         }
         KeysCommand::Revoke(typed) => {
             file.revoke(&typed.name, now).map_err(refused)?;
             write(&file, context)?;
-            output::tell("flyball: a running gateway minds it from its next start on\n");
+            output::tell("flyball: a gateway of this user takes it for a second at most\n");
         }
     }
     Ok(Exit::Done)
@@ -40,7 +45,8 @@ fn refused(error: KeyError) -> AppError {
     AppError::usage(error).with_hint("flyball gateway keys list shows whose there are")
 }
 
-fn path(context: &Context) -> Result<PathBuf, AppError> {
+/// Where keys are kept.
+pub(super) fn path(context: &Context) -> Result<PathBuf, AppError> {
     let state = context.environment.state.as_ref().ok_or_else(|| {
         AppError::usage("there is no home folder to keep keys in")
             .with_hint("set HOME or XDG_STATE_HOME")
@@ -50,16 +56,62 @@ fn path(context: &Context) -> Result<PathBuf, AppError> {
 
 /// The keys there are; none where there is no file.
 pub(super) fn read(context: &Context) -> Result<KeyFile, AppError> {
-    let path = path(context)?;
+    kept(text(&path(context)?)?.as_ref())
+}
+
+fn text(path: &Path) -> Result<Option<SourceFile>, AppError> {
     if !path.exists() {
-        return Ok(KeyFile::default());
+        return Ok(None);
     }
-    let source = SourceFile::read(&path, TEXT_BYTES_MAX)?;
+    Ok(Some(SourceFile::read(path, TEXT_BYTES_MAX)?))
+}
+
+fn kept(source: Option<&SourceFile>) -> Result<KeyFile, AppError> {
+    let Some(source) = source else { return Ok(KeyFile::default()) };
     let bad = |error: &dyn std::fmt::Display| {
         AppError::bad_input(format!("{}: {error}", source.name)).with_hint("nothing was changed")
     };
     let file: KeyFile = serde_json::from_str(&source.text).map_err(|error| bad(&error))?;
     file.checked().map_err(|error| bad(&error))
+}
+
+/// Goes on telling `ring` which keys are in use, every second, so that one is let in that was added
+/// and one is not that was revoked. What cannot be read changes nothing, and is said once.
+pub(super) async fn follow(ring: KeyRing, path: PathBuf, say: Say) {
+    let mut known: Option<Option<String>> = None;
+    let mut trouble = String::new();
+    loop {
+        let path = path.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let source = text(&path)?;
+            Ok((kept(source.as_ref())?, source.map(|source| source.text)))
+        });
+        match looked.await {
+            Ok(Ok((file, text))) => {
+                if known.as_ref() != Some(&text) {
+                    ring.renew(&file);
+                    if known.is_some() {
+                        say(
+                            "flyball: the keys of callers have changed, and those are in use now\n",
+                        );
+                    }
+                    known = Some(text);
+                }
+                trouble.clear();
+            }
+            Ok(Err(error)) => {
+                let error: AppError = error;
+                let words = error.sentence();
+                if words != trouble {
+                    say(&format!("flyball: the keys of callers stay as they were: {words}\n"));
+                    trouble = words;
+                }
+            }
+            // The runtime ends.
+            Err(_) => return,
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn write(file: &KeyFile, context: &Context) -> Result<(), AppError> {

@@ -246,7 +246,10 @@ async fn serve(
     if let Some(routes) = routes {
         (host.say)(&routes);
     }
-    let looks = [tokio::spawn(look_again(counter)), tokio::spawn(plan.keep(LOOK_EVERY))];
+    let mut looks = vec![tokio::spawn(look_again(counter)), tokio::spawn(plan.keep(LOOK_EVERY))];
+    if let Some(ring) = access.keys {
+        looks.push(tokio::spawn(keys::follow(ring, keys::path(context)?, Arc::clone(&host.say))));
+    }
     let served = gateway.serve(listener, ends).await;
     looks.iter().for_each(tokio::task::JoinHandle::abort);
     if let Some(renewal) = renewal {
