@@ -63,6 +63,21 @@ pub struct FoundHook {
     pub command: String,
 }
 
+impl FoundHook {
+    /// The tools that start agents and that it is not asked about.
+    pub fn missed(&self) -> Vec<&'static str> {
+        let matcher = self.matcher.as_deref().unwrap_or("").trim();
+        if ["", "*", ".*"].contains(&matcher) {
+            return Vec::new();
+        }
+        let names: Vec<&str> = matcher.split('|').map(str::trim).collect();
+        // `Task` is the older name of `Agent`: one of them will do.
+        let one_agent = ["Task", "Agent"].iter().any(|name| names.contains(name));
+        let asked = |tool: &&str| names.contains(tool) || (one_agent && *tool != "Workflow");
+        LAUNCHES.into_iter().filter(|tool| !asked(tool)).collect()
+    }
+}
+
 /// The text with an entry in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Put {

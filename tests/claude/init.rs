@@ -84,6 +84,31 @@ fn an_empty_home_gets_settings_and_is_empty_again_afterwards() {
 }
 
 #[test]
+fn a_matcher_that_leaves_launches_out_is_told_of() {
+    let machine = Machine::new();
+    for (matcher, missed) in
+        [("Workflow", Some("Agent, Task")), ("Agent|Task", Some("Workflow")), ("*", None)]
+    {
+        let by_hand = format!(
+            "{{\"hooks\":{{\"PreToolUse\":[{{\"matcher\":\"{matcher}\",\"hooks\":[{{\"type\":\
+             \"command\",\"command\":\"flyball hook pre-tool-use\"}}]}}]}}}}"
+        );
+        machine.write(USER, by_hand);
+        // Once it is written, and once there is nothing to do.
+        for shown in [done(&machine, &[]), done(&machine, &[])] {
+            let told = shown.split_once("but not every launch: ").map(|(_, told)| told);
+            let starts = missed.map(|missed| {
+                format!(
+                    "the matcher of the hook is {matcher} and stays so; {missed} start unchecked \
+                     until it is Workflow|Agent|Task\n"
+                )
+            });
+            assert_eq!(told, starts.as_deref(), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn undo_gives_back_the_very_bytes() {
     for flags in [&[][..], &["--status-line"], &["--project", "--status-line"]] {
         for before in FOUND {

@@ -94,8 +94,10 @@ fn checked(file: &ClientFile, hook: &FoundHook, context: &Context) -> Check {
         let says = format!("{name} starts another flyball: {}", path.display());
         return Check::warn(NAME, says, "flyball init, to start this one");
     }
-    if let Some(missed) = missed(hook) {
-        let says = format!("{name} checks {}, not {missed}", hook.matcher.as_deref().unwrap_or(""));
+    let missed = hook.missed();
+    if !missed.is_empty() {
+        let matcher = hook.matcher.as_deref().unwrap_or("");
+        let says = format!("{name} checks {matcher}, not {}", missed.join(", "));
         return Check::warn(NAME, says, format!("set its matcher to {}", LAUNCHES.join("|")));
     }
     if !held && !opens {
@@ -104,20 +106,6 @@ fn checked(file: &ClientFile, hook: &FoundHook, context: &Context) -> Check {
     }
     let then = if opens { "; launches that cannot be checked go ahead" } else { "" };
     Check::ok(NAME, format!("{name} starts this flyball{then}"))
-}
-
-/// The tools that start agents and that the hook is not asked about.
-fn missed(hook: &FoundHook) -> Option<String> {
-    let matcher = hook.matcher.as_deref().unwrap_or("").trim();
-    if ["", "*", ".*"].contains(&matcher) {
-        return None;
-    }
-    let names: Vec<&str> = matcher.split('|').map(str::trim).collect();
-    // `Task` is the older name of `Agent`: one of them will do.
-    let one_agent = ["Task", "Agent"].iter().any(|name| names.contains(name));
-    let asked = |tool: &&str| names.contains(tool) || (one_agent && *tool != "Workflow");
-    let missed: Vec<&str> = LAUNCHES.into_iter().filter(|tool| !asked(tool)).collect();
-    (!missed.is_empty()).then(|| missed.join(", "))
 }
 
 /// Whether the hook's own flags can be used.

@@ -13,7 +13,7 @@ use super::error::AppError;
 use super::inputs::policy_source;
 use super::knowledge;
 use super::output;
-use crate::claude::entry::{self, EntryError, PROJECT_FOLDER, Put};
+use crate::claude::entry::{self, EntryError, LAUNCHES, PROJECT_FOLDER, Put};
 use crate::claude::json_text::JsonText;
 use crate::claude::settings_file::{SettingsFile, SettingsFileError, without_secrets};
 use crate::claude::shell_command::shell_word;
@@ -40,13 +40,16 @@ pub(super) fn run(typed: &InitTyped, context: &Context) -> Result<(), AppError> 
         return output::print(&if typed.undo {
             format!("nothing to undo: flyball is not in {shown}\n")
         } else {
-            format!("nothing to do: {shown} says so already\n")
+            let missed = unchecked(file.json.as_ref());
+            format!("nothing to do: {shown} says so already\n{missed}")
         });
     };
     show(&file, &change, context)?;
     if !agreed(typed, context)? {
         return output::print("nothing was written\n");
     }
+    let written = change.text.as_deref().map(|text| parsed(&file, text)).transpose()?;
+    let missed = unchecked(written.as_ref());
     apply(change, &file, records, context)?;
     let flag = if typed.project { " --project" } else { "" };
     let shown = path.display();
@@ -55,9 +58,27 @@ pub(super) fn run(typed: &InitTyped, context: &Context) -> Result<(), AppError> 
     } else {
         format!(
             "wrote {shown}\nsessions that start from now on are checked; see whether all is well \
-             with `flyball doctor`, take it out with `flyball init --undo{flag}`\n"
+             with `flyball doctor`, take it out with `flyball init --undo{flag}`\n{missed}"
         )
     })
+}
+
+/// What hooks that somebody wrote by hand are not asked about, in a line; empty where that is nothing.
+fn unchecked(settings: Option<&JsonText>) -> String {
+    let hooks = settings.map_or_else(Vec::new, |json| entry::hooks(json.value()));
+    let Some(first) = hooks.first() else { return String::new() };
+    let missed = first.missed().into_iter();
+    let missed = missed.filter(|tool| hooks.iter().all(|hook| hook.missed().contains(tool)));
+    let missed: Vec<&str> = missed.collect();
+    if missed.is_empty() {
+        return String::new();
+    }
+    let (matcher, all) = (first.matcher.as_deref().unwrap_or(""), LAUNCHES.join("|"));
+    format!(
+        "but not every launch: the matcher of the hook is {matcher} and stays so; {} start \
+         unchecked until it is {all}\n",
+        missed.join(", ")
+    )
 }
 
 /// What becomes of a settings file.
