@@ -104,6 +104,15 @@ pub trait ReadLedger {
     /// One run.
     fn run(&self, id: &RunId) -> Result<Option<RunRow>, StoreError>;
 
+    /// Looks whether what it is stored in is whole, where it is stored in a file of its own: what no
+    /// question reads can be damaged too.
+    ///
+    /// # Errors
+    /// It is damaged, or cannot be read.
+    fn check_storage(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// What is known of plan windows, in the order it was written: every limit, and of the last
     /// `last` rows what was seen.
     fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError>;

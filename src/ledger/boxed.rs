@@ -84,6 +84,10 @@ impl<L: ReadLedger + ?Sized> ReadLedger for Box<L> {
         (**self).run(id)
     }
 
+    fn check_storage(&self) -> Result<(), StoreError> {
+        (**self).check_storage()
+    }
+
     fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError> {
         (**self).plan_windows(last)
     }

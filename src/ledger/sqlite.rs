@@ -366,6 +366,14 @@ impl ReadLedger for SqliteLedger {
         self.reading(|connection| select::run(connection, id))
     }
 
+    fn check_storage(&self) -> Result<(), StoreError> {
+        self.reading(|connection| {
+            let ask = "PRAGMA quick_check(1)";
+            let said: String = connection.query_row(ask, [], |row| row.get(0))?;
+            if said == "ok" { Ok(()) } else { Err(Fault::Damaged(said)) }
+        })
+    }
+
     fn plan_windows(&self, last: usize) -> Result<Vec<PlanWindowRow>, StoreError> {
         self.reading(|connection| plan_windows::read(connection, last))
     }

@@ -127,6 +127,7 @@ impl fmt::Display for Difference {
 /// # Errors
 /// The ledger could not be read, or does not balance.
 pub fn verify(ledger: &dyn ReadLedger) -> Result<Verified, VerifyError> {
+    ledger.check_storage()?;
     let mut replay = Replay::default();
     let mut paused: BTreeMap<ScopeId, bool> = BTreeMap::new();
     let mut differences = Vec::new();

@@ -325,3 +325,25 @@ fn a_count_that_does_not_fit_is_refused_and_not_cut() {
     assert_eq!(usd(&mut books, run), (0, 100));
     verify(books.store()).unwrap();
 }
+
+#[test]
+fn damage_where_no_balance_is_kept_is_found_too() {
+    let stand = OnDisk::new();
+    let (books, _) = one_run(&stand);
+    drop(books);
+    verify(&stand.open()).unwrap();
+    // The first page of what nobody has written to yet: it is read by no question of balances.
+    let root: u32 = raw(&stand)
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'runs_by_start'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    let size: u32 = raw(&stand).query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
+    raw(&stand).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let mut file = fs::OpenOptions::new().write(true).open(stand.path()).unwrap();
+    file.seek(SeekFrom::Start(u64::from(root - 1) * u64::from(size))).unwrap();
+    file.write_all(&[0xff; 2_000]).unwrap();
+    drop(file);
+    let error = verify(&stand.open()).unwrap_err();
+    assert!(matches!(&error, VerifyError::Store(StoreError::Damaged(_))), "{error:?}");
+}
