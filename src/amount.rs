@@ -38,6 +38,30 @@ pub enum PlanWindow {
     Week,
 }
 
+impl Amount {
+    /// The lower of two amounts in one unit; `None` where they are of two.
+    #[must_use]
+    pub fn lower(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Usd(one), Self::Usd(two)) => Some(Self::Usd(one.min(two))),
+            (Self::BilledTokens(one), Self::BilledTokens(two)) => {
+                Some(Self::BilledTokens(one.min(two)))
+            }
+            (Self::OutputTokens(one), Self::OutputTokens(two)) => {
+                Some(Self::OutputTokens(one.min(two)))
+            }
+            (Self::Agents(one), Self::Agents(two)) => Some(Self::Agents(one.min(two))),
+            (
+                Self::PlanWindow { window, milli_percent },
+                Self::PlanWindow { window: other, milli_percent: share },
+            ) if window == other => {
+                Some(Self::PlanWindow { window, milli_percent: milli_percent.min(share) })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl PlanWindow {
     /// Every window, the shorter first.
     pub const ALL: [Self; 2] = [Self::FiveHours, Self::Week];

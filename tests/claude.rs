@@ -4,6 +4,7 @@ mod doctor;
 mod entries;
 mod exec;
 mod exec_gateway;
+mod exec_prices;
 mod exec_report;
 mod exec_stand;
 pub(crate) mod folder;

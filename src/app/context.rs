@@ -8,7 +8,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::error::AppError;
-use crate::cli::command::ColourChoice;
+use crate::cli::command::{ColourChoice, GlobalFlags};
+use crate::config::held::GateSettings;
 use crate::config::{Environment, Settings, SettingsFile};
 use crate::report::Page;
 
@@ -56,23 +57,28 @@ impl Terminal {
 
 impl Context {
     /// The context of this process.
-    pub fn of_process(colour: ColourChoice) -> Result<Self, AppError> {
+    pub fn of_process(global: GlobalFlags) -> Result<Self, AppError> {
         let working_folder = std::env::current_dir().map_err(|error| {
             AppError::usage(format!("the working folder cannot be used: {error}"))
         })?;
-        Self::at(working_folder, colour)
+        Self::at(working_folder, global)
     }
 
     /// The same, as if the process had been started in `working_folder`.
-    pub fn at(working_folder: PathBuf, colour: ColourChoice) -> Result<Self, AppError> {
-        let mut context = Self::without_settings(working_folder, colour);
-        (context.settings, context.settings_files) =
-            Settings::load(&context.working_folder, &context.environment)?;
+    pub fn at(working_folder: PathBuf, global: GlobalFlags) -> Result<Self, AppError> {
+        let mut context = Self::without_settings(working_folder, global);
+        let (folder, environment) = (&context.working_folder, &context.environment);
+        (context.settings, context.settings_files) = if global.no_project_settings {
+            Settings::load_users(environment)?
+        } else {
+            Settings::load(folder, environment)?
+        };
         Ok(context)
     }
 
     /// The same where no settings file is read.
-    pub fn without_settings(working_folder: PathBuf, colour: ColourChoice) -> Self {
+    pub fn without_settings(working_folder: PathBuf, global: GlobalFlags) -> Self {
+        let colour = global.color;
         Self {
             stdout: stdout_terminal(colour),
             stderr: stderr_terminal(colour),
@@ -82,6 +88,18 @@ impl Context {
             settings_files: Vec::new(),
             today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
         }
+    }
+}
+
+impl Context {
+    /// The settings that a run which pays is held by.
+    pub fn payers_settings(&self) -> Settings {
+        Settings::of_payer(&self.settings_files)
+    }
+
+    /// The settings that a launch is decided by.
+    pub fn gate_settings(&self) -> GateSettings {
+        GateSettings::of(&self.settings_files)
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::command::ColourChoice;
+use crate::cli::command::{ColourChoice, GlobalFlags};
 use crate::cli::{Command, CommandLine};
 use crate::script::sandbox;
 
@@ -30,6 +30,7 @@ mod keeper;
 pub mod knowledge;
 mod ledger;
 mod output;
+mod own_prices;
 mod pace;
 mod panic;
 pub mod plan;
@@ -103,24 +104,24 @@ fn below_zero(error: &clap::Error) -> Option<String> {
 }
 
 fn dispatch(command_line: CommandLine) -> Exit {
-    let colour = command_line.color;
-    match execute(command_line.command, colour) {
+    let global = command_line.global;
+    match execute(command_line.command, global) {
         Ok(exit) => exit,
-        Err(error) => error.report(colour),
+        Err(error) => error.report(global.color),
     }
 }
 
-fn execute(command: Command, colour: ColourChoice) -> Result<Exit, AppError> {
-    let context = || Context::of_process(colour);
+fn execute(command: Command, global: GlobalFlags) -> Result<Exit, AppError> {
+    let context = || Context::of_process(global);
     match command {
         Command::Plan(typed) => plan::run(*typed, &context()?),
         Command::Run(typed) => run::run(*typed, &context()?),
         Command::Exec(typed) => exec::run(&typed, &context()?),
         Command::Gateway(typed) => gateway::run(&typed, &context()?),
-        Command::Hook(command) => Ok(hook::run(command, colour)),
+        Command::Hook(command) => Ok(hook::run(command, global)),
         Command::Init(typed) => init::run(&typed, &context()?).map(|()| Exit::Done),
-        Command::Doctor(typed) => doctor::run(&typed, colour),
-        Command::Statusline(typed) => Ok(statusline::run(typed, colour)),
+        Command::Doctor(typed) => doctor::run(&typed, global),
+        Command::Statusline(typed) => Ok(statusline::run(typed, global)),
         Command::Policy(command) => policy::run(command, &context()?),
         Command::Pricing(arguments) => pricing::command(&arguments, &context()?),
         Command::Budget(command) => budget::run(command, &context()?),

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::inputs::PlanInputs;
-use super::{knowledge, output, planning, wider};
+use super::{knowledge, output, own_prices, planning, wider};
 use crate::cli::PlanTyped;
 use crate::cli::plan::PlanOptions;
 use crate::cli::value::Format;
@@ -85,8 +85,9 @@ pub(super) fn make(
     let job = PlanJob { standing, ..inputs.job(options, context)? };
     let sandbox = sandbox(options)?;
     let mut read_child = |path: &str| inputs.child_text(path);
-    let (plan, facts) = planning::plan(&sandbox, &mut sources, job, &mut read_child)
+    let (mut plan, facts) = planning::plan(&sandbox, &mut sources, job, &mut read_child)
         .map_err(|error| explain(error, inputs))?;
+    plan.report.diagnostics.extend(own_prices::told(options, context));
     Ok(Planned { plan, facts, sources })
 }
 

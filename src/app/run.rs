@@ -12,7 +12,7 @@ use super::keeper::Keeper;
 use super::pace::Pace;
 use super::plan::{self, Planned};
 use super::simulation::{Done, Results, Simulation, Work};
-use super::{books, knowledge, output, planning, wider};
+use super::{books, knowledge, output, own_prices, planning, wider};
 use crate::agents::{Arms, Place, SimulatedBackend};
 use crate::cli::ledger::LedgerFlag;
 use crate::cli::plan::{ArgsOption, PlanOptions};
@@ -39,7 +39,16 @@ use crate::seed::Seed;
 use crate::workflow::SourceSet;
 
 pub(super) fn run(typed: RunTyped, context: &Context) -> Result<Exit, AppError> {
-    let mut options = typed.resolve(&context.settings, &context.environment);
+    let settings = match typed.agents {
+        Backend::Simulated => context.settings.clone(),
+        Backend::Messages => {
+            if let Some(line) = own_prices::left_out(context) {
+                output::tell(&line);
+            }
+            context.payers_settings()
+        }
+    };
+    let mut options = typed.resolve(&settings, &context.environment);
     if let Some(path) = &options.out {
         output::can_be_written(path)?;
     }
@@ -56,7 +65,8 @@ pub(super) fn run(typed: RunTyped, context: &Context) -> Result<Exit, AppError> 
         output::print(&plan_report::table(&subject.plan, context.stdout.page()))?;
     }
     gate(&subject.plan, options.yes, context)?;
-    let report = execute(&subject, &options, context)?;
+    let mut report = execute(&subject, &options, context)?;
+    report.diagnostics.extend(own_prices::told(&options.planning, context));
     if let Some(path) = &options.out {
         output::write_file(path, &json::pretty(&report))?;
     }

@@ -22,7 +22,7 @@ use crate::band::Band;
 use crate::budget::{Balance, Limits, ScopeRow, names_in};
 use crate::claude::rate_limits;
 use crate::claude::status_input::{BYTES_MAX, StatusInput};
-use crate::cli::command::ColourChoice;
+use crate::cli::command::{ColourChoice, GlobalFlags};
 use crate::cli::statusline::StatuslineTyped;
 use crate::config::Environment;
 use crate::money::Picodollars;
@@ -36,13 +36,13 @@ const LAUNCHES_MAX: usize = 500;
 /// The largest record of a launch that is read, bytes.
 const LAUNCH_BYTES_MAX: u64 = 16 << 20;
 
-pub(super) fn run(typed: StatuslineTyped, colour: ColourChoice) -> Exit {
-    let environment = Environment::of_process();
+pub(super) fn run(typed: StatuslineTyped, global: GlobalFlags) -> Exit {
+    let (environment, colour) = (Environment::of_process(), global.color);
     // Claude Code paints what a status line prints, though that is no terminal.
     let plain = environment.no_colour || environment.dumb_terminal;
     let coloured = colour == ColourChoice::Always || (colour == ColourChoice::Auto && !plain);
     let page = Page::new(80, coloured);
-    let line = match status(typed, colour) {
+    let line = match status(typed, global) {
         Ok(status) => status_line::line(&status, page),
         Err(error) => status_line::trouble(&error.sentence(), page),
     };
@@ -51,7 +51,7 @@ pub(super) fn run(typed: StatuslineTyped, colour: ColourChoice) -> Exit {
     Exit::Done
 }
 
-fn status(typed: StatuslineTyped, colour: ColourChoice) -> Result<SessionStatus, AppError> {
+fn status(typed: StatuslineTyped, global: GlobalFlags) -> Result<SessionStatus, AppError> {
     let mut text = String::new();
     let read = std::io::stdin().lock().take(BYTES_MAX).read_to_string(&mut text);
     read.map_err(|error| AppError::bad_input(format!("standard input cannot be read: {error}")))?;
@@ -60,8 +60,8 @@ fn status(typed: StatuslineTyped, colour: ColourChoice) -> Result<SessionStatus,
     })?;
     let folder = input.folder.clone().filter(|folder| folder.is_absolute() && folder.is_dir());
     let context = match folder {
-        Some(folder) => Context::at(folder, colour)?,
-        None => Context::of_process(colour)?,
+        Some(folder) => Context::at(folder, global)?,
+        None => Context::of_process(global)?,
     };
     let launch = context.environment.launches.as_deref().and_then(|folder| {
         let session = input.session_id.as_deref()?;

@@ -1,6 +1,6 @@
 //! The commands there are.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::doctor::DoctorTyped;
 use super::exec::ExecTyped;
@@ -44,9 +44,21 @@ pub struct CommandLine {
     #[command(subcommand)]
     pub command: Command,
 
+    /// What every command may be told.
+    #[command(flatten)]
+    pub global: GlobalFlags,
+}
+
+/// What every command may be told.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct GlobalFlags {
     /// When to use colours
     #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
     pub color: ColourChoice,
+
+    /// Read no flyball.toml of the repository, only the user's
+    #[arg(long, global = true)]
+    pub no_project_settings: bool,
 }
 
 /// What to do.

@@ -10,9 +10,10 @@ use super::ledger::LedgerFlag;
 use super::plan::{PlanOptions, PlanningFlags};
 use super::value::{self, Assume};
 use crate::amount::Amount;
+use crate::config::Environment;
+use crate::config::held::GateSettings;
 use crate::config::hook_settings::{HookSettings, gate_named};
 use crate::config::settings::{cache_ttl, dollars, duration};
-use crate::config::{Environment, Settings};
 use crate::gate::Gate;
 use crate::money::Picodollars;
 use crate::pricing::CacheTtl;
@@ -157,9 +158,11 @@ pub struct HookOptions {
 }
 
 impl HookTyped {
-    /// These flags over the settings over the environment over the defaults.
-    pub fn resolve(&self, settings: &Settings, environment: &Environment) -> HookOptions {
-        let HookSettings { allow_under, ask_over, deny_over, built_in, .. } = settings.hook;
+    /// These flags over the settings over the environment over the defaults. Of what the project
+    /// says, the stricter counts.
+    pub fn resolve(&self, settings: &GateSettings, environment: &Environment) -> HookOptions {
+        let GateSettings { own, project } = settings;
+        let HookSettings { allow_under, ask_over, deny_over, built_in, .. } = own.hook;
         let flags = PlanningFlags {
             policy: self.policy.clone(),
             budget: self.budget.clone(),
@@ -177,15 +180,25 @@ impl HookTyped {
             time_limit: Some(self.time_limit),
             ..PlanningFlags::default()
         };
-        let mut planning = flags.resolve(String::new(), settings, environment);
+        let mut planning = flags.resolve(String::new(), own, environment);
         planning.work_max = Some(WORK_MAX);
-        let allow_under = self.allow_under.or(allow_under).unwrap_or(ALLOW_UNDER_DEFAULT);
-        HookOptions {
-            planning,
-            allow_under,
-            ask_over: self.ask_over.or(ask_over).unwrap_or(allow_under),
-            deny_over: self.deny_over.or(deny_over),
-            built_in: self.built_in.or(built_in).unwrap_or(Gate::Ask),
-        }
+        let lower = |own: Picodollars, project: Option<Picodollars>| {
+            project.map_or(own, |project| project.min(own))
+        };
+        let allow_under = self.allow_under.unwrap_or_else(|| {
+            lower(allow_under.unwrap_or(ALLOW_UNDER_DEFAULT), project.allow_under)
+        });
+        let ask_over = self
+            .ask_over
+            .unwrap_or_else(|| lower(ask_over.unwrap_or(allow_under), project.ask_over));
+        let deny_over = self.deny_over.or(match (deny_over, project.deny_over) {
+            (Some(own), project) => Some(lower(own, project)),
+            (None, project) => project,
+        });
+        let built_in = self.built_in.unwrap_or_else(|| {
+            let own = built_in.unwrap_or(Gate::Ask);
+            project.built_in.map_or(own, |project| project.max(own))
+        });
+        HookOptions { planning, allow_under, ask_over, deny_over, built_in }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod environment;
 pub mod examples;
+pub mod held;
 pub mod hook_settings;
 pub mod plugins;
 pub mod registry;

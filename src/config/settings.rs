@@ -1,7 +1,8 @@
 //! `flyball.toml`: what is set once instead of typed every time. Every key is the name of a flag.
 //!
 //! The project's file is found upwards from the working folder; the user's lies in the
-//! configuration folder. The closer one wins, key by key.
+//! configuration folder. The closer one wins, key by key, except where money is held: see
+//! [`super::held`].
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -78,11 +79,22 @@ pub struct Settings {
     pub hook: HookSettings,
 }
 
+/// Whose a settings file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Of whoever writes in the repository.
+    Project,
+    /// Of the user.
+    User,
+}
+
 /// A settings file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsFile {
     /// Where it is.
     pub path: PathBuf,
+    /// Whose it is.
+    pub whose: Whose,
     /// What it says.
     pub settings: Settings,
 }
@@ -111,17 +123,33 @@ impl Settings {
         working_folder: &Path,
         environment: &Environment,
     ) -> Result<(Self, Vec<SettingsFile>), SettingsError> {
+        let user = user_file(environment);
         let project = project_folders(working_folder)
             .into_iter()
             .map(|folder| folder.join(FILE_NAME))
-            .find(|path| path.is_file());
-        let user = environment.user_settings.clone().filter(|path| path.exists());
+            .find(|path| path.is_file())
+            // What the user names is the user's, wherever it lies.
+            .filter(|path| !user.as_ref().is_some_and(|user| is_same(user, path)));
+        let project = project.map(|path| (path, Whose::Project));
+        Self::read(project.into_iter().chain(user.map(|path| (path, Whose::User))))
+    }
+
+    /// The same where a repository has no say.
+    pub fn load_users(
+        environment: &Environment,
+    ) -> Result<(Self, Vec<SettingsFile>), SettingsError> {
+        Self::read(user_file(environment).map(|path| (path, Whose::User)))
+    }
+
+    fn read(
+        paths: impl IntoIterator<Item = (PathBuf, Whose)>,
+    ) -> Result<(Self, Vec<SettingsFile>), SettingsError> {
         let mut files = Vec::new();
-        for path in [project, user].into_iter().flatten() {
+        for (path, whose) in paths {
             let source = SourceFile::read(&path, TEXT_BYTES_MAX)?;
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
             let settings = Self::parse(&source.name, &source.text, &folder)?;
-            files.push(SettingsFile { path, settings });
+            files.push(SettingsFile { path, whose, settings });
         }
         let merged =
             files.iter().fold(Self::default(), |closer, file| closer.over(file.settings.clone()));
@@ -169,6 +197,15 @@ impl Settings {
             hook: self.hook.over(below.hook),
         }
     }
+}
+
+fn user_file(environment: &Environment) -> Option<PathBuf> {
+    environment.user_settings.clone().filter(|path| path.exists())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    one == other || real(one).is_some_and(|one| real(other) == Some(one))
 }
 
 /// The file as its format allows it, before the values are looked at.

@@ -17,6 +17,9 @@ const TAB_WIDTH: usize = 2;
 /// Columns left of a source line: its number, the frame.
 const FRAME_WIDTH: usize = 10;
 
+/// The code of a message that names a price file before the shipped ones; reports say it first.
+pub const OWN_PRICES: &str = "prices::own";
+
 /// `diagnostics` about `text`, which people know as `name`, worst first.
 pub fn render(diagnostics: &[Diagnostic], name: &str, text: &str, page: Page) -> String {
     let mut worst_first: Vec<&Diagnostic> = diagnostics.iter().collect();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::diagnostics::OWN_PRICES;
 use super::number::{count, dollars, percent, plural, range};
 use super::page::clean;
 use super::words;
@@ -104,7 +105,8 @@ fn details(report: &PlanReport) -> String {
         with_code(&option.text, &option.flag) + &cost
     });
     let assumed = report.assumptions.iter().map(|one| with_code(&one.text, &one.pin));
-    let notes = report.diagnostics.iter().map(|diagnostic| {
+    let notes = report.diagnostics.iter().filter(|found| found.code != OWN_PRICES);
+    let notes = notes.map(|diagnostic| {
         let place = words::place(diagnostic, "", ": ");
         escaped(&format!("{place}{}", diagnostic.message))
     });

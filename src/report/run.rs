@@ -375,6 +375,8 @@ fn requests(sheet: &mut Sheet, report: &RunReport) {
 }
 
 fn notes(sheet: &mut Sheet, report: &RunReport) {
+    sheet.section("prices");
+    words::own_prices(&report.diagnostics).for_each(|line| sheet.text(&line, 2));
     sheet.section("notes");
     for stage in report.unplanned_stages.iter().take(ITEMS_MAX) {
         sheet.text(&format!("{}: not in the plan; it kept its model", clean(stage)), 2);
@@ -428,7 +430,9 @@ pub fn markdown(report: &RunReport) -> String {
         let [what, why] = stepped_lines(step);
         format!("{what}: {why}")
     });
-    let lines: Vec<String> = steps.chain(denials).chain([result(&report.result)]).collect();
+    let own_prices = words::own_prices(&report.diagnostics);
+    let lines: Vec<String> =
+        own_prices.chain(steps).chain(denials).chain([result(&report.result)]).collect();
     text.push('\n');
     for line in lines {
         let _ = writeln!(text, "- {}", escaped(&line));

@@ -1,5 +1,6 @@
 //! The sentences that the table and the Markdown of a plan share.
 
+use super::diagnostics::OWN_PRICES;
 use super::number::{self, count, digits};
 use super::number::{
     budget_flag, chance, dollars, duration, duration_range, percent, plural, range,
@@ -44,7 +45,14 @@ pub(super) fn besides(report: &PlanReport) -> Vec<String> {
     let others = others.filter(|budget| !worst.is_some_and(|worst| std::ptr::eq(worst, *budget)));
     let claims = others.map(|budget| budget_claim(budget, report.samples));
     let said = usize::from(is_denied);
-    claims.chain(report.verdict.reasons.iter().skip(said).map(|reason| clean(reason))).collect()
+    let reasons = report.verdict.reasons.iter().skip(said).map(|reason| clean(reason));
+    claims.chain(reasons).chain(own_prices(&report.diagnostics)).collect()
+}
+
+/// Which price files come before the shipped ones.
+pub(super) fn own_prices(diagnostics: &[Diagnostic]) -> impl Iterator<Item = String> {
+    let named = diagnostics.iter().filter(|found| found.code == OWN_PRICES);
+    named.map(|found| clean(&found.message))
 }
 
 /// The verdict in capitals, as far as budgets go.
@@ -399,9 +407,11 @@ pub(super) fn short_of(ending: &EndingPlan) -> &'static str {
     }
 }
 
-/// `warning: line 64: …`, worst first, with what to do in brackets.
+/// `warning: line 64: …`, worst first, with what to do behind it; without those that
+/// [`own_prices`] tells.
 pub(super) fn messages(diagnostics: &[Diagnostic]) -> impl Iterator<Item = String> {
-    let mut worst_first: Vec<&Diagnostic> = diagnostics.iter().collect();
+    let others = diagnostics.iter().filter(|found| found.code != OWN_PRICES);
+    let mut worst_first: Vec<&Diagnostic> = others.collect();
     worst_first.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
     worst_first.into_iter().map(|diagnostic| {
         let severity = match diagnostic.severity {

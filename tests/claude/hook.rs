@@ -244,6 +244,68 @@ fn settings_hold_where_flags_say_nothing() {
 }
 
 #[test]
+fn a_projects_settings_make_the_gate_stricter_and_nothing_else() {
+    let machine = Machine::new();
+    let call = json!({ "script": TWELVE });
+    let user = "home/.config/flyball/flyball.toml";
+    machine.write(user, "budget = \"900usd\"\n[hook]\nallow-under = \"900usd\"\n");
+    assert_eq!(machine.workflow(&call, &[]).decision(), "allow");
+    for (stricter, decision) in [
+        ("budget = \"1usd\"\n", "deny"),
+        ("[hook]\ndeny-over = \"3usd\"\n", "deny"),
+        ("[hook]\nask-over = \"3usd\"\n", "ask"),
+        ("[hook]\nallow-under = \"3usd\"\n", "ask"),
+    ] {
+        machine.write("shop/flyball.toml", stricter);
+        assert_eq!(machine.workflow(&call, &[]).decision(), decision, "{stricter}");
+    }
+    let built_in = json!({ "name": "deep-research" });
+    machine.write("shop/flyball.toml", "[hook]\nbuilt-in = \"deny\"\n");
+    assert_eq!(machine.workflow(&built_in, &[]).decision(), "deny");
+    // The other way round nothing changes.
+    machine.write(user, "budget = \"1usd\"\n[hook]\nbuilt-in = \"deny\"\n");
+    machine.write(
+        "shop/flyball.toml",
+        "budget = \"900usd\"\n[hook]\nallow-under = \"900usd\"\nask-over = \"900usd\"\n\
+         built-in = \"allow\"\n",
+    );
+    assert_eq!(machine.workflow(&call, &[]).decision(), "deny");
+    assert_eq!(machine.workflow(&built_in, &[]).decision(), "deny");
+    machine.write(user, "[hook]\ndeny-over = \"3usd\"\n");
+    machine
+        .write("shop/flyball.toml", "[hook]\nallow-under = \"900usd\"\ndeny-over = \"900usd\"\n");
+    assert_eq!(machine.workflow(&call, &[]).decision(), "deny");
+    // Nor do they raise what holds where the user says nothing.
+    machine.write(user, "");
+    assert_eq!(machine.workflow(&call, &[]).decision(), "ask");
+}
+
+#[test]
+fn a_projects_prices_and_policy_decide_about_no_launch() {
+    let machine = Machine::new();
+    let call = json!({ "script": TWELVE });
+    let flags = ["--deny-over", "3usd"];
+    let before = machine.workflow(&call, &flags);
+    assert_eq!(before.decision(), "deny");
+    machine.write("shop/free.toml", FREE);
+    machine.write(
+        "shop/flyball.toml",
+        "prices = [\"free.toml\"]\nprovider = \"free\"\npolicy = \"absent\"\n",
+    );
+    let after = machine.workflow(&call, &flags);
+    assert_eq!((after.decision(), after.reason()), (before.decision(), before.reason()));
+    let asked = machine.workflow(&call, &["--ask-over", "3usd"]);
+    let shown = asked.shown();
+    assert!(
+        shown.contains("without policy, prices, provider of the project's flyball.toml"),
+        "{shown}"
+    );
+    // Whoever writes the hook's command may name them.
+    let named = [&flags[..], &["--prices", "free.toml"]].concat();
+    assert_eq!(machine.workflow(&call, &named).decision(), "allow");
+}
+
+#[test]
 fn of_two_thresholds_the_stricter_holds() {
     let machine = Machine::new();
     let call = json!({ "script": TWELVE });
@@ -252,6 +314,16 @@ fn of_two_thresholds_the_stricter_holds() {
     let both = [&generous[..], &["--ask-over", "1usd"]].concat();
     assert_eq!(machine.workflow(&call, &both).decision(), "ask");
 }
+
+/// Opus for next to nothing.
+const FREE: &str = "schema = 1\nprovider = \"anthropic\"\n\
+    [[source]]\nid = \"contract\"\nurl = \"https://example.com/contract\"\n\
+    [[model]]\nid = \"claude-opus-5-5\"\nline = \"opus\"\nrank = 355\nstatus = \"active\"\n\
+    released = 2026-09-22\ntokenizer = \"claude-4.7\"\ncontext = 1_000_000\n\
+    max_output = 128_000\nmin_cache = 512\nefforts = [\"low\", \"medium\", \"high\"]\n\
+    default_effort = \"medium\"\n[[model.price]]\nfrom = 2026-09-22\nstatus = \"confirmed\"\n\
+    sources = [\"contract\"]\nchecked = 2026-11-22\ninput = \"0.001\"\noutput = \"0.001\"\n\
+    cache_write_5m = \"0.001\"\ncache_write_1h = \"0.001\"\ncache_read = \"0.001\"\n";
 
 #[test]
 fn what_it_decided_is_left_for_who_asks() {

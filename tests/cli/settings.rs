@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::Parser;
 use flyball::amount::Amount;
 use flyball::cli::{Command, CommandLine, PlanOptions};
+use flyball::config::held::GateSettings;
 use flyball::config::hook_settings::HookSettings;
-use flyball::config::settings::{SettingsError, closest, duration};
+use flyball::config::settings::{SettingsError, Whose, closest, duration};
 use flyball::config::{Environment, Settings};
 use flyball::effort::Effort;
 use flyball::gate::Gate;
@@ -207,4 +208,80 @@ fn lengths_of_time_have_a_unit() {
 fn only_what_is_near_is_suggested() {
     assert_eq!(closest("modle", &["model", "seed"]), Some("model"));
     assert_eq!(closest("xyzzy", &["model", "seed"]), None);
+}
+
+/// Opus for next to nothing.
+const CHEAP: &str = "schema = 1\nprovider = \"anthropic\"\n\
+    [[source]]\nid = \"contract\"\nurl = \"https://example.com/contract\"\n\
+    [[model]]\nid = \"claude-opus-5-5\"\nline = \"opus\"\nrank = 355\nstatus = \"active\"\n\
+    released = 2026-09-22\ntokenizer = \"claude-4.7\"\ncontext = 1_000_000\n\
+    max_output = 128_000\nmin_cache = 512\nefforts = [\"low\", \"medium\", \"high\"]\n\
+    default_effort = \"medium\"\n[[model.price]]\nfrom = 2026-09-22\nstatus = \"confirmed\"\n\
+    sources = [\"contract\"]\nchecked = 2026-11-22\ninput = \"0.001\"\noutput = \"0.001\"\n\
+    cache_write_5m = \"0.001\"\ncache_write_1h = \"0.001\"\ncache_read = \"0.001\"\n";
+
+const ONE: &str = "export const meta = { name: 'one', description: 'One agent' }\n\
+    return await agent('Look at the code', { label: 'look', model: 'opus' })\n";
+
+#[test]
+fn every_report_names_the_prices_that_replaced_shipped_ones() {
+    let program = Program::new();
+    program
+        .write("one.js", ONE)
+        .write("p.toml", CHEAP)
+        .write("flyball.toml", "prices = [\"p.toml\"]\n");
+    let told = "prices of p.toml come before the shipped ones: named by the project's flyball.toml";
+    let plan = ["plan", "one.js", "--samples", "5", "--budget", "0.05usd", "--at", "2026-11-22"];
+    for format in ["table", "json", "markdown"] {
+        let ended = program.run(&[&plan[..], &["--format", format]].concat());
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+        assert!(words.join(" ").contains(told), "{}", ended.stdout);
+    }
+    // In a pull request it stands above what is folded away.
+    let shown = program.run(&[&plan[..], &["--format", "markdown"]].concat()).stdout;
+    let (above, _) = shown.split_once("<details>").unwrap();
+    assert!(above.contains("prices of p.toml"), "{shown}");
+    let run = ["run", "one.js", "--agents", "simulated", "--samples", "5", "--at", "2026-11-22"];
+    for format in ["table", "json", "markdown"] {
+        let ended = program.run(&[&run[..], &["--yes", "--format", format]].concat());
+        let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+        assert!(words.join(" ").contains(told), "{}", ended.stdout);
+    }
+    let flagged =
+        program.run(&[&plan[..], &["--no-project-settings", "--prices", "p.toml"]].concat());
+    assert!(flagged.stdout.contains("named by --prices"), "{}", flagged.stdout);
+    let bare = program.run(&[&["--no-project-settings"], &plan[..]].concat());
+    assert_eq!(bare.code, 3, "{}", bare.stdout);
+    assert!(!bare.stdout.contains("p.toml"), "{}", bare.stdout);
+    program.write("flyball.toml", "nonsense = 1\n");
+    assert_eq!(program.run(&plan).code, 6);
+    assert_eq!(program.run(&[&plan[..], &["--no-project-settings"]].concat()).code, 3);
+}
+
+#[test]
+fn what_a_project_says_of_a_run_that_pays_is_only_stricter() {
+    let program = Program::new();
+    program
+        .write("flyball.toml", "budget = [\"5usd\", \"40agents\"]\nprices = [\"near.toml\"]\npolicy = \"frugal\"\nsamples = 9\n")
+        .write_home(".config/flyball/flyball.toml", "budget = [\"2usd\", \"50agents\"]\nprices = [\"far.toml\"]\n");
+    let environment = environment(&program.home(), &[]);
+    let (_, files) = Settings::load(&program.path(""), &environment).unwrap();
+    let payer = Settings::of_payer(&files);
+    let expected = [Amount::Usd(Picodollars::from_usd(2)), Amount::Agents(40)];
+    assert_eq!((payer.budget, payer.samples), (expected.to_vec(), Some(9)));
+    assert_eq!(payer.prices, [program.home().join(".config/flyball/far.toml")]);
+    // With no policy of the user's, the project's holds its budgets.
+    assert_eq!(payer.policy.as_deref(), Some("frugal"));
+    let gate = GateSettings::of(&files);
+    assert_eq!(
+        (gate.own.budget, gate.own.policy, gate.own.samples),
+        (expected.to_vec(), None, None)
+    );
+    // A file that the user names is the user's, wherever it lies.
+    let named = program.path("flyball.toml");
+    let environment =
+        self::environment(&program.home(), &[("FLYBALL_CONFIG", named.to_str().unwrap())]);
+    let (_, files) = Settings::load(&program.path(""), &environment).unwrap();
+    assert_eq!(files.iter().map(|file| file.whose).collect::<Vec<_>>(), [Whose::User]);
 }

@@ -17,17 +17,17 @@ use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::output;
-use crate::cli::command::ColourChoice;
+use crate::cli::command::GlobalFlags;
 use crate::cli::doctor::DoctorTyped;
 use crate::cli::value::PlainFormat;
 use crate::report::checkup::{Check, Checkup, Standing};
 use crate::report::json;
 
-pub(super) fn run(typed: &DoctorTyped, colour: ColourChoice) -> Result<Exit, AppError> {
+pub(super) fn run(typed: &DoctorTyped, global: GlobalFlags) -> Result<Exit, AppError> {
     let folder = std::env::current_dir()
         .map_err(|error| AppError::usage(format!("the working folder cannot be used: {error}")))?;
-    let checkup = Checkup::of(checks(typed, folder, colour));
-    let page = Context::without_settings(PathBuf::new(), colour).stdout.page();
+    let checkup = Checkup::of(checks(typed, folder, global));
+    let page = Context::without_settings(PathBuf::new(), global).stdout.page();
     output::print(&match typed.format {
         PlainFormat::Table => checkup.text(page),
         PlainFormat::Json => json::pretty(&checkup),
@@ -35,13 +35,13 @@ pub(super) fn run(typed: &DoctorTyped, colour: ColourChoice) -> Result<Exit, App
     Ok(if checkup.standing == Standing::Fail { Exit::BadInput } else { Exit::Done })
 }
 
-fn checks(typed: &DoctorTyped, folder: PathBuf, colour: ColourChoice) -> Vec<Check> {
+fn checks(typed: &DoctorTyped, folder: PathBuf, global: GlobalFlags) -> Vec<Check> {
     let mut checks = Vec::new();
-    let context = match Context::at(folder.clone(), colour) {
+    let context = match Context::at(folder.clone(), global) {
         Ok(context) => context,
         Err(error) => {
             checks.push(failed("settings", &error));
-            Context::without_settings(folder, colour)
+            Context::without_settings(folder, global)
         }
     };
     let client_settings = ClientSettings::read(&context, &mut checks);

@@ -42,7 +42,7 @@ use super::context::Context;
 use super::error::AppError;
 use super::exit::Exit;
 use super::plan_windows::PlanKeeper;
-use super::{inputs, knowledge, output};
+use super::{inputs, knowledge, output, own_prices};
 use crate::cli::gateway::{GatewayCommand, GatewayTyped, Guarantee};
 use crate::config::SourceFile;
 use crate::config::environment::FLYBALL_UPSTREAM_KEY;
@@ -113,6 +113,12 @@ pub(super) fn serve_until(
 ) -> Result<Arc<Tallies>, AppError> {
     allow_connections();
     let prices = prices(typed)?;
+    if let Some(line) = own_prices::left_out(context) {
+        (host.say)(&line);
+    }
+    if let Some(line) = own_prices::left_out(context) {
+        (host.say)(&line);
+    }
     let router = router(typed, &prices)?;
     let access = access(typed, context)?;
     let recorder = typed.record.as_deref().map(recording::start).transpose()?;

@@ -14,6 +14,7 @@ use crate::claude::hook::decision::{LaunchLimits, decide};
 use crate::claude::hook::{Answer, Launch, ToolCall};
 use crate::claude::session_model::last_model;
 use crate::cli::hook::{HookOptions, HookTyped};
+use crate::config::settings::Whose;
 use crate::diagnostic::Diagnostic;
 use crate::effort::Effort;
 use crate::gate::Gate;
@@ -27,7 +28,7 @@ pub(super) fn answer(
     context: &Context,
     watchdog: &Watchdog,
 ) -> Result<Answer, AppError> {
-    let mut options = typed.resolve(&context.settings, &context.environment);
+    let mut options = typed.resolve(&context.gate_settings(), &context.environment);
     let model_from = set_session(&mut options, call)?;
     let found = match &call.launch {
         Launch::Workflow(launch) => subject::of_workflow(launch, call, context)?,
@@ -105,6 +106,21 @@ fn set_session(options: &mut HookOptions, call: &ToolCall) -> Result<&'static st
     })
 }
 
+/// What of the project's settings does not count here, in words.
+fn not_the_projects(context: &Context) -> Option<String> {
+    let project = context.settings_files.iter().find(|file| file.whose == Whose::Project)?;
+    let settings = &project.settings;
+    let keys = [
+        ("policy", settings.policy.is_some()),
+        ("prices", !settings.prices.is_empty()),
+        ("usage", settings.usage.is_some()),
+        ("provider", settings.provider.is_some()),
+    ];
+    let keys: Vec<&str> =
+        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect();
+    (!keys.is_empty()).then(|| format!("without {} of the project's flyball.toml", keys.join(", ")))
+}
+
 /// What a call is checked with.
 struct Checking<'a> {
     call: &'a ToolCall,
@@ -141,6 +157,7 @@ impl Checking<'_> {
             Some(model) => format!("every agent on {model}: CLAUDE_CODE_SUBAGENT_MODEL"),
             None => format!("session model {}: {model_from}", report.session_model),
         });
+        notes.extend(not_the_projects(self.context));
         let mut answer = Answer { decision: Some(decision.gate), ..Answer::default() };
         if decision.gate != Gate::Allow {
             answer.reason = Some(launch::reason(&report, &decision, &limits));

@@ -24,16 +24,17 @@ use super::error::AppError;
 use super::exit::Exit;
 use super::output;
 use crate::claude::hook::{Answer, Launch, ToolCall};
-use crate::cli::command::ColourChoice;
+use crate::cli::command::GlobalFlags;
 use crate::cli::hook::{HookCommand, HookTyped};
+use crate::config::settings::Whose;
 use crate::report::page::clean;
 
 /// The most that is read of a call, bytes. A script has at most 512 KiB, its args may have more.
 const CALL_BYTES_MAX: u64 = 16 << 20;
 
-pub(super) fn run(command: HookCommand, colour: ColourChoice) -> Exit {
+pub(super) fn run(command: HookCommand, global: GlobalFlags) -> Exit {
     let HookCommand::PreToolUse(typed) = command;
-    guarded(&typed, |failure, watchdog| answer(&typed, colour, failure, watchdog))
+    guarded(&typed, |failure, watchdog| answer(&typed, global, failure, watchdog))
 }
 
 /// What becomes of a call that cannot be checked.
@@ -111,7 +112,7 @@ fn deliver(json: &str) -> std::io::Result<()> {
 /// The answer to the call on standard input; none where it is not this hook's business.
 fn answer(
     typed: &HookTyped,
-    colour: ColourChoice,
+    global: GlobalFlags,
     failure: &Failure,
     watchdog: &Watchdog,
 ) -> Result<Option<Answer>, AppError> {
@@ -119,13 +120,12 @@ fn answer(
     if matches!(call.launch, Launch::Other) {
         return Ok(None);
     }
-    let context = context(&call, colour)?;
+    let context = context(&call, global)?;
     // A project's file is as easily written as the script is: it does not open the gate.
-    let user = context.environment.user_settings.as_ref();
     let opened = context
         .settings_files
         .iter()
-        .any(|file| Some(&file.path) == user && file.settings.hook.fail_open == Some(true));
+        .any(|file| file.whose == Whose::User && file.settings.hook.fail_open == Some(true));
     failure.open.fetch_or(opened, Ordering::SeqCst);
     checking::answer(typed, &call, &context, watchdog).map(Some)
 }
@@ -141,9 +141,9 @@ fn read_call() -> Result<String, AppError> {
 }
 
 /// Where the call is about: the session's folder, which need not be the hook's own.
-fn context(call: &ToolCall, colour: ColourChoice) -> Result<Context, AppError> {
+fn context(call: &ToolCall, global: GlobalFlags) -> Result<Context, AppError> {
     match call.cwd.clone().filter(|folder: &PathBuf| folder.is_absolute() && folder.is_dir()) {
-        Some(folder) => Context::at(folder, colour),
-        None => Context::of_process(colour),
+        Some(folder) => Context::at(folder, global),
+        None => Context::of_process(global),
     }
 }

@@ -224,10 +224,11 @@ fn more(sheet: &mut Sheet, total: usize, one: &str, many: &str) {
 
 fn messages(sheet: &mut Sheet, diagnostics: &[Diagnostic]) {
     sheet.section("notes");
-    for line in words::messages(diagnostics).take(ITEMS_MAX) {
-        sheet.text(&line, 2);
+    let lines: Vec<String> = words::messages(diagnostics).collect();
+    for line in lines.iter().take(ITEMS_MAX) {
+        sheet.text(line, 2);
     }
-    more(sheet, diagnostics.len(), "note", "notes");
+    more(sheet, lines.len(), "note", "notes");
 }
 
 /// The head of `text` that fits, for a column.
