@@ -30,6 +30,22 @@ fn usd(ended: &Ended) -> Picodollars {
 }
 
 #[test]
+fn the_users_prices_are_charged() {
+    let stand = Stand::new();
+    write(&stand, ".config/flyball/flyball.toml", "prices = [\"contract.toml\"]\n");
+    write(&stand, ".config/flyball/contract.toml", &haiku_at("10", "2"));
+    let ended = stand.exec(&["--budget", "1usd"], &json!([asks(), asks()]));
+    let billed = stand.upstream.bill().usd;
+    assert_eq!(usd(&ended), billed + billed, "twice the list: {ended:?}");
+    // What a flag says comes later.
+    write(&stand, "project/flag.toml", &haiku_at("20", "4"));
+    let flags = ["--budget", "1usd", "--prices", "flag.toml"];
+    let ended = stand.exec(&flags, &json!([asks()]));
+    let more = stand.upstream.bill().usd - billed;
+    assert_eq!(usd(&ended), more + more + more + more, "{ended:?}");
+}
+
+#[test]
 fn a_repository_names_no_prices_that_are_charged() {
     let stand = Stand::new();
     write(&stand, "project/flyball.toml", "prices = [\"p.toml\"]\n");

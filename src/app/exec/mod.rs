@@ -59,7 +59,7 @@ pub(super) fn run(typed: &ExecTyped, context: &Context) -> Result<Exit, AppError
         Some(elsewhere) => elsewhere.project(typed.project.as_deref())?,
         None => typed.project.clone().unwrap_or_else(|| books::project_here(context)),
     };
-    let tariff = tariff(typed)?;
+    let tariff = tariff(typed, context)?;
     let mut account = RunAccount::look(typed, (&project, &run), elsewhere.as_ref(), context)?;
     let warning = account.unheld(&client)?;
     let folder = Folder::new(&run, context)?;
@@ -107,9 +107,10 @@ fn new_name() -> Result<String, AppError> {
     Ok(format!("exec-{a:02x}{b:02x}{c:02x}{d:02x}"))
 }
 
-fn tariff(typed: &ExecTyped) -> Result<Tariff, AppError> {
+fn tariff(typed: &ExecTyped, context: &Context) -> Result<Tariff, AppError> {
     let untyped = GatewayTyped::untyped().map_err(AppError::bug)?;
-    gateway::tariff(&GatewayTyped { prices: typed.prices.clone(), ..untyped })
+    let typed = GatewayTyped { prices: typed.prices.clone(), ..untyped };
+    gateway::tariff(&typed, context)
 }
 
 /// Says what holds the client, while it has not taken the terminal yet.

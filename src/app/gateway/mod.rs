@@ -112,10 +112,7 @@ pub(super) fn serve_until(
     host: Host,
 ) -> Result<Arc<Tallies>, AppError> {
     allow_connections();
-    let prices = prices(typed)?;
-    if let Some(line) = own_prices::left_out(context) {
-        (host.say)(&line);
-    }
+    let prices = prices(typed, context)?;
     if let Some(line) = own_prices::left_out(context) {
         (host.say)(&line);
     }
@@ -159,14 +156,16 @@ fn allow_connections() {
     }
 }
 
-/// What requests cost by the price files of `typed`.
-pub(super) fn tariff(typed: &GatewayTyped) -> Result<Tariff, AppError> {
-    prices(typed).map(Tariff::new)
+/// What requests cost by the price files of the user's settings, then those of `typed`.
+pub(super) fn tariff(typed: &GatewayTyped, context: &Context) -> Result<Tariff, AppError> {
+    prices(typed, context).map(Tariff::new)
 }
 
-fn prices(typed: &GatewayTyped) -> Result<Arc<PriceTable>, AppError> {
+fn prices(typed: &GatewayTyped, context: &Context) -> Result<Arc<PriceTable>, AppError> {
+    let of_user = context.payers_settings().prices;
     let read = |path: &std::path::PathBuf| SourceFile::read(path, TEXT_BYTES_MAX);
-    let files: Vec<SourceFile> = typed.prices.iter().map(read).collect::<Result<_, _>>()?;
+    let paths = of_user.iter().chain(&typed.prices);
+    let files: Vec<SourceFile> = paths.map(read).collect::<Result<_, _>>()?;
     Ok(Arc::new(knowledge::price_table(&files)?))
 }
 
