@@ -5,6 +5,7 @@
 //! of them all the same, so that it stops where the real run would. A run that pays goes through a
 //! gateway, which has written all it took by then; that it begins and what it came to is added.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -116,7 +117,7 @@ impl Keeper {
         };
         let budgets = policy.budgets();
         if self.pays {
-            let projects = [self.project.clone()];
+            let projects = BTreeSet::from([self.project.clone()]);
             wider::are_held(policy.name(), budgets, &standing, &projects, flag)?;
         }
         if self.ledger.is_some() {

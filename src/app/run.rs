@@ -1,5 +1,6 @@
 //! `flyball run`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -155,7 +156,7 @@ fn wider_limits(
     let pays = options.backend == Backend::Messages;
     let limits = wider::look(flag, context).and_then(|standing| {
         if pays {
-            let projects = [books::project_here(context)];
+            let projects = BTreeSet::from([books::project_here(context)]);
             wider::are_held(policy.name(), policy.budgets(), &standing, &projects, flag)?;
         }
         wider::limits(&standing, &policy, flag, context)

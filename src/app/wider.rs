@@ -5,6 +5,8 @@
 //! it counts a day only where one is limited there. So what pays is refused where the ledger has no
 //! limit as low, and what only looks says that nothing is counted.
 
+use std::collections::BTreeSet;
+
 use super::books::{OpenLedger, project_here};
 use super::context::Context;
 use super::error::AppError;
@@ -90,7 +92,7 @@ pub(super) fn are_held(
     name: &str,
     policy: &[BudgetLimit],
     standing: &Standing,
-    projects: &[String],
+    projects: &BTreeSet<String>,
     flag: &LedgerFlag,
 ) -> Result<(), AppError> {
     for scope in &WIDER {
@@ -100,7 +102,8 @@ pub(super) fn are_held(
             }
         }
         let asked = limits_of(policy, scope);
-        let charged = if *scope == BudgetScope::Project { projects } else { &[String::new()] };
+        let anywhere = BTreeSet::from([String::new()]);
+        let charged = if *scope == BudgetScope::Project { projects } else { &anywhere };
         for project in charged.iter().filter(|_| asked != Limits::NONE) {
             let set = standing.set(project, scope)?;
             if set.iter().any(|set| set.in_force.lowest(asked) == set.in_force) {

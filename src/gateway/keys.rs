@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -117,7 +117,14 @@ impl KeyFile {
 
 /// The keys in use, by their hashes. Clones share them: what one is told, all know.
 #[derive(Clone, Debug, Default)]
-pub struct KeyRing(Arc<RwLock<HashMap<String, KeyOwner>>>);
+pub struct KeyRing(Arc<Ring>);
+
+#[derive(Debug, Default)]
+struct Ring {
+    keys: RwLock<HashMap<String, KeyOwner>>,
+    /// The projects that may be charged; unset for every one.
+    projects: OnceLock<BTreeSet<String>>,
+}
 
 /// Whose a key is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -131,17 +138,35 @@ pub struct KeyOwner {
 impl KeyRing {
     /// The keys of `file` that are in use.
     pub fn of(file: &KeyFile) -> Self {
-        Self(Arc::new(RwLock::new(in_use(file))))
+        let ring = Self::default();
+        ring.renew(file);
+        ring
     }
 
-    /// From now on the keys of `file` are in use, and no others.
-    pub fn renew(&self, file: &KeyFile) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = in_use(file);
+    /// From now on the keys of `file` are in use, and no others. Whose are not, since their projects
+    /// may not be charged.
+    pub fn renew(&self, file: &KeyFile) -> Vec<KeyOwner> {
+        let owner =
+            |key: &KeptKey| KeyOwner { name: key.name.clone(), project: key.project.clone() };
+        let is_charged = |owner: &KeyOwner| {
+            self.0.projects.get().is_none_or(|projects| projects.contains(&owner.project))
+        };
+        let all = file.in_use().map(|key| (key.sha256.clone(), owner(key)));
+        let (taken, left): (HashMap<_, _>, HashMap<_, _>) =
+            all.partition(|(_, owner)| is_charged(owner));
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = taken;
+        left.into_values().collect()
     }
 
     /// The projects that are charged, each once.
-    pub fn projects(&self) -> BTreeSet<&str> {
-        self.0.values().map(|owner| &*owner.project).collect()
+    pub fn projects(&self) -> BTreeSet<String> {
+        let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.values().map(|owner| owner.project.clone()).collect()
+    }
+
+    /// From the next renewal on no other projects are charged than these. Only the first call counts.
+    pub fn charge_only(&self, projects: BTreeSet<String>) {
+        let _first = self.0.projects.set(projects);
     }
 
     /// Whose key `headers` carry, as `x-api-key` or as a bearer's.
@@ -150,14 +175,9 @@ impl KeyRing {
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let plain = headers.get("x-api-key").and_then(|value| value.to_str().ok());
         let hashes = [plain, bearer].map(|key| key.map(|key| hash(key.trim())));
-        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
         hashes.iter().flatten().find_map(|hash| keys.get(hash)).cloned()
     }
-}
-
-fn in_use(file: &KeyFile) -> HashMap<String, KeyOwner> {
-    let owner = |key: &KeptKey| KeyOwner { name: key.name.clone(), project: key.project.clone() };
-    file.in_use().map(|key| (key.sha256.clone(), owner(key))).collect()
 }
 
 fn hash(key: &str) -> String {

@@ -73,6 +73,10 @@ fn a_budget_of_the_project_has_to_be_set_for_the_project_of_every_key() {
     let ask = || gateway.ask(&body, &[("x-api-key", &key)]).status;
     let answers: Vec<u16> = (0..40).map(|_| ask()).collect();
     assert_eq!((answers[0], answers[39]), (200, 429), "{answers:?}");
+    // A key of yet another project, added meanwhile: the ledger was not asked for that.
+    let late = books.run(&["gateway", "keys", "add", "cid", "--project", "late"]).trim().to_owned();
+    gateway.wait_for("the key of cid is not taken before the next start");
+    assert_eq!(gateway.ask(&body, &[("x-api-key", &late)]).status, 401);
     gateway.stop();
     assert!(books.spent() <= "0.01".parse().unwrap());
 }

@@ -13,7 +13,7 @@ use super::host::Say;
 use crate::cli::gateway::KeysCommand;
 use crate::config::SourceFile;
 use crate::config::source::TEXT_BYTES_MAX;
-use crate::gateway::{KeyError, KeyFile, KeyRing};
+use crate::gateway::{KeyError, KeyFile, KeyOwner, KeyRing};
 use crate::report::gateway::keys_table;
 use crate::report::json;
 
@@ -89,7 +89,13 @@ pub(super) async fn follow(ring: KeyRing, path: PathBuf, say: Say) {
         match looked.await {
             Ok(Ok((file, text))) => {
                 if known.as_ref() != Some(&text) {
-                    ring.renew(&file);
+                    for owner in ring.renew(&file) {
+                        let KeyOwner { name, project } = owner;
+                        say(&format!(
+                            "flyball: the key of {name} is not taken before the next start: the \
+                             policy limits each project, and the ledger was not asked for {project}\n"
+                        ));
+                    }
                     if known.is_some() {
                         say(
                             "flyball: the keys of callers have changed, and those are in use now\n",

@@ -1,6 +1,7 @@
 //! What of a gateway stands on the ledger in force: its till, what its live page shows, and the thread
 //! that writes.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -55,10 +56,13 @@ impl OnLedger {
         let standing = OpenLedger::create(&typed.ledger, context)?.standing()?;
         let projects = match keys {
             // Each is charged to the project of its key, and nobody to another.
-            Some(keys) => keys.projects().into_iter().map(str::to_owned).collect(),
-            None => vec![project.clone()],
+            Some(keys) => keys.projects(),
+            None => BTreeSet::from([project.clone()]),
         };
-        let HeldTo { limits, notice } = HeldTo::of(typed, &standing, &projects)?;
+        let HeldTo { limits, notice, by_project } = HeldTo::of(typed, &standing, &projects)?;
+        if let Some(keys) = keys.filter(|_| by_project) {
+            keys.charge_only(projects);
+        }
         if let Some(notice) = notice {
             say(&notice);
         }

@@ -1,5 +1,7 @@
 //! What scopes are opened with: the limits of flags and of a policy.
 
+use std::collections::BTreeSet;
+
 use super::super::amounts::once_per_unit;
 use super::super::error::AppError;
 use super::super::inputs::policy_source;
@@ -50,6 +52,9 @@ pub(super) struct HeldTo {
     pub(super) limits: OpeningLimits,
     /// What it says of that at its start.
     pub(super) notice: Option<String>,
+    /// Whether its policy has a budget of a project, which the ledger was found to hold for those that
+    /// are charged now.
+    pub(super) by_project: bool,
 }
 
 impl HeldTo {
@@ -58,7 +63,7 @@ impl HeldTo {
     pub(super) fn of(
         typed: &GatewayTyped,
         standing: &Standing,
-        projects: &[String],
+        projects: &BTreeSet<String>,
     ) -> Result<Self, AppError> {
         once_per_unit("--session-budget", &typed.session_budget)?;
         once_per_unit("--agent-budget", &typed.agent_budget)?;
@@ -67,7 +72,7 @@ impl HeldTo {
             agent: limits(&typed.agent_budget)?,
             phases: PhaseLimits::default(),
         };
-        let Some(name) = &typed.policy else { return Ok(Self { limits, notice: None }) };
+        let Some(name) = &typed.policy else { return Ok(Self { limits, ..Self::default() }) };
         let found = knowledge::policy(&policy_source(name)?)?;
         let budgets = found.policy.budgets();
         for budget in budgets {
@@ -88,7 +93,8 @@ impl HeldTo {
         }
         wider::are_held(&found.name, budgets, standing, projects, &typed.ledger)?;
         let notice = (!budgets.is_empty()).then(|| notice(&found.name, budgets));
-        Ok(Self { limits, notice })
+        let by_project = budgets.iter().any(|budget| budget.scope == BudgetScope::Project);
+        Ok(Self { limits, notice, by_project })
     }
 }
 
