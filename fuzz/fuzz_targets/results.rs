@@ -24,6 +24,7 @@ fuzz_target!(|text: &str| {
         assumptions: &assumptions,
         caps: &[],
         tree: TreeCounts::default(),
+        marks: &[],
     };
     let Ok(synthesizer) = Synthesizer::new(input) else { return };
     let schema: Arc<str> = SCHEMA.into();

@@ -18,6 +18,7 @@ use crate::plan::report::{
 use crate::plan::routing;
 use crate::plan::setup::Setup;
 use crate::plan::stage::agent_of;
+use crate::plan::stage_schema;
 use crate::policy::Policy;
 use crate::workflow::WorkflowFacts;
 
@@ -293,16 +294,7 @@ fn invented_choice(frame: &Frame, candidate: &Candidate, pin: String) -> Assumpt
 fn schema_of(frame: &Frame, candidate: &Candidate) -> Option<serde_json::Value> {
     let named = |stage: &&crate::plan::frame::FrameStage| stage.identity.name == candidate.stage;
     let schemas = frame.stages.iter().filter(named).filter_map(|of| of.identity.schema.as_deref());
-    let mut found = schemas.filter_map(|text| {
-        let mut schema: serde_json::Value = serde_json::from_str(text).ok()?;
-        for name in candidate.property.split('.') {
-            while let Some(items) = schema.get_mut("items") {
-                schema = items.take();
-            }
-            schema = schema.get_mut("properties")?.get_mut(name)?.take();
-        }
-        Some(schema)
-    });
+    let mut found = schemas.filter_map(|text| stage_schema::property(text, &candidate.property));
     found.next()
 }
 

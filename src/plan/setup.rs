@@ -18,7 +18,7 @@ use crate::ports::script::ScriptArgs;
 use crate::pricing::{Mode, Model, Price, PriceTable};
 use crate::role::Role;
 use crate::usage::{AgentTraits, Pins, StageKind, UsageModel};
-use crate::workflow::WorkflowFacts;
+use crate::workflow::{TextMark, WorkflowFacts};
 
 /// A parsed plan job.
 pub struct Setup {
@@ -150,7 +150,7 @@ impl Setup {
             .clone();
         let caps: Arc<[ProseCap]> = facts.caps_in_prose.iter().map(prose_cap).collect();
         let assumptions = parse_assumptions(&job, &job.assumptions)?;
-        let synthesizer = synthesizer(&job, &assumptions, &caps)?;
+        let synthesizer = synthesizer(&job, &assumptions, &caps, &facts.text_marks)?;
         Ok(Self {
             table: Arc::new(table),
             usage: Arc::new(usage),
@@ -365,6 +365,7 @@ fn synthesizer(
     job: &PlanJob,
     assumptions: &Arc<Assumptions>,
     caps: &[ProseCap],
+    marks: &[TextMark],
 ) -> Result<Synthesizer, PlanError> {
     let args = match &job.start.args {
         ScriptArgs::Json(text) | ScriptArgs::Text(text) => serde_json::from_str(text).ok(),
@@ -376,6 +377,7 @@ fn synthesizer(
         assumptions,
         caps,
         tree: job.tree,
+        marks,
     };
     Synthesizer::new(input).map_err(|error| bad("results", &error))
 }

@@ -10,7 +10,7 @@ use crate::plan::call_spot::CallSpot;
 use crate::plan::cast::{Cast, Placed};
 use crate::plan::setup::Setup;
 use crate::plan::stage::StageIdentity;
-use crate::plan::synth::Extremes;
+use crate::plan::synth::{Extremes, Pushed, Reach};
 use crate::ports::script::{
     AgentCall, EngineError, Execution, ExecutionNotes, Finish, Outcome, ScriptArgs, ScriptProgram,
     Status,
@@ -35,15 +35,15 @@ pub enum TrialMode {
     Natural,
     /// Results at their extremes, to find what bounds the script.
     Extreme(Extremes),
-    /// The same, with other list lengths for one stage, to find out whether that stage's lists
-    /// are what makes the run grow.
+    /// The same, with a further reach for one stage, to find out whether what that stage answers
+    /// is what makes the run grow.
     Stretched {
         /// What all other stages answer.
         extremes: Extremes,
         /// The key of the stage.
         stage: u64,
-        /// The length of its lists.
-        list_length: usize,
+        /// How far it goes.
+        reach: Reach,
     },
     /// Every agent of the stage with this name fails and resolves to `null`.
     NullStage(Arc<str>),
@@ -91,8 +91,8 @@ pub struct Trial {
     pub peak: u32,
     /// First prompts of each stage, by index; only if inspected.
     pub prompts: Vec<(u32, String)>,
-    /// Unbounded list properties that an extreme trial made long, by stage key.
-    pub unbounded: BTreeSet<(u64, Arc<str>)>,
+    /// What an extreme trial pushed, by stage key.
+    pub pushed: BTreeSet<(u64, Pushed)>,
     /// Whether a result of an extreme trial was cut short.
     pub cut: bool,
     /// Lines of the script itself from which it called `agent()`.
@@ -162,7 +162,7 @@ pub fn run(
         spec,
         execution,
         cast: Cast::new(setup, seed),
-        unbounded: BTreeSet::new(),
+        pushed: BTreeSet::new(),
         cut: false,
         calls: Vec::new(),
         records: Vec::new(),
@@ -188,9 +188,9 @@ pub fn run(
 fn extremes_for(mode: &TrialMode, stage: u64) -> Option<Extremes> {
     match mode {
         TrialMode::Extreme(extremes) => Some(extremes.clone()),
-        TrialMode::Stretched { extremes, stage: stretched, list_length } => {
-            let length = if stage == *stretched { *list_length } else { extremes.list_length };
-            Some(Extremes { list_length: length, ..extremes.clone() })
+        TrialMode::Stretched { extremes, stage: stretched, reach } => {
+            let reach = if stage == *stretched { *reach } else { extremes.reach };
+            Some(Extremes { reach, ..extremes.clone() })
         }
         TrialMode::Natural | TrialMode::NullStage(_) | TrialMode::ArgsAsText => None,
     }
@@ -224,7 +224,7 @@ struct Simulation<'a> {
     /// When the shared prefix of a group can be read.
     warm: BTreeMap<u64, u64>,
     factors: BTreeMap<(Arc<str>, Arc<str>), (f64, u32)>,
-    unbounded: BTreeSet<(u64, Arc<str>)>,
+    pushed: BTreeSet<(u64, Pushed)>,
     cut: bool,
     prompts: Vec<(u32, String)>,
     clock: u64,
@@ -360,7 +360,7 @@ impl Simulation<'_> {
             (_, Some(extremes)) => {
                 let probe = self.cast.probe(*placed, call, text_tokens, &extremes);
                 let probe = probe.ok_or_else(missing)?;
-                self.unbounded.extend(probe.unbounded.into_iter().map(|path| (key, path)));
+                self.pushed.extend(probe.pushed.into_iter().map(|pushed| (key, pushed)));
                 self.cut |= probe.cut;
                 probe.outcome
             }
@@ -462,7 +462,7 @@ impl Simulation<'_> {
             wall_milliseconds: last.saturating_sub(first),
             peak: self.peak,
             prompts: self.prompts,
-            unbounded: self.unbounded,
+            pushed: self.pushed,
             cut: self.cut,
         }
     }

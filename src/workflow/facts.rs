@@ -14,6 +14,7 @@ use super::parsed::parse;
 use super::refusal::{Accepted, check_program, check_text};
 use super::source::Source;
 use super::survey::{Survey, meta_reads};
+use super::text_marks::{TextMark, text_marks};
 use super::{clocks, schema_scan};
 use crate::diagnostic::Diagnostic;
 
@@ -38,6 +39,9 @@ pub struct WorkflowFacts {
     /// The first text that asks for everything under a folder.
     #[serde(default)]
     pub sweep: Option<Sweep>,
+    /// What it looks for in texts.
+    #[serde(default)]
+    pub text_marks: Vec<TextMark>,
     /// Keys of `args` that are read.
     pub args_keys: Vec<ArgsKey>,
     /// Whether `args` is mentioned at all.
@@ -85,6 +89,7 @@ impl WorkflowFacts {
         facts.warnings = clocks::warnings(text, program, &names);
         facts.warnings.extend(meta_reads(&lines, program, meta_span));
         facts.array_properties = schema_scan::array_properties(&lines, program, &names, meta_span);
+        facts.text_marks = text_marks(program);
         facts.body = Body::instrument(text, &lines, program, meta_span, &names);
         facts.truncate();
         facts

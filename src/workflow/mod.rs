@@ -20,6 +20,7 @@ mod source;
 mod span_edit;
 mod survey;
 mod sweep;
+mod text_marks;
 
 pub use agent_site::{
     AgentSite, CallOptions, ModelSetting, Obstacle, OptionValue, Room, Settings, TextChoice,
@@ -35,6 +36,7 @@ pub use registry::{FoundIn, FoundWorkflow, Lookup, WorkflowRegistry};
 pub use source::{Source, SourceSet};
 pub use span_edit::{ForeignEdit, Rewritten, SpanEdit, TextEdit};
 pub use sweep::asks_for_everything;
+pub use text_marks::TextMark;
 
 /// The largest script that the client accepts, bytes.
 pub const SCRIPT_BYTES_MAX: usize = 512 * 1024;

@@ -105,3 +105,122 @@ if (first === null) await agent('Do it again.', {{ label: 'again' }});"
     // It is one agent more than a run without failures takes, so nothing is proven.
     assert_eq!(report.ceiling.agents, None);
 }
+
+/// A scout whose answer decides how many agents start: its prompt, its schema's property or none,
+/// and the expression that is fanned out over.
+fn scouted(prompt: &str, property: &str, list: &str) -> String {
+    let (schema, option) = if property.is_empty() {
+        (String::new(), "")
+    } else {
+        let name = property.split(':').next().unwrap_or("");
+        let schema = format!(
+            "const SCOUTED = {{ type: 'object', required: ['{name}'], properties: {{ {property} }} }};\n"
+        );
+        (schema, ", schema: SCOUTED")
+    };
+    format!(
+        "{HEAD}{schema}const found = await agent('{prompt}', {{ label: 'scout'{option} }});
+await parallel({list}.map((part) => () =>
+  agent(`Review ${{part}}`, {{ label: `review:${{part}}` }})));"
+    )
+}
+
+fn reason_of(script: &str) -> (Option<u64>, String, Option<u32>) {
+    let report = Stand::script(script).plan();
+    let [reason] = &report.ceiling.reasons[..] else { panic!("{:?}", report.ceiling) };
+    (report.ceiling.agents, reason.text.clone(), reason.line)
+}
+
+#[test]
+fn a_plain_text_that_is_taken_apart_bounds_nothing() {
+    let what = "a plain text decides how many agents start".to_owned();
+    for (prompt, list) in [
+        ("Look around.", "found.split('\\n').map((line) => line.trim()).filter(Boolean)"),
+        ("Look around.", "found.split(',')"),
+        ("Look around.", "found.split(/\\n\\s*\\n/)"),
+        ("Look around.", "[...found.matchAll(/^[-*] (.+)$/gm)].map((match) => match[1])"),
+        ("Look around.", "found.split('\\n').filter((line) => /^\\d+\\. /.test(line))"),
+    ] {
+        assert_eq!(reason_of(&scouted(prompt, "", list)), (None, what.clone(), Some(2)), "{list}");
+    }
+    // A slice is a bound for them as for lists.
+    let kept = "found.split('\\n').filter(Boolean).slice(0, 20)";
+    let report = Stand::script(&scouted("Look around.", "", kept)).plan();
+    assert_eq!(report.ceiling.agents, Some(1 + 20));
+    // A text that is only quoted starts nothing.
+    let report = Stand::script(&scouted("Look around.", "", "[found]")).plan();
+    assert_eq!(report.ceiling.agents, Some(2));
+}
+
+#[test]
+fn lines_that_the_script_looks_for_may_all_be_there() {
+    for tell in [
+        "line.startsWith('FAIL')",
+        "/^(FAIL|ERROR): \\w+/.test(line)",
+        "/\\bFAIL\\b/.test(line)",
+        "line.endsWith('FAILED')",
+        "line === 'FAILED'",
+    ] {
+        let script = format!(
+            "{HEAD}const run = (label, prompt) => agent(prompt, {{ label }});
+const out = await run('test', 'Run the tests and give their output.');
+const failed = out.split('\\n').filter((line) => {tell});
+await parallel(failed.map((line) => () => run('fix', `Fix ${{line}}`)));"
+        );
+        let report = Stand::script(&script).plan();
+        let [reason] = &report.ceiling.reasons[..] else { panic!("{tell}: {:?}", report.ceiling) };
+        assert!(report.ceiling.agents.is_none(), "{tell}: {:?}", report.ceiling);
+        assert!(reason.text.starts_with("a plain text decides"), "{tell}: {reason:?}");
+    }
+}
+
+#[test]
+fn a_text_property_that_is_taken_apart_bounds_nothing() {
+    let what = "the text of `parts` decides how many agents start".to_owned();
+    for property in ["parts: { type: 'string' }", "parts: { type: 'string', maxLength: 400 }"] {
+        let script = scouted("Which parts are there?", property, "found.parts.split(',')");
+        assert_eq!(reason_of(&script), (None, what.clone(), Some(3)), "{property}");
+    }
+}
+
+#[test]
+fn a_number_proves_what_its_maximum_does() {
+    let list = "Array.from({ length: found.batches }, (_, at) => at)";
+    let of = |property: &str| scouted("How many batches?", property, list);
+    let bounded = of("batches: { type: 'integer', minimum: 1, maximum: 60 }");
+    let report = Stand::script(&bounded).plan();
+    assert_eq!(report.ceiling.agents, Some(1 + 60));
+    assert!(report.totals.agents.stress < 61);
+    let [reason] = &report.ceiling.reasons[..] else { panic!("{:?}", report.ceiling) };
+    assert_eq!((reason.text.as_str(), reason.open), ("`batches` has maximum 60", false));
+    // A pin says what is likely, not what is possible.
+    let report = Stand::script(&bounded).assume(&["scout.batches=2"]).plan();
+    assert_eq!((report.totals.agents.stress, report.ceiling.agents), (3, Some(61)));
+    let what = "`batches` has no maximum that limits how many agents it starts".to_owned();
+    for open in [
+        "batches: { type: 'integer', minimum: 1 }",
+        "batches: { type: 'integer' }",
+        "batches: { type: 'integer', maximum: 100000 }",
+    ] {
+        assert_eq!(reason_of(&of(open)), (None, what.clone(), Some(3)), "{open}");
+    }
+}
+
+#[test]
+fn a_low_score_counts_as_much_as_a_high_count() {
+    let property = "score: { type: 'number', minimum: 0, maximum: 1 }";
+    let list = "Array.from({ length: found.score < 0.02 ? 300 : 3 }, (_, at) => at)";
+    let report = Stand::script(&scouted("How good is it?", property, list)).plan();
+    assert_eq!(report.ceiling.agents, Some(1 + 300));
+    let list = "Array.from({ length: found.id > 90 ? 300 : 3 }, (_, at) => at)";
+    let property = "id: { type: 'integer', minimum: 0, maximum: 99 }";
+    let report = Stand::script(&scouted("Which one?", property, list)).plan();
+    assert_eq!(report.ceiling.agents, Some(1 + 300));
+}
+
+#[test]
+fn a_policy_that_denies_the_unbounded_denies_a_text_that_decides() {
+    let script = scouted("Look around.", "", "found.split('\\n')");
+    let report = Stand::script(&script).policy("[thresholds]\ndeny = { unbounded = true }").plan();
+    assert_eq!(report.verdict.gate, flyball::gate::Gate::Deny);
+}

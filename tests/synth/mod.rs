@@ -16,6 +16,7 @@ use flyball::plan::synth::{
 use flyball::plan::widths::{ProseCap, TreeCounts, caps_in_script};
 use flyball::ports::script::Outcome;
 use flyball::seed::{Seed, key_of, key_of_parts};
+use flyball::workflow::TextMark;
 use serde_json::{Value, json};
 
 /// A synthesizer and what it is made of.
@@ -31,6 +32,7 @@ pub(crate) struct Setup<'a> {
     pub script: &'a str,
     pub properties: &'a [&'a str],
     pub tree: TreeCounts,
+    pub marks: &'a [TextMark],
 }
 
 impl Plan {
@@ -47,6 +49,7 @@ impl Plan {
             assumptions: &assumptions,
             caps: &caps,
             tree: setup.tree,
+            marks: setup.marks,
         };
         Self { synthesizer: Synthesizer::new(input).unwrap() }
     }

@@ -1,7 +1,7 @@
 //! Every result is valid for its schema.
 
 use flyball::id::StageKey;
-use flyball::plan::synth::{Booleans, Extremes, SynthCall};
+use flyball::plan::synth::{Booleans, Extremes, Numbers, Reach, SynthCall};
 use flyball::ports::script::Outcome;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -254,7 +254,9 @@ proptest! {
             label: None, prompt: "Do it.", schema: Some(&text), text_tokens: 0,
         };
         let booleans = [Booleans::True, Booleans::False, Booleans::MoreWork, Booleans::LessWork][extreme];
-        let to = Extremes { list_length: extreme * 3, booleans, enum_index: extreme };
+        let numbers = [Numbers::AllHigh, Numbers::AllLow, Numbers::MoreWork, Numbers::High][extreme];
+        let reach = Reach { lists: extreme * 3, numbers: 1 + extreme * 3, texts: 1 };
+        let to = Extremes { reach, booleans, enum_index: extreme, numbers, marked: false };
         let Outcome::Json(probed) = plan.synthesizer.probe(&mut sample.state, &call, &to).outcome else { panic!() };
         let probed: Value = serde_json::from_str(&probed).unwrap();
         prop_assert!(validator.is_valid(&probed), "{}\n{}", schema, probed);

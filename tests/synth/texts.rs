@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flyball::id::StageKey;
-use flyball::plan::synth::{Booleans, Extremes, Probe, SampleState, SynthCall};
+use flyball::plan::synth::{Booleans, Extremes, Numbers, Probe, Reach, SampleState, SynthCall};
 use flyball::ports::script::Outcome;
 use flyball::seed::Seed;
 use flyball::usage::{StageKind, TokenCounter, UsageModel, shipped_text};
@@ -301,7 +301,13 @@ fn probe(schema: &Value, list_length: usize) -> Probe {
         schema: Some(&schema),
         text_tokens: 100,
     };
-    let extremes = Extremes { list_length, booleans: Booleans::True, enum_index: 0 };
+    let extremes = Extremes {
+        reach: Reach { lists: list_length, numbers: list_length, texts: list_length },
+        booleans: Booleans::True,
+        enum_index: 0,
+        numbers: Numbers::Low,
+        marked: false,
+    };
     plan.synthesizer.probe(&mut SampleState::new(Seed::new(1)), &call, &extremes)
 }
 

@@ -1,7 +1,8 @@
 //! How long lists are, and how to pin them.
 
-use flyball::plan::synth::{Booleans, Extremes, SynthCall};
+use flyball::plan::synth::{Booleans, Extremes, Numbers, Pushed, Reach, SynthCall};
 use flyball::plan::widths::{TreeCounts, cap_in_prompt, caps_in_script};
+use flyball::workflow::TextMark;
 use flyball::{id::StageKey, ports::script::Outcome};
 use serde_json::{Value, json};
 
@@ -245,11 +246,17 @@ fn a_probe_goes_to_the_limits() {
         "properties": {
             "findings": {"type": "array", "maxItems": 9, "items": {"type": "string"}},
             "questions": {"type": "array", "items": {"type": "string"}},
-            "done": {"type": "boolean"}
+            "done": {"type": "boolean"},
+            "batches": {"type": "integer"},
+            "shards": {"type": "integer", "minimum": 1, "maximum": 60},
+            "score": {"type": "number", "minimum": 0, "maximum": 10},
+            "hosts": {"type": "string"}
         }
     });
     let text = schema.to_string().into();
-    let plan = Plan::shipped();
+    let marks = ["FAIL:".to_owned(), "NEXT".to_owned()].map(TextMark::Literal);
+    let pins = ["shards=2", "hosts=one"];
+    let plan = Plan::new(&Setup { assume: &pins, marks: &marks, ..Setup::default() });
     let call = SynthCall {
         stage: StageKey(1),
         stage_name: "Find",
@@ -261,13 +268,34 @@ fn a_probe_goes_to_the_limits() {
         schema: Some(&text),
         text_tokens: 0,
     };
-    let to = Extremes { list_length: 33, booleans: Booleans::MoreWork, enum_index: 0 };
+    let to = Extremes {
+        reach: Reach { lists: 33, numbers: 44, texts: 5 },
+        booleans: Booleans::MoreWork,
+        enum_index: 0,
+        numbers: Numbers::MoreWork,
+        marked: true,
+    };
     let probe = plan.synthesizer.probe(&mut plan.sample(0).state, &call, &to);
     let Outcome::Json(result) = probe.outcome else { panic!() };
     let result: Value = serde_json::from_str(&result).unwrap();
     assert_eq!(list(&result, "findings").len(), 9);
     assert_eq!(list(&result, "questions").len(), 33);
     assert_eq!(result["done"], false);
-    let unbounded: Vec<&str> = probe.unbounded.iter().map(|path| &**path).collect();
-    assert_eq!(unbounded, ["questions"]);
+    // What is likely bounds nothing that is possible: pins do not count here.
+    assert_eq!((result["batches"].as_u64(), result["shards"].as_u64()), (Some(44), Some(60)));
+    // A low score is what makes work.
+    assert_eq!(result["score"].as_f64(), Some(0.0));
+    let hosts = result["hosts"].as_str().unwrap();
+    for separator in ["\n", "\n\n", ",", ";", "|"] {
+        assert!(hosts.split(separator).count() > 5 * 5, "{separator:?}: {hosts}");
+    }
+    let lines = |of: &str| hosts.lines().filter(|line| line.starts_with(of)).count();
+    assert!(lines("FAIL:") >= 5 && lines("NEXT") >= 5, "{hosts}");
+    let open: Vec<&Pushed> = probe.pushed.iter().filter(|pushed| pushed.is_open()).collect();
+    let open: Vec<(&str, bool)> =
+        open.into_iter().map(|open| (&**open.path(), matches!(open, Pushed::Text(_)))).collect();
+    // The items of `findings` are texts as well.
+    let named = |path: &str, text: bool| open.contains(&(path, text));
+    assert!(named("questions", false) && named("batches", false) && named("hosts", true));
+    assert!(!named("findings", false) && !named("shards", false) && !named("score", false));
 }

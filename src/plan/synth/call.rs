@@ -61,12 +61,51 @@ pub struct Factor {
 /// Answers that push a script to its limits, to find out what bounds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extremes {
-    /// Length of lists whose schema has no `maxItems`; lists that have one get that many.
-    pub list_length: usize,
+    /// How far what has no bound is pushed.
+    pub reach: Reach,
     /// What booleans say.
     pub booleans: Booleans,
     /// Which word an enum takes: 0 the first, 1 the next, and so on, round again at the end.
     pub enum_index: usize,
+    /// Which end of their range numbers take.
+    pub numbers: Numbers,
+    /// Whether texts hold what the script looks for in them, each in lines of its own.
+    pub marked: bool,
+}
+
+/// How far a probe pushes what has no bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Length of lists whose schema has no `maxItems`; lists that have one get that many.
+    pub lists: usize,
+    /// What numbers at their high end say whose schema has no `maximum`, or one above what a run
+    /// can start; with 1, others say no more than 1 either.
+    pub numbers: usize,
+    /// How many of each kind of line a text has; with 1 it is a line of a few words.
+    pub texts: usize,
+}
+
+impl Reach {
+    /// As short as can be: one of everything.
+    pub const LEAST: Self = Self { lists: 1, numbers: 1, texts: 1 };
+}
+
+/// Which end of their range the numbers of a probe take. Positions and ids are as drawn unless
+/// they are named: a script that looks up what is not there ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// As drawn.
+    Drawn,
+    /// The high one.
+    High,
+    /// The low one.
+    Low,
+    /// The one that keeps a script working: counts are high, scores are low.
+    MoreWork,
+    /// The high one, of positions and ids too.
+    AllHigh,
+    /// The low one, likewise.
+    AllLow,
 }
 
 /// What the booleans of a probe say.
@@ -84,13 +123,43 @@ pub enum Booleans {
     ByStage(u64),
 }
 
+/// Something in a result that a probe pushed, by the path of its property.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pushed {
+    /// A list without `maxItems`.
+    List(Arc<str>),
+    /// A number without a `maximum`, or with one above what a run can start.
+    Number(Arc<str>),
+    /// A number between bounds, or at its low end, or as drawn.
+    BoundedNumber(Arc<str>),
+    /// A text, told in several lines; empty for a result that is one.
+    Text(Arc<str>),
+}
+
+impl Pushed {
+    /// Whether nothing bounds it.
+    pub const fn is_open(&self) -> bool {
+        !matches!(self, Self::BoundedNumber(_))
+    }
+
+    /// Its path.
+    pub const fn path(&self) -> &Arc<str> {
+        match self {
+            Self::List(path)
+            | Self::Number(path)
+            | Self::BoundedNumber(path)
+            | Self::Text(path) => path,
+        }
+    }
+}
+
 /// The result of a probe, and what it met without a bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
     /// What the script is told.
     pub outcome: Outcome,
-    /// Paths of the lists without `maxItems` that were filled to `list_length`.
-    pub unbounded: Vec<Arc<str>>,
+    /// What was pushed, by path.
+    pub pushed: Vec<Pushed>,
     /// Whether the result was cut short because it grew too long.
     pub cut: bool,
 }

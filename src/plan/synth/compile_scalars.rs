@@ -11,7 +11,7 @@ const PLAIN_NUMBER: NumberRule =
     NumberRule { mean: 4.0, spread: 2.5, low: 0.0, high: 20.0, unit: false, gate: false };
 
 /// Numbers without bounds stay where every whole one is exact.
-const WIDEST: f64 = 1e15;
+pub(super) const WIDEST: f64 = 1e15;
 
 impl Compiler<'_, '_> {
     pub(super) fn number(&self, keywords: &Keywords<'_>, at: &At<'_>, whole: bool) -> NumberForm {

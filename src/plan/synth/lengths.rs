@@ -1,15 +1,12 @@
 //! How long a list is. Owns the order of what is believed: a pin, what the prompt shows, a check
 //! beside it, the working tree, caps in prose, the schema, and last the prior of its name.
 
-use std::sync::Arc;
-
 use super::choices::{blend, quantile};
 use super::compile_objects::LIST_MAX;
 use super::form::{Kind, ListForm, Node};
 use super::word_tables::{ListKind, TreeCount};
 use super::writer::Writer;
 use crate::plan::assume::PinValue;
-use crate::plan::synth::call::Booleans;
 use crate::plan::widths::{Cap, cap_in_prompt};
 use crate::seed::Seed;
 
@@ -32,7 +29,7 @@ impl Writer<'_> {
     ) -> usize {
         let most = list.max.unwrap_or(LIST_MAX).min(LIST_MAX);
         let drawn = match self.scene.extremes {
-            Some(_) => self.forced_length(node, list),
+            Some(extremes) => self.forced_length(node, list, extremes),
             None => match &node.pin {
                 Some(PinValue::Number(pin)) => {
                     let whole = pin.floor();
@@ -43,21 +40,6 @@ impl Writer<'_> {
             },
         };
         drawn.max(list.min).min(most)
-    }
-
-    fn forced_length(&mut self, node: &Node, list: &ListForm) -> usize {
-        let Some(extremes) = self.scene.extremes else { return 0 };
-        let calm = extremes.booleans == Booleans::LessWork;
-        if calm && list.rule.kind == ListKind::Gate {
-            return 0;
-        }
-        if let Some(max) = list.max {
-            return max;
-        }
-        self.unbounded.push(Arc::clone(&node.path));
-        // Lists inside lists still grow with the length, but not as fast: the whole has to stay
-        // small enough for a script to handle.
-        if self.in_item { damped(extremes.list_length) } else { extremes.list_length }
     }
 
     fn drawn_length(&mut self, node: &Node, list: &ListForm, seed: Seed, sources: usize) -> usize {
@@ -170,12 +152,6 @@ impl Writer<'_> {
         let head = prompt.get(..end).unwrap_or("").to_lowercase();
         ["diff", "changed", "pull request", "merge-base"].iter().any(|word| head.contains(word))
     }
-}
-
-/// A length for a list inside a list.
-fn damped(length: usize) -> usize {
-    const EASY: usize = 16;
-    if length <= EASY { length } else { EASY + (length - EASY).div_ceil(16) }
 }
 
 /// A schema's bounds, as far as they tell a length.

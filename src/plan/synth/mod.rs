@@ -20,6 +20,7 @@ mod invented;
 mod lengths;
 mod lists;
 mod pattern;
+mod probed;
 mod roster;
 mod sample_state;
 mod scalars;
@@ -29,7 +30,7 @@ mod token;
 mod word_tables;
 mod writer;
 
-pub use call::{Booleans, Extremes, Factor, Probe, SynthCall, Synthetic};
+pub use call::{Booleans, Extremes, Factor, Numbers, Probe, Pushed, Reach, SynthCall, Synthetic};
 pub use filler::without_filler;
 pub use invented::{invented_start, without_invented};
 pub use sample_state::SampleState;

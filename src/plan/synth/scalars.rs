@@ -25,11 +25,12 @@ const TEXT_MAX: usize = 1 << 20;
 
 impl Writer<'_> {
     pub(super) fn number(&mut self, node: &Node, form: &NumberForm, seed: Seed, whole: bool) {
-        let drawn = match (&node.pin, form.role) {
-            (Some(PinValue::Number(pin)), _) => *pin,
-            (_, NumberRole::Index(base)) => self.index(base, seed),
-            (_, NumberRole::Id) => self.number_id(node),
-            (_, NumberRole::Plain) => self.plain_number(node, form, seed),
+        let drawn = match (self.forced_number(node, form), self.pin(node), form.role) {
+            (Some(forced), _, _) => forced,
+            (_, Some(PinValue::Number(pin)), _) => *pin,
+            (_, _, NumberRole::Index(base)) => self.index(base, seed),
+            (_, _, NumberRole::Id) => self.number_id(node),
+            (_, _, NumberRole::Plain) => self.plain_number(node, form, seed),
         };
         let value = fit(drawn, form, whole);
         if whole {
@@ -98,7 +99,7 @@ impl Writer<'_> {
 
     pub(super) fn text(&mut self, node: &Node, shape: &TextShape, seed: Seed) {
         let start = self.out.len();
-        if let Some(PinValue::Word(word)) = &node.pin {
+        if let Some(PinValue::Word(word)) = self.pin(node) {
             let text = Value::String(word.to_string()).to_string();
             self.out.push_str(&text);
             return;
@@ -118,6 +119,9 @@ impl Writer<'_> {
             let text = pattern.draw(&mut seed.stream(DRAW + u64::from(self.scene.attempt)));
             let text = Value::String(text).to_string();
             self.out.push_str(&text);
+            return;
+        }
+        if self.forced_text(node, shape) {
             return;
         }
         self.out.push('"');

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::asked_text::{AskedText, WRAP, asked_text};
-use super::call::{Extremes, Probe, SynthCall, Synthetic};
+use super::call::{Extremes, Probe, Pushed, SynthCall, Synthetic};
 use super::compile::{CompileInput, compile};
 use super::filler::write_words;
 use super::form::Form;
+use super::probed::{write_lines, written};
 use super::sample_state::{Asked, SampleState, StoredResult, without_round};
 use super::shown::{
     Shown, ShownMarker, about, is_folder, is_path, known_markers, results_quoted, subject,
@@ -23,6 +24,7 @@ use crate::plan::assume::{AssumeError, Assumptions, PinnedAnswer};
 use crate::plan::widths::{ProseCap, TreeCounts};
 use crate::ports::script::Outcome;
 use crate::seed::key_of;
+use crate::workflow::TextMark;
 
 /// The text of the shipped word tables, `usage/results.toml`.
 pub fn shipped_results() -> &'static str {
@@ -47,6 +49,8 @@ pub struct SynthesizerInput<'a> {
     pub caps: &'a [ProseCap],
     /// Counts of the working tree.
     pub tree: TreeCounts,
+    /// What the script looks for in texts.
+    pub marks: &'a [TextMark],
 }
 
 /// Invents the results of agents. One per plan; shared by all its samples.
@@ -56,6 +60,7 @@ pub struct Synthesizer {
     assumptions: Arc<Assumptions>,
     caps: Arc<[ProseCap]>,
     tree: TreeCounts,
+    marks: Arc<[String]>,
     /// Strings in the args that may name something.
     args: Arc<[String]>,
     /// A cache: what is in it depends on its key alone.
@@ -86,6 +91,7 @@ impl Synthesizer {
             assumptions: Arc::clone(input.assumptions),
             caps: input.caps.into(),
             tree: input.tree,
+            marks: written(input.marks).into(),
             args: args.into(),
             forms: Mutex::new(BTreeMap::new()),
         })
@@ -99,6 +105,7 @@ impl Synthesizer {
             assumptions: Arc::clone(assumptions),
             caps: Arc::clone(&self.caps),
             tree: self.tree,
+            marks: Arc::clone(&self.marks),
             args: Arc::clone(&self.args),
             // Compiled forms hold pins.
             forms: Mutex::new(BTreeMap::new()),
@@ -158,14 +165,14 @@ impl Synthesizer {
         let drawable = |form: &CompiledForm| form.is_ok() || asked.text.is_none();
         let form = match call.schema.map(|schema| self.form(state, call, schema)).filter(drawable) {
             Some(Err(reason)) => {
-                return Probe { outcome: rejected(&reason), unbounded: Vec::new(), cut: false };
+                return Probe { outcome: rejected(&reason), pushed: Vec::new(), cut: false };
             }
             Some(Ok(form)) => Some(form),
             None => None,
         };
-        let (synthetic, open) = self.draw(state, call, form.as_deref(), &markers, Some(to));
+        let (synthetic, met) = self.draw(state, call, form.as_deref(), &markers, Some(to));
         let outcome = asked.told(synthetic.outcome, call);
-        Probe { outcome, unbounded: open.unbounded, cut: open.cut }
+        Probe { outcome, pushed: met.pushed, cut: met.cut }
     }
 
     /// What the prompt of a call without a schema asks its text to be.
@@ -225,17 +232,17 @@ impl Synthesizer {
         form: Option<&Form>,
         markers: &[ShownMarker],
         extremes: Option<&Extremes>,
-    ) -> (Synthetic, Open) {
+    ) -> (Synthetic, Met) {
         let memory = state.stage_mut(call.stage);
         let asked = memory.ask(call.label, call.prompt, call.delivered, markers);
         let Some(form) = form else {
-            return (self.text(state, call), Open::default());
+            return self.text(state, call, extremes);
         };
         let mut attempt = 0;
         let done = loop {
             let Some(tried) = self.write(state, call, form, markers, extremes, asked, attempt)
             else {
-                return (self.text(state, call), Open::default());
+                return self.text(state, call, extremes);
             };
             attempt += 1;
             let valid = form.validator.as_ref().is_none_or(|validator| {
@@ -246,8 +253,8 @@ impl Synthesizer {
                 break tried;
             }
         };
-        let open = done.open.clone();
-        (store(state, call, form, done), open)
+        let met = done.met.clone();
+        (store(state, call, form, done), met)
     }
 
     #[allow(clippy::too_many_arguments)] // all of it goes into one scene
@@ -279,6 +286,7 @@ impl Synthesizer {
             identity: call.identity,
             subject: state.seed.child(subject(markers, call.prompt)),
             extremes,
+            marks: &self.marks,
             attempt,
         };
         let mut writer = Writer::new(&scene);
@@ -287,7 +295,12 @@ impl Synthesizer {
     }
 
     /// A text of the agent's length, told apart by its marker.
-    fn text(&self, state: &mut SampleState, call: &SynthCall<'_>) -> Synthetic {
+    fn text(
+        &self,
+        state: &mut SampleState,
+        call: &SynthCall<'_>,
+        extremes: Option<&Extremes>,
+    ) -> (Synthetic, Met) {
         let mut marker = Marker::of(&[call.identity]);
         let mut salt = 0;
         while state.item(marker).is_some() {
@@ -300,18 +313,24 @@ impl Synthesizer {
         text.push_str(": ");
         // A marker is about six tokens.
         write_words(&mut text, tokens.saturating_sub(7), marker.number());
+        let mut met = Met::default();
+        if let Some(to) = extremes.filter(|to| to.in_lines()) {
+            met.pushed.push(Pushed::Text(Arc::default()));
+            write_lines(&mut text, marker, to, &self.marks);
+        }
         state.remember(marker, (0, 0), false);
         state.results.push(StoredResult { stage: call.stage, text: String::new() });
         let repairs = self.tables.repairs(call.label.unwrap_or(call.stage_name))
             || self.tables.repairs(call.stage_name);
         count(state, call, repairs);
-        Synthetic {
+        let synthetic = Synthetic {
             outcome: Outcome::Text(text),
             factors: Vec::new(),
             quotes: vec![marker.text()],
             quoted_calls: 0,
             pinned: false,
-        }
+        };
+        (synthetic, met)
     }
 
     fn remember_given(
@@ -375,10 +394,10 @@ impl Asking {
     }
 }
 
-/// What a probe met without a bound.
+/// What a probe met.
 #[derive(Clone, Default)]
-struct Open {
-    unbounded: Vec<Arc<str>>,
+struct Met {
+    pushed: Vec<Pushed>,
     cut: bool,
 }
 
@@ -389,7 +408,7 @@ struct Written {
     items: Vec<super::writer::NewItem>,
     gates: Vec<((u32, u64, u64), super::sample_state::Gate)>,
     paths: Vec<String>,
-    open: Open,
+    met: Met,
     root: Marker,
 }
 
@@ -399,10 +418,10 @@ impl From<Writer<'_>> for Written {
         let gates = std::mem::take(&mut writer.gates);
         let paths = std::mem::take(&mut writer.paths);
         let cut = writer.full();
-        let open = Open { unbounded: std::mem::take(&mut writer.unbounded), cut };
+        let met = Met { pushed: std::mem::take(&mut writer.pushed), cut };
         let root = writer.marker;
         let (text, factors) = writer.into_factors();
-        Self { text, factors, items, gates, paths, open, root }
+        Self { text, factors, items, gates, paths, met, root }
     }
 }
 

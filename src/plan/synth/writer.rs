@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::call::{Extremes, Factor};
+use super::call::{Extremes, Factor, Pushed};
 use super::form::{Field, Form, Kind, NodeId, ObjectForm};
 use super::sample_state::{Asked, Gate, ItemRef, SampleState, StageMemory};
 use super::shown::Shown;
@@ -36,6 +36,8 @@ pub(super) struct Scene<'a> {
     /// Where draws about the subject of the prompt come from, shared by all who judge it.
     pub(super) subject: Seed,
     pub(super) extremes: Option<&'a Extremes>,
+    /// What the script looks for in texts, as a text may hold it.
+    pub(super) marks: &'a [String],
     /// Later attempts vary what is optional: 0 as drawn, odd everything, even the least.
     pub(super) attempt: u32,
 }
@@ -55,7 +57,7 @@ pub(super) struct Writer<'a> {
     pub(super) items: Vec<NewItem>,
     pub(super) gates: Vec<((u32, u64, u64), Gate)>,
     pub(super) paths: Vec<String>,
-    pub(super) unbounded: Vec<Arc<str>>,
+    pub(super) pushed: Vec<Pushed>,
     /// Sums and counts by path.
     factors: BTreeMap<Arc<str>, (f64, u32)>,
     /// The marker of the innermost item.
@@ -99,7 +101,7 @@ impl<'a> Writer<'a> {
             items: Vec::new(),
             gates: Vec::new(),
             paths: Vec::new(),
-            unbounded: Vec::new(),
+            pushed: Vec::new(),
             factors: BTreeMap::new(),
             marker: Marker::of(&[0]),
             subject: scene.subject,
