@@ -1,5 +1,11 @@
 //! What would make a plan cheaper, and what it rests on. Reprices the samples that are there;
 //! runs no script.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "statistics over samples; nothing here is billed"
+)]
 
 use crate::amount::Amount;
 use crate::band::{self, Band};
@@ -241,16 +247,23 @@ pub fn assumptions(
     }];
     let mut invented = drivers::result_candidates(frame);
     let place = |key: &str| ranked.iter().position(|candidate| candidate.key() == key);
-    invented.sort_by_key(|candidate| {
+    let agents: Vec<f64> = frame.samples.iter().map(|sample| sample.calls.len() as f64).collect();
+    let widens = |of: &Candidate| drivers::share_of_variance(&of.values, &agents);
+    invented.sort_by_cached_key(|candidate| {
         let key = candidate.key();
-        (place(&key).unwrap_or(usize::MAX), key)
+        let of_agents = (widens(candidate) * 1000.0).round() as u32;
+        (place(&key).unwrap_or(usize::MAX), std::cmp::Reverse(of_agents), key)
     });
     let ends: Vec<f64> = completes.iter().map(|whole| f64::from(u8::from(*whole))).collect();
-    // Widths are always worth a word; of the rest only what the cost or the ending depends on.
+    // Widths are always worth a word; of the rest only what the cost, the number of agents or the
+    // ending depends on.
     invented.retain(|candidate| {
         let is_width = candidate.measure == Measure::Length && !candidate.property.contains('.');
+        let is_number = candidate.measure == Measure::Number;
         is_width
             || place(&candidate.key()).is_some()
+            || (is_number && widens(candidate) >= drivers::NUMBER_SHARE_MIN)
+            || (is_number && is_pinned(setup, candidate))
             || drivers::share_of_variance(&candidate.values, &ends) >= ENDING_SHARE_MIN
     });
     for candidate in invented.iter().take(RESULTS_LISTED) {
@@ -314,20 +327,52 @@ fn invented_quantity(
     let (stage, property) = (&candidate.stage, &candidate.property);
     let middle = candidate.measure.write(candidate.quantile(500));
     let pin = format!("--assume {}={middle}", candidate.key());
-    if setup.job.assumptions.iter().any(|given| given.starts_with(&format!("{stage}.{property}=")))
-    {
+    if is_pinned(setup, candidate) {
         return Assumption { text: format!("{stage}: {property}: {middle}, as pinned"), pin: None };
+    }
+    let schema = schema_of(frame, candidate);
+    if candidate.measure == Measure::Number {
+        return invented_number(candidate, schema.as_ref(), pin);
     }
     if candidate.measure != Measure::Length {
         return invented_choice(frame, candidate, pin);
     }
     let name = property.rsplit('.').next().unwrap_or(property);
-    let bound = facts.array_properties.iter().find(|of| of.name == name);
     let asked = facts.caps_in_prose.iter().find(|cap| cap.noun == name);
-    let source = match (asked, bound.and_then(|bound| bound.max_items)) {
+    // What the script's text says is of its own lists; those of child workflows are in no fact.
+    let own = || facts.array_properties.iter().find(|of| of.name == name)?.max_items;
+    let max = match &schema {
+        Some(schema) => schema.get("maxItems").and_then(serde_json::Value::as_u64),
+        None => own(),
+    };
+    let source = match (asked, max) {
         (Some(cap), _) => format!("`{}`, line {}", cap.phrase, cap.place.line),
         (None, Some(max)) => format!("prior, at most {max} by its schema"),
         (None, None) => "prior, no schema bound".to_owned(),
     };
     Assumption { text: format!("{stage}: {middle} {property} per agent: {source}"), pin: Some(pin) }
+}
+
+/// Whether the user gave the value.
+fn is_pinned(setup: &Setup, candidate: &Candidate) -> bool {
+    let given = format!("{}=", candidate.key());
+    setup.job.assumptions.iter().any(|pin| pin.starts_with(&given))
+}
+
+/// A number: from where to where it was taken, and what its schema allows.
+fn invented_number(
+    candidate: &Candidate,
+    schema: Option<&serde_json::Value>,
+    pin: String,
+) -> Assumption {
+    let Candidate { stage, property, measure, .. } = candidate;
+    let [low, high] = [100, 900].map(|per_mille| measure.write(candidate.quantile(per_mille)));
+    let taken = if low == high { low } else { format!("{low} to {high}") };
+    let bound = |name: &str| schema.and_then(|schema| schema.get(name));
+    let allowed = match (bound("minimum"), bound("maximum")) {
+        (Some(least), Some(most)) => format!("{least} to {most} by its schema"),
+        (None, Some(most)) => format!("at most {most} by its schema"),
+        (_, None) => "no schema bound".to_owned(),
+    };
+    Assumption { text: format!("{stage}: {property} is {taken}: prior, {allowed}"), pin: Some(pin) }
 }

@@ -81,7 +81,7 @@ pub fn probe(
         vec![missed_reason()]
     } else {
         let numbers = if probes.numbers_decide() { maxima(trial) } else { Vec::new() };
-        closed_reasons(facts).into_iter().chain(numbers).collect()
+        closed_reasons(facts, trial).into_iter().chain(numbers).collect()
     };
     let runtime_agents = u64::from(setup.job.start.limits.agents);
     let ceiling = Ceiling {
@@ -213,19 +213,26 @@ fn maxima(trial: &Trial) -> Vec<CeilingReason> {
     trial.pushed.iter().filter_map(bound).collect()
 }
 
-/// What closes the run, with lines of the script.
-fn closed_reasons(facts: &WorkflowFacts) -> Vec<CeilingReason> {
+/// What closes the run, with lines of the script; lists of child workflows and of schemas that are
+/// put together have none.
+fn closed_reasons(facts: &WorkflowFacts, trial: &Trial) -> Vec<CeilingReason> {
+    let max_items = |name: &str, max: u64, line| CeilingReason {
+        text: format!("`{name}` has maxItems {max}"),
+        line,
+        open: false,
+    };
     let maxima = facts.array_properties.iter().filter_map(|property| {
-        Some(CeilingReason {
-            text: format!("`{}` has maxItems {}", property.name, property.max_items?),
-            line: Some(property.place.line),
-            open: false,
-        })
+        Some(max_items(&property.name, property.max_items?, Some(property.place.line)))
     });
+    let known = |name: &str| facts.array_properties.iter().any(|property| property.name == name);
+    let schemas = trial.stages.iter().filter_map(|stage| stage.schema.as_deref());
+    let others: BTreeSet<(String, u64)> =
+        schemas.flat_map(stage_schema::bounded_lists).filter(|(name, _)| !known(name)).collect();
+    let others = others.iter().map(|(name, max)| max_items(name, *max, None));
     let slices = facts.slices.iter().map(|slice| CeilingReason {
         text: format!("a slice keeps {}", slice.limit),
         line: Some(slice.place.line),
         open: false,
     });
-    maxima.chain(slices).collect()
+    maxima.chain(others).chain(slices).collect()
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::band;
 use crate::plan::costing::{SampleCost, StageCost};
 use crate::plan::frame::Frame;
+use crate::plan::synth::FactorKind;
 
 /// A candidate driver: one value per sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,8 @@ pub enum Measure {
     Length,
     /// An invented share of `true`, or how good the words were.
     Share,
+    /// An invented number.
+    Number,
     /// Whether the stage runs: a consequence of other results, so nothing that can be pinned.
     Presence,
 }
@@ -56,7 +59,7 @@ impl Measure {
             Self::OutputPerRequest => Some("output_per_request"),
             Self::FirstContext => Some("first_context"),
             Self::Growth => Some("growth"),
-            Self::Length | Self::Share | Self::Presence => None,
+            Self::Length | Self::Share | Self::Number | Self::Presence => None,
         }
     }
 
@@ -73,6 +76,8 @@ impl Measure {
             Self::Length => format!("{:.0}", value.round().max(0.0)),
             Self::OutputPerRequest => to_grain(10.0),
             Self::FirstContext | Self::Growth => to_grain(100.0),
+            // Whole numbers without a point, others as short as two digits behind it allow.
+            Self::Number => format!("{}", (value * 100.0).round() / 100.0),
             Self::Share | Self::Presence => format!("{:.2}", value.clamp(0.0, 1.0)),
         }
     }
@@ -117,19 +122,29 @@ fn outcomes(costs: &[SampleCost]) -> Vec<f64> {
 /// Every candidate that explains something alone, strongest first.
 pub fn rank(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
     let totals = outcomes(costs);
+    let agents: Vec<f64> = costs.iter().map(|sample| f64::from(sample.total().agents)).collect();
     let mut candidates = usage_candidates(frame, costs);
     candidates.extend(result_candidates(frame));
     for candidate in &mut candidates {
         candidate.share = share_of_variance(&candidate.values, &totals);
     }
     // A name with `=` in it cannot be typed as the key of an `--assume`.
-    candidates.retain(|candidate| candidate.share >= SHARE_MIN && !candidate.key().contains('='));
+    candidates.retain(|candidate| {
+        let decides = || share_of_variance(&candidate.values, &agents) >= NUMBER_SHARE_MIN;
+        let tells = candidate.measure != Measure::Number
+            || candidate.share >= NUMBER_SHARE_MIN
+            || decides();
+        tells && candidate.share >= SHARE_MIN && !candidate.key().contains('=')
+    });
     candidates.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.key().cmp(&b.key())));
     candidates
 }
 
 /// Below this share a driver is not told from noise at a few hundred samples.
 const SHARE_MIN: f64 = 0.03;
+/// The same for numbers, of the cost or of the count of agents: results have many, and most of
+/// them decide nothing.
+pub const NUMBER_SHARE_MIN: f64 = 0.1;
 
 fn usage_candidates(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
     let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
@@ -198,22 +213,27 @@ type Read = fn(&StageCost) -> f64;
 
 /// What was invented, one candidate per stage name and property; shares are not set.
 pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
-    let mut values: BTreeMap<ResultKey, Vec<Option<f64>>> = BTreeMap::new();
+    let mut found: BTreeMap<ResultKey, (FactorKind, Vec<Option<f64>>)> = BTreeMap::new();
     let samples = frame.samples.len();
     for (position, sample) in frame.samples.iter().enumerate() {
-        for (key, (mean, _)) in &sample.factors {
-            let row = values.entry(key.clone()).or_insert_with(|| vec![None; samples]);
+        for (key, (kind, mean)) in &sample.factors {
+            let (_, row) = found.entry(key.clone()).or_insert_with(|| (*kind, vec![None; samples]));
             if let Some(slot) = row.get_mut(position) {
                 *slot = Some(*mean);
             }
         }
     }
-    let candidate = |((stage, property), values): (ResultKey, Vec<Option<f64>>)| {
-        let within_one = values.iter().flatten().all(|value| (0.0..=1.0).contains(value));
-        let measure = if within_one { Measure::Share } else { Measure::Length };
+    // `--assume` takes no negative number.
+    found.retain(|_, (_, values)| values.iter().flatten().all(|value| *value >= 0.0));
+    let candidate = |((stage, property), (kind, values))| {
+        let measure = match kind {
+            FactorKind::Length => Measure::Length,
+            FactorKind::Share => Measure::Share,
+            FactorKind::Number => Measure::Number,
+        };
         Candidate { stage, property, measure, values, share: 0.0 }
     };
-    values.into_iter().map(candidate).collect()
+    found.into_iter().map(candidate).collect()
 }
 
 /// The share of the variance of `outcomes` that `values` explain. Quantities that move

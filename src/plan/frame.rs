@@ -8,6 +8,7 @@ use crate::band;
 use crate::plan::call_spot::CallSpot;
 use crate::plan::setup::{Setup, StageTraits};
 use crate::plan::stage::StageIdentity;
+use crate::plan::synth::FactorKind;
 use crate::plan::trial::{CallRecord, Trial};
 use crate::ports::script::{ExecutionNotes, Finish};
 use crate::role::Role;
@@ -52,7 +53,7 @@ pub struct Recorded {
     /// Its calls in call order, stages by frame index.
     pub calls: Vec<CallRecord>,
     /// Means of what was invented: by stage name and property.
-    pub factors: BTreeMap<(Arc<str>, Arc<str>), (f64, u32)>,
+    pub factors: BTreeMap<(Arc<str>, Arc<str>), (FactorKind, f64)>,
     /// How it ended.
     pub finish: Finish,
     /// Failures lines and swallowed throws, if any.
@@ -206,7 +207,7 @@ fn record(trial: Trial, by_key: &BTreeMap<u64, usize>, works: &Arc<[u64]>) -> Re
         factors: trial
             .factors
             .into_iter()
-            .map(|factor| ((factor.stage, factor.property), (factor.mean, factor.count)))
+            .map(|factor| ((factor.stage, factor.property), (factor.kind, factor.mean)))
             .collect(),
         finish: trial.finish,
         swallowed: swallowed.as_ref().map_or(0, |swallowed| swallowed.count),

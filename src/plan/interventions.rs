@@ -206,6 +206,7 @@ fn in_words(candidate: &Candidate) -> String {
         Measure::Growth => format!("context growth of {}s", agent_of(stage)),
         Measure::Length => format!("{stage}: {property} per agent"),
         Measure::Share => format!("{stage}: share of {property}"),
+        Measure::Number => format!("{stage}: {property}"),
         Measure::Presence => format!("whether {stage} runs"),
     }
 }

@@ -14,3 +14,24 @@ pub(super) fn property(schema: &str, path: &str) -> Option<Value> {
     }
     Some(schema)
 }
+
+/// The names of the lists of a schema that have `maxItems`, with it, at any depth.
+pub(super) fn bounded_lists(schema: &str) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    if let Ok(schema) = serde_json::from_str(schema) {
+        collect_lists(&schema, &mut found);
+    }
+    found
+}
+
+fn collect_lists(schema: &Value, found: &mut Vec<(String, u64)>) {
+    if let Some(items) = schema.get("items") {
+        collect_lists(items, found);
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, property) in properties.into_iter().flatten() {
+        let max = property.get("maxItems").and_then(Value::as_u64);
+        found.extend(max.map(|max| (name.clone(), max)));
+        collect_lists(property, found);
+    }
+}

@@ -10,7 +10,7 @@ use crate::plan::call_spot::CallSpot;
 use crate::plan::cast::{Cast, Placed};
 use crate::plan::setup::Setup;
 use crate::plan::stage::StageIdentity;
-use crate::plan::synth::{Extremes, Pushed, Reach};
+use crate::plan::synth::{Extremes, FactorKind, Pushed, Reach};
 use crate::ports::script::{
     AgentCall, EngineError, Execution, ExecutionNotes, Finish, Outcome, ScriptArgs, ScriptProgram,
     Status,
@@ -119,7 +119,9 @@ pub struct TrialFactor {
     pub stage: Arc<str>,
     /// The property.
     pub property: Arc<str>,
-    /// Mean of list lengths, or share of `true`.
+    /// What was decided.
+    pub kind: FactorKind,
+    /// Mean of list lengths or numbers, or share of `true`.
     pub mean: f64,
     /// Over how many values.
     pub count: u32,
@@ -223,7 +225,7 @@ struct Simulation<'a> {
     ends: BinaryHeap<Reverse<(u64, usize)>>,
     /// When the shared prefix of a group can be read.
     warm: BTreeMap<u64, u64>,
-    factors: BTreeMap<(Arc<str>, Arc<str>), (f64, u32)>,
+    factors: BTreeMap<(Arc<str>, Arc<str>), (FactorKind, f64, u32)>,
     pushed: BTreeSet<(u64, Pushed)>,
     cut: bool,
     prompts: Vec<(u32, String)>,
@@ -370,9 +372,9 @@ impl Simulation<'_> {
                     answer.map_err(|error| EngineError::Unanswerable(error.to_string()))?;
                 for factor in answer.factors {
                     let key = (Arc::clone(&name), factor.key.1);
-                    let sum = self.factors.entry(key).or_insert((0.0, 0));
-                    sum.0 += factor.value;
-                    sum.1 += 1;
+                    let sum = self.factors.entry(key).or_insert((factor.kind, 0.0, 0));
+                    sum.1 += factor.value;
+                    sum.2 += 1;
                 }
                 if let Some(record) = self.records.get_mut(position) {
                     record.quotes = u16::try_from(answer.quoted_calls).unwrap_or(u16::MAX);
@@ -451,9 +453,10 @@ impl Simulation<'_> {
             factors: self
                 .factors
                 .into_iter()
-                .map(|((stage, property), (sum, count))| TrialFactor {
+                .map(|((stage, property), (kind, sum, count))| TrialFactor {
                     stage,
                     property,
+                    kind,
                     mean: sum / f64::from(count.max(1)),
                     count,
                 })

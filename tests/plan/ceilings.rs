@@ -1,5 +1,8 @@
 //! What the script proves of its own size.
 
+use flyball::ports::script::Outcome;
+
+use super::fake::{Answers, Call};
 use super::stand::{HEAD, OPEN_LIST, Stand, find_and_check, said};
 
 #[test]
@@ -223,4 +226,32 @@ fn a_policy_that_denies_the_unbounded_denies_a_text_that_decides() {
     let script = scouted("Look around.", "", "found.split('\\n')");
     let report = Stand::script(&script).policy("[thresholds]\ndeny = { unbounded = true }").plan();
     assert_eq!(report.verdict.gate, flyball::gate::Gate::Deny);
+}
+
+const FOUND: &str = r#"{"type":"object","required":["findings"],"properties":{"findings":{
+"type":"array","maxItems":8,"items":{"type":"string"}}}}"#;
+
+/// Calls of which the script's own text knows nothing, as it is with child workflows.
+fn of_a_child(answers: &Answers) -> Vec<Call> {
+    match answers.as_slice() {
+        [] => vec![Call::new("Find", "find", "Find defects.").schema(FOUND)],
+        [found] => {
+            let Some(Outcome::Json(found)) = found.first() else { return Vec::new() };
+            let found: serde_json::Value = serde_json::from_str(found).unwrap();
+            let all = found["findings"].as_array().unwrap().iter();
+            all.map(|one| Call::new("Check", "check", format!("Check {one}"))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn bounds_of_schemas_count_wherever_they_are_written() {
+    let report = Stand::fake(of_a_child).plan();
+    assert_eq!(report.ceiling.agents, Some(1 + 8));
+    let [reason] = &report.ceiling.reasons[..] else { panic!("{:?}", report.ceiling) };
+    assert_eq!((reason.text.as_str(), reason.line), ("`findings` has maxItems 8", None));
+    let width = report.assumptions.iter().find(|of| of.text.contains("findings per agent"));
+    let width = width.unwrap_or_else(|| panic!("{:?}", report.assumptions));
+    assert!(width.text.ends_with("findings per agent: prior, at most 8 by its schema"));
 }

@@ -69,3 +69,58 @@ fn an_intervention_takes_no_more_samples_than_it_is_given_work_for() {
     let half = made(frame.work);
     assert!((25..60).contains(&half), "{half}");
 }
+
+/// A scout whose number decides how many agents start.
+fn numbered(property: &str, width: &str) -> Stand {
+    let name = property.split(':').next().unwrap();
+    Stand::script(&format!(
+        "{HEAD}const S = {{ type: 'object', required: ['{name}'], properties: {{ {property} }} }};
+const found = await agent('Look around.', {{ label: 'scout', schema: S }});
+await parallel(Array.from({{ length: {width} }}, (_, at) => () =>
+  agent(`Part ${{at}}`, {{ label: 'step' }})));"
+    ))
+}
+
+#[test]
+fn a_number_that_decides_the_width_is_an_assumption_and_a_driver() {
+    let stand = numbered("batches: { type: 'integer', minimum: 1, maximum: 60 }", "found.batches");
+    let stand = stand.with(|job| job.samples = 200);
+    let report = stand.plan();
+    let assumed = report.assumptions.iter().find(|of| of.text.starts_with("scout: batches"));
+    let assumed = assumed.unwrap_or_else(|| panic!("{:?}", report.assumptions));
+    let steps = report.totals.agents;
+    let (low, high) = (steps.p10 - 1, steps.p90 - 1);
+    let text = format!("scout: batches is {low} to {high}: prior, 1 to 60 by its schema");
+    assert_eq!(assumed.text, text);
+    assert_eq!(assumed.pin, Some(format!("--assume scout.batches={}", steps.p50 - 1)));
+    let driver = report.drivers.iter().find(|driver| driver.key == "scout.batches");
+    let driver = driver.unwrap_or_else(|| panic!("{:?}", report.drivers));
+    assert_eq!((driver.name.as_str(), driver.p90.as_str()), ("scout: batches", &*high.to_string()));
+    let agents: Vec<u64> = driver.response.iter().map(|point| point.agents_p50).collect();
+    assert_eq!(agents, [low + 1, steps.p50, high + 1]);
+    let report = stand.assume(&["scout.batches=10"]).plan();
+    assert_eq!(report.totals.agents.p50, 11);
+    let pinned = "scout: batches: 10, as pinned";
+    assert!(report.assumptions.iter().any(|of| of.text == pinned), "{:?}", report.assumptions);
+}
+
+#[test]
+fn a_score_that_decides_between_few_and_many_is_the_driver() {
+    let property = "score: { type: 'number', minimum: 0, maximum: 1 }";
+    let report = numbered(property, "found.score < 0.7 ? 100 : 3").plan();
+    assert_eq!(report.drivers[0].key, "scout.score", "{:?}", report.drivers);
+    assert!(moves(&report.drivers[0]).unwrap() > Picodollars::ZERO);
+}
+
+#[test]
+fn numbers_that_decide_nothing_are_no_assumptions() {
+    let list = "{ type: 'array', maxItems: 8, items: { type: 'object', required: ['title',
+  'line', 'confidence'], properties: { title: { type: 'string' }, line: { type: 'integer' },
+  confidence: { type: 'number' } } } }";
+    let script = find_and_check(list, "all").replace("${finding}", "${finding.title}");
+    let report = Stand::script(&script).with(|job| job.samples = 200).plan();
+    assert!(report.assumptions.iter().any(|of| of.text.contains("findings")));
+    let names = |text: &str| text.contains("line") || text.contains("confidence");
+    assert!(!report.assumptions.iter().any(|of| names(&of.text)), "{:?}", report.assumptions);
+    assert!(!report.drivers.iter().any(|of| names(&of.name)), "{:?}", report.drivers);
+}

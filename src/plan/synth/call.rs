@@ -47,15 +47,27 @@ pub struct Synthetic {
     pub pinned: bool,
 }
 
-/// One decision in a result: a list's length, a boolean (0 or 1), or how good an enum's pick is
-/// (its position from worst, 0, to best, 1).
+/// One decision in a result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
     /// Stage and property path, such as `findings` or `findings.severity`. Over a list's items the
     /// value is the mean.
     pub key: (StageKey, Arc<str>),
+    /// What was decided.
+    pub kind: FactorKind,
     /// The value.
     pub value: f64,
+}
+
+/// What a decision is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactorKind {
+    /// A list's length.
+    Length,
+    /// A boolean (0 or 1), or how good an enum's pick is (its position from worst, 0, to best, 1).
+    Share,
+    /// A number that is neither a position nor an id.
+    Number,
 }
 
 /// Answers that push a script to its limits, to find out what bounds it.

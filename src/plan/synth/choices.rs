@@ -1,7 +1,7 @@
 //! Booleans, enums and checks. Owns how decisions hang together: checks follow the run and what
 //! was repaired, verdicts follow the item they judge.
 
-use super::call::Booleans;
+use super::call::{Booleans, FactorKind};
 use super::form::{BooleanForm, EnumForm, EnumValue, Node};
 use super::sample_state::Gate;
 use super::word_tables::BooleanKind;
@@ -99,7 +99,7 @@ impl Writer<'_> {
             Some(extremes) => self.forced(extremes.booleans, boolean),
             None => self.decide(node, boolean, seed),
         };
-        self.note(&node.path, f64::from(u8::from(answer)));
+        self.note(node, FactorKind::Share, f64::from(u8::from(answer)));
         self.out.push_str(if answer { "true" } else { "false" });
     }
 
@@ -167,7 +167,7 @@ impl Writer<'_> {
             return;
         };
         let top = values.len().saturating_sub(1).max(1);
-        self.note(&node.path, picked as f64 / top as f64);
+        self.note(node, FactorKind::Share, picked as f64 / top as f64);
         self.out.push_str(&value.json);
     }
 

@@ -119,6 +119,7 @@ impl<'s> Compiler<'s, '_> {
             path: at.path.into(),
             key: key_of(at.path) ^ u64::from(at.is_item),
             pin: None,
+            is_item: at.is_item,
         });
         let refused = parts.iter().any(|part| **part == Value::Bool(false));
         let (kind, nullable) =

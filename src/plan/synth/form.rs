@@ -38,6 +38,8 @@ pub(super) struct Node {
     /// The key of `path`, for draws.
     pub(super) key: u64,
     pub(super) pin: Option<PinValue>,
+    /// Whether it is an item of the list with this name.
+    pub(super) is_item: bool,
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::call::FactorKind;
 use super::form::{Judging, Kind, ListForm, Node, NodeId, NumberRole};
 use super::scalars::fits_text;
 use super::word_tables::{ListKind, words_of};
@@ -62,7 +63,7 @@ impl Writer<'_> {
         };
         self.out.push(']');
         if !least {
-            self.note(&node.path, written as f64);
+            self.note(node, FactorKind::Length, written as f64);
         }
     }
 

@@ -30,7 +30,9 @@ mod token;
 mod word_tables;
 mod writer;
 
-pub use call::{Booleans, Extremes, Factor, Numbers, Probe, Pushed, Reach, SynthCall, Synthetic};
+pub use call::{
+    Booleans, Extremes, Factor, FactorKind, Numbers, Probe, Pushed, Reach, SynthCall, Synthetic,
+};
 pub use filler::without_filler;
 pub use invented::{invented_start, without_invented};
 pub use sample_state::SampleState;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::call::FactorKind;
 use super::filler::write_words;
 use super::form::{Format, Node, NumberForm, NumberRole, TextShape};
 use super::hosts::write_host;
@@ -33,6 +34,9 @@ impl Writer<'_> {
             (_, _, NumberRole::Plain) => self.plain_number(node, form, seed),
         };
         let value = fit(drawn, form, whole);
+        if form.role == NumberRole::Plain {
+            self.note(node, FactorKind::Number, value);
+        }
         if whole {
             let _ = write!(self.out, "{value:.0}");
         } else {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::call::{Extremes, Factor, Pushed};
-use super::form::{Field, Form, Kind, NodeId, ObjectForm};
+use super::call::{Extremes, Factor, FactorKind, Pushed};
+use super::form::{Field, Form, Kind, Node, NodeId, ObjectForm};
 use super::sample_state::{Asked, Gate, ItemRef, SampleState, StageMemory};
 use super::shown::Shown;
 use super::token::Marker;
@@ -59,7 +59,7 @@ pub(super) struct Writer<'a> {
     pub(super) paths: Vec<String>,
     pub(super) pushed: Vec<Pushed>,
     /// Sums and counts by path.
-    factors: BTreeMap<Arc<str>, (f64, u32)>,
+    factors: BTreeMap<Arc<str>, (FactorKind, f64, u32)>,
     /// The marker of the innermost item.
     pub(super) marker: Marker,
     /// What verdicts follow: the prompt's subject, or the item they stand in.
@@ -158,20 +158,24 @@ impl<'a> Writer<'a> {
         self.out.len() > most
     }
 
-    pub(super) fn note(&mut self, path: &Arc<str>, value: f64) {
-        if self.scene.extremes.is_some() {
+    /// Takes down what was decided. An item has the path of its list, whose length is what counts.
+    pub(super) fn note(&mut self, node: &Node, kind: FactorKind, value: f64) {
+        if self.scene.extremes.is_some() || node.is_item {
             return;
         }
-        let entry = self.factors.entry(Arc::clone(path)).or_insert((0.0, 0));
-        entry.0 += value;
-        entry.1 += 1;
+        let entry = self.factors.entry(Arc::clone(&node.path)).or_insert((kind, 0.0, 0));
+        entry.1 += value;
+        entry.2 += 1;
     }
 
     pub(super) fn into_factors(self) -> (String, Vec<Factor>) {
         let stage = self.scene.stage;
         let factors = self.factors.into_iter();
-        let mean =
-            |(path, (sum, count))| Factor { key: (stage, path), value: sum / f64::from(count) };
+        let mean = |(path, (kind, sum, count))| Factor {
+            key: (stage, path),
+            kind,
+            value: sum / f64::from(count),
+        };
         (self.out, factors.map(mean).collect())
     }
 
