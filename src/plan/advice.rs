@@ -259,12 +259,15 @@ pub fn assumptions(
     // ending depends on.
     invented.retain(|candidate| {
         let is_width = candidate.measure == Measure::Length && !candidate.property.contains('.');
-        let is_number = candidate.measure == Measure::Number;
-        is_width
-            || place(&candidate.key()).is_some()
-            || (is_number && widens(candidate) >= drivers::NUMBER_SHARE_MIN)
-            || (is_number && is_pinned(setup, candidate))
-            || drivers::share_of_variance(&candidate.values, &ends) >= ENDING_SHARE_MIN
+        let decides = if candidate.measure.is_incidental() {
+            let with = |outcomes: &[f64]| drivers::goes_with(&candidate.values, outcomes);
+            is_pinned(setup, candidate)
+                || with(&ends)
+                || (with(&agents) && drivers::leads_on(frame, &candidate.stage))
+        } else {
+            drivers::share_of_variance(&candidate.values, &ends) >= ENDING_SHARE_MIN
+        };
+        is_width || decides || place(&candidate.key()).is_some()
     });
     for candidate in invented.iter().take(RESULTS_LISTED) {
         list.push(invented_quantity(setup, facts, frame, candidate));
@@ -333,6 +336,10 @@ fn invented_quantity(
     let schema = schema_of(frame, candidate);
     if candidate.measure == Measure::Number {
         return invented_number(candidate, schema.as_ref(), pin);
+    }
+    if candidate.measure == Measure::Lines {
+        let text = format!("{stage}: {middle} {property} in its text: prior, no bound");
+        return Assumption { text, pin: Some(pin) };
     }
     if candidate.measure != Measure::Length {
         return invented_choice(frame, candidate, pin);

@@ -14,6 +14,7 @@ use crate::band;
 use crate::plan::costing::{SampleCost, StageCost};
 use crate::plan::frame::Frame;
 use crate::plan::synth::FactorKind;
+use crate::plan::trial::CallRecord;
 
 /// A candidate driver: one value per sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +44,8 @@ pub enum Measure {
     Growth,
     /// An invented list's length.
     Length,
+    /// The same of a list that is a text.
+    Lines,
     /// An invented share of `true`, or how good the words were.
     Share,
     /// An invented number.
@@ -59,7 +62,7 @@ impl Measure {
             Self::OutputPerRequest => Some("output_per_request"),
             Self::FirstContext => Some("first_context"),
             Self::Growth => Some("growth"),
-            Self::Length | Self::Share | Self::Number | Self::Presence => None,
+            Self::Length | Self::Lines | Self::Share | Self::Number | Self::Presence => None,
         }
     }
 
@@ -68,12 +71,17 @@ impl Measure {
         self.pin_name().is_some()
     }
 
+    /// Whether most results have some that decide nothing.
+    pub const fn is_incidental(self) -> bool {
+        matches!(self, Self::Number | Self::Lines)
+    }
+
     /// `value` as `--assume` takes it, at the grain people would type.
     pub fn write(self, value: f64) -> String {
         let to_grain = |grain: f64| format!("{:.0}", (value / grain).round().max(1.0) * grain);
         match self {
             Self::Requests => to_grain(1.0),
-            Self::Length => format!("{:.0}", value.round().max(0.0)),
+            Self::Length | Self::Lines => format!("{:.0}", value.round().max(0.0)),
             Self::OutputPerRequest => to_grain(10.0),
             Self::FirstContext | Self::Growth => to_grain(100.0),
             // Whole numbers without a point, others as short as two digits behind it allow.
@@ -130,11 +138,12 @@ pub fn rank(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
     }
     // A name with `=` in it cannot be typed as the key of an `--assume`.
     candidates.retain(|candidate| {
-        let decides = || share_of_variance(&candidate.values, &agents) >= NUMBER_SHARE_MIN;
-        let tells = candidate.measure != Measure::Number
-            || candidate.share >= NUMBER_SHARE_MIN
-            || decides();
-        tells && candidate.share >= SHARE_MIN && !candidate.key().contains('=')
+        let decides =
+            || goes_with(&candidate.values, &totals) || goes_with(&candidate.values, &agents);
+        candidate.share >= SHARE_MIN
+            && !candidate.key().contains('=')
+            && (!candidate.measure.is_incidental()
+                || leads_on(frame, &candidate.stage) && decides())
     });
     candidates.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.key().cmp(&b.key())));
     candidates
@@ -142,9 +151,20 @@ pub fn rank(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
 
 /// Below this share a driver is not told from noise at a few hundred samples.
 const SHARE_MIN: f64 = 0.03;
-/// The same for numbers, of the cost or of the count of agents: results have many, and most of
-/// them decide nothing.
-pub const NUMBER_SHARE_MIN: f64 = 0.1;
+/// Whether any agent starts after one of this stage has answered: else its answers decide nothing.
+pub fn leads_on(frame: &Frame, stage: &str) -> bool {
+    let is_its = |call: &CallRecord| {
+        let of = frame.stages.get(call.stage as usize);
+        of.is_some_and(|of| *of.identity.name == *stage)
+    };
+    frame.samples.iter().any(|sample| {
+        let answered = sample.calls.iter().filter(|call| is_its(call)).map(|call| call.ended).min();
+        let started = |call: &CallRecord| call.started != u64::MAX;
+        answered.is_some_and(|first| {
+            sample.calls.iter().any(|call| started(call) && call.started >= first)
+        })
+    })
+}
 
 fn usage_candidates(frame: &Frame, costs: &[SampleCost]) -> Vec<Candidate> {
     let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
@@ -228,6 +248,7 @@ pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
     let candidate = |((stage, property), (kind, values))| {
         let measure = match kind {
             FactorKind::Length => Measure::Length,
+            FactorKind::Lines => Measure::Lines,
             FactorKind::Share => Measure::Share,
             FactorKind::Number => Measure::Number,
         };
@@ -241,6 +262,40 @@ pub fn result_candidates(frame: &Frame) -> Vec<Candidate> {
 pub fn share_of_variance(values: &[Option<f64>], outcomes: &[f64]) -> f64 {
     let total = squares(outcomes);
     if total <= 0.0 { 0.0 } else { explained(values, outcomes) / total }
+}
+
+/// Whether `outcomes` rise or fall with `values`, by their ranks. Asked of what most results have
+/// without deciding anything: a mean over few agents lies further out than one over many, and so
+/// explains how many there are, without going with it either way.
+pub fn goes_with(values: &[Option<f64>], outcomes: &[f64]) -> bool {
+    let both =
+        values.iter().zip(outcomes).filter_map(|(value, outcome)| Some(((*value)?, *outcome)));
+    let (values, outcomes): (Vec<f64>, Vec<f64>) = both.unzip();
+    let (values, outcomes) = (ranks(&values), ranks(&outcomes));
+    let count = values.len();
+    let spread = (squares(&values) * squares(&outcomes)).sqrt();
+    if count < SAMPLES_MIN || spread <= 0.0 {
+        return false;
+    }
+    let middle = (count as f64 - 1.0) / 2.0;
+    let common: f64 = values.iter().zip(&outcomes).map(|(a, b)| (a - middle) * (b - middle)).sum();
+    (common / spread).powi(2) >= TOGETHER_MIN.max(TOGETHER_SAMPLES / count as f64)
+}
+
+/// The least square of a correlation of ranks that counts; among few samples chance makes more.
+const TOGETHER_MIN: f64 = 0.05;
+const TOGETHER_SAMPLES: f64 = 7.0;
+
+/// Positions in the order of size, from 0; equals share the mean of theirs.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let rank = |value: &f64| {
+        let below = sorted.partition_point(|other| other < value);
+        let up_to = sorted.partition_point(|other| other <= value);
+        (below + up_to) as f64 / 2.0 - 0.5
+    };
+    values.iter().map(rank).collect()
 }
 
 /// The sum of the squared distances from the mean.

@@ -205,6 +205,7 @@ fn in_words(candidate: &Candidate) -> String {
         Measure::FirstContext => format!("first context of {}s", agent_of(stage)),
         Measure::Growth => format!("context growth of {}s", agent_of(stage)),
         Measure::Length => format!("{stage}: {property} per agent"),
+        Measure::Lines => format!("{stage}: {property} in its text"),
         Measure::Share => format!("{stage}: share of {property}"),
         Measure::Number => format!("{stage}: {property}"),
         Measure::Presence => format!("whether {stage} runs"),

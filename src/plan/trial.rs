@@ -214,6 +214,9 @@ struct Work {
     paid: bool,
 }
 
+/// What was decided, the values together, and how many they are.
+type Sum = (FactorKind, f64, u32);
+
 struct Simulation<'a> {
     setup: &'a Setup,
     spec: &'a TrialSpec,
@@ -225,7 +228,7 @@ struct Simulation<'a> {
     ends: BinaryHeap<Reverse<(u64, usize)>>,
     /// When the shared prefix of a group can be read.
     warm: BTreeMap<u64, u64>,
-    factors: BTreeMap<(Arc<str>, Arc<str>), (FactorKind, f64, u32)>,
+    factors: BTreeMap<(Arc<str>, Arc<str>), Sum>,
     pushed: BTreeSet<(u64, Pushed)>,
     cut: bool,
     prompts: Vec<(u32, String)>,

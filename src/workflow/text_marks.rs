@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use oxc::ast::ast::{
-    Argument, BinaryExpression, CallExpression, Expression, Program, RegExpLiteral,
+    Argument, BinaryExpression, CallExpression, Expression, MemberExpression, Program,
+    RegExpLiteral,
 };
 use oxc::ast_visit::{Visit, walk};
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,7 @@ impl Marks {
 impl<'a> Visit<'a> for Marks {
     fn visit_call_expression(&mut self, it: &CallExpression<'a>) {
         let member = it.callee.get_inner_expression().as_member_expression();
-        let method = member.and_then(|member| member.static_property_name());
+        let method = member.and_then(MemberExpression::static_property_name);
         if method.is_some_and(|method| METHODS.contains(&method))
             && let Some(Expression::StringLiteral(text)) =
                 it.arguments.first().and_then(Argument::as_expression)

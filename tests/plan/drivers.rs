@@ -1,6 +1,6 @@
 //! How much of a spread a quantity explains.
 
-use flyball::plan::drivers::{Measure, share_of_variance};
+use flyball::plan::drivers::{Measure, goes_with, share_of_variance};
 use flyball::seed::Seed;
 
 const COUNT: usize = 400;
@@ -77,8 +77,33 @@ fn values_are_written_at_the_grain_that_people_type() {
         (Measure::Growth, 12.0, "100"),
         (Measure::Length, 3.4, "3"),
         (Measure::Length, 0.2, "0"),
+        (Measure::Lines, 3.4, "3"),
         (Measure::Share, 0.333, "0.33"),
+        (Measure::Number, 60.0, "60"),
+        (Measure::Number, 0.7049, "0.7"),
+        (Measure::Number, 3.456, "3.46"),
     ] {
         assert_eq!(measure.write(value), written, "{measure:?} {value}");
     }
+}
+
+#[test]
+fn what_rises_or_falls_goes_with_it_and_what_only_scatters_does_not() {
+    let (x, noise) = (uniform(1), uniform(2));
+    let some = |values: &[f64]| values.iter().copied().map(Some).collect::<Vec<_>>();
+    let shapes: [fn(f64) -> f64; 3] = [|x| x, |x| -x, |x| if x > 0.8 { 300.0 } else { 3.0 }];
+    for shape in shapes {
+        let y: Vec<f64> = x.iter().zip(&noise).map(|(x, noise)| shape(*x) + noise / 2.0).collect();
+        assert!(goes_with(&some(&x), &y));
+    }
+    let counts: Vec<f64> = x.iter().map(|x| 1.0 + (x * 8.0).floor()).collect();
+    for key in 10..30 {
+        assert!(!goes_with(&some(&uniform(key)), &uniform(key + 100)), "{key}");
+        // The mean of few lies further out: it explains their number, and decides nothing.
+        let own = uniform(key);
+        let means: Vec<f64> = own.iter().zip(&counts).map(|(own, n)| (own - 0.5) / n).collect();
+        assert!(share(&means, &counts) > 0.1 && !goes_with(&some(&means), &counts), "{key}");
+    }
+    assert!(!goes_with(&some(&x[..7]), &x[..7]));
+    assert!(!goes_with(&some(&[4.0; COUNT]), &x));
 }

@@ -83,9 +83,9 @@ await parallel(Array.from({{ length: {width} }}, (_, at) => () =>
 
 #[test]
 fn a_number_that_decides_the_width_is_an_assumption_and_a_driver() {
-    let stand = numbered("batches: { type: 'integer', minimum: 1, maximum: 60 }", "found.batches");
-    let stand = stand.with(|job| job.samples = 200);
-    let report = stand.plan();
+    let property = "batches: { type: 'integer', minimum: 1, maximum: 60 }";
+    let stand = || numbered(property, "found.batches").with(|job| job.samples = 200);
+    let report = stand().plan();
     let assumed = report.assumptions.iter().find(|of| of.text.starts_with("scout: batches"));
     let assumed = assumed.unwrap_or_else(|| panic!("{:?}", report.assumptions));
     let steps = report.totals.agents;
@@ -93,12 +93,16 @@ fn a_number_that_decides_the_width_is_an_assumption_and_a_driver() {
     let text = format!("scout: batches is {low} to {high}: prior, 1 to 60 by its schema");
     assert_eq!(assumed.text, text);
     assert_eq!(assumed.pin, Some(format!("--assume scout.batches={}", steps.p50 - 1)));
-    let driver = report.drivers.iter().find(|driver| driver.key == "scout.batches");
-    let driver = driver.unwrap_or_else(|| panic!("{:?}", report.drivers));
-    assert_eq!((driver.name.as_str(), driver.p90.as_str()), ("scout: batches", &*high.to_string()));
+    assert!(report.drivers.iter().any(|driver| driver.key == "scout.batches"));
+    // With agents that are all alike nothing else is left.
+    let alike = ["step.requests=8", "step.growth=30k", "step.context=30k", "step.output=300"];
+    let report = stand().assume(&alike).plan();
+    let driver = &report.drivers[0];
+    let named = (driver.key.as_str(), driver.name.as_str(), driver.p90.as_str());
+    assert_eq!(named, ("scout.batches", "scout: batches", &*high.to_string()));
     let agents: Vec<u64> = driver.response.iter().map(|point| point.agents_p50).collect();
     assert_eq!(agents, [low + 1, steps.p50, high + 1]);
-    let report = stand.assume(&["scout.batches=10"]).plan();
+    let report = stand().assume(&["scout.batches=10"]).plan();
     assert_eq!(report.totals.agents.p50, 11);
     let pinned = "scout: batches: 10, as pinned";
     assert!(report.assumptions.iter().any(|of| of.text == pinned), "{:?}", report.assumptions);
@@ -123,4 +127,33 @@ fn numbers_that_decide_nothing_are_no_assumptions() {
     let names = |text: &str| text.contains("line") || text.contains("confidence");
     assert!(!report.assumptions.iter().any(|of| names(&of.text)), "{:?}", report.assumptions);
     assert!(!report.drivers.iter().any(|of| names(&of.name)), "{:?}", report.drivers);
+}
+
+#[test]
+fn a_text_that_is_a_list_decides_the_width_as_one_does() {
+    let with = |after: &str| {
+        Stand::script(&format!(
+            "{HEAD}const text = await agent(
+  'List the modules of this project, one per line, nothing else.', {{ label: 'scout' }});
+{after}"
+        ))
+        .with(|job| job.samples = 200)
+    };
+    let fan = "await parallel(text.split('\\n').map((one) => () =>
+  agent(`Review ${one}`, { label: `review:${one}` })));";
+    let report = with(fan).plan();
+    let agents = report.totals.agents;
+    assert!(agents.p10 >= 3 && agents.p50 >= 5 && agents.p90 >= 8, "{agents:?}");
+    let text = format!("scout: {} modules in its text: prior, no bound", agents.p50 - 1);
+    let assumed = report.assumptions.iter().find(|of| of.text == text);
+    let assumed = assumed.unwrap_or_else(|| panic!("{:?}", report.assumptions));
+    let flag = assumed.pin.as_ref().and_then(|pin| pin.strip_prefix("--assume "));
+    assert_eq!(flag, Some(&*format!("scout.modules={}", agents.p50 - 1)));
+    let report = with(fan).assume(&["scout.modules=40"]).plan();
+    assert_eq!((report.totals.agents.p10, report.totals.agents.stress), (41, 41));
+    assert_eq!(report.ceiling.agents, None);
+    // One that is only quoted has nothing to say.
+    let report = with("await agent(`Review this: ${text}`, { label: 'review' });").plan();
+    assert!(report.assumptions.iter().all(|of| !of.text.contains("modules")));
+    assert!(report.drivers.iter().all(|of| !of.name.contains("modules")));
 }

@@ -3,6 +3,7 @@
 mod echo;
 mod loops;
 mod schemas;
+mod text_lists;
 mod texts;
 mod widths;
 

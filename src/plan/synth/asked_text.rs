@@ -1,9 +1,10 @@
 //! What a prompt without a schema asks its text to be: JSON of a shape that it shows, or a word
-//! such as PASS or FAIL, or a text given word by word. Owns the reading of such prompts into a schema; draws nothing.
+//! such as PASS or FAIL, or a text given word by word, or a list. Owns the reading of such prompts into a schema; draws nothing.
 
 use memchr::memchr2_iter;
 use serde_json::{Map, Value, json};
 
+use super::asked_list::{AskedList, asked_list};
 use super::exact_text::exact_text;
 use super::word_tables::WordTables;
 
@@ -16,6 +17,8 @@ pub(super) enum AskedText {
     Word { schema: String, lead: String },
     /// The whole text is this one.
     Exact(String),
+    /// The text is a list.
+    List(AskedList),
 }
 
 /// The property that holds what is asked for: schemas have objects at their root.
@@ -49,6 +52,7 @@ pub(super) fn asked_text(prompt: &str, tables: &WordTables) -> Option<AskedText>
     }
     words_asked(prompt, tables)
         .or_else(|| exact_text(prompt).map(|text| AskedText::Exact(text.to_owned())))
+        .or_else(|| asked_list(prompt, tables).map(AskedText::List))
 }
 
 fn wrapped(schema: &Value) -> String {

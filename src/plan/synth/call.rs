@@ -64,6 +64,8 @@ pub struct Factor {
 pub enum FactorKind {
     /// A list's length.
     Length,
+    /// The same of a list that is a text.
+    Lines,
     /// A boolean (0 or 1), or how good an enum's pick is (its position from worst, 0, to best, 1).
     Share,
     /// A number that is neither a position nor an id.

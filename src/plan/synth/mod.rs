@@ -5,7 +5,9 @@
 // Draws are floats by nature; what they become is clamped before it is cut to a whole number.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
 
+mod asked_list;
 mod asked_text;
+mod asking;
 mod call;
 mod choices;
 mod compile;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::asked_text::{AskedText, WRAP, asked_text};
+use super::asking::{Asking, text_tokens};
 use super::call::{Extremes, Probe, Pushed, SynthCall, Synthetic};
 use super::compile::{CompileInput, compile};
 use super::filler::write_words;
@@ -76,8 +76,6 @@ const ARG_STRINGS_MAX: usize = 256;
 const ATTEMPTS: u32 = 12;
 /// The same where every list is as long as it can be.
 const PROBE_ATTEMPTS: u32 = 2;
-/// Tokens of the longest text result: no model's output is longer.
-const TEXT_TOKENS_MAX: u64 = 262_144;
 
 impl Synthesizer {
     /// A synthesizer for one plan.
@@ -124,7 +122,7 @@ impl Synthesizer {
         let pinned = self.pinned(state, call);
         let markers = known_markers(call.prompt, state);
         let quoted_calls = results_quoted(&markers);
-        let asked = self.asked(call);
+        let asked = Asking::of(call, &self.tables);
         let call = &SynthCall { schema: asked.schema(call), ..*call };
         // A shape that cannot be drawn is no shape; a schema that cannot is refused.
         let drawable = |form: &CompiledForm| form.is_ok() || asked.text.is_none();
@@ -152,15 +150,14 @@ impl Synthesizer {
                 pinned: true,
             });
         }
-        let drawn = self.draw(state, call, form.as_deref(), &markers, None);
-        let outcome = asked.told(drawn.0.outcome, call);
-        Ok(Synthetic { outcome, quoted_calls, ..drawn.0 })
+        let (drawn, _) = self.draw(state, call, form.as_deref(), &markers, None);
+        Ok(Synthetic { quoted_calls, ..asked.told(drawn, call) })
     }
 
     /// The result of one call when everything is pushed to its limits.
     pub fn probe(&self, state: &mut SampleState, call: &SynthCall<'_>, to: &Extremes) -> Probe {
         let markers = known_markers(call.prompt, state);
-        let asked = self.asked(call);
+        let asked = Asking::of_probe(call, &self.tables);
         let call = &SynthCall { schema: asked.schema(call), ..*call };
         let drawable = |form: &CompiledForm| form.is_ok() || asked.text.is_none();
         let form = match call.schema.map(|schema| self.form(state, call, schema)).filter(drawable) {
@@ -171,23 +168,8 @@ impl Synthesizer {
             None => None,
         };
         let (synthetic, met) = self.draw(state, call, form.as_deref(), &markers, Some(to));
-        let outcome = asked.told(synthetic.outcome, call);
+        let outcome = asked.told(synthetic, call).outcome;
         Probe { outcome, pushed: met.pushed, cut: met.cut }
-    }
-
-    /// What the prompt of a call without a schema asks its text to be.
-    fn asked(&self, call: &SynthCall<'_>) -> Asking {
-        if call.schema.is_some() {
-            return Asking { text: None, schema: None };
-        }
-        let text = asked_text(call.prompt, &self.tables);
-        let schema = text.as_ref().and_then(|text| match text {
-            AskedText::Json(schema) | AskedText::Word { schema, .. } => {
-                Some(schema.as_str().into())
-            }
-            AskedText::Exact(_) => None,
-        });
-        Asking { text, schema }
     }
 
     /// The compiled schema of a call's stage.
@@ -307,7 +289,7 @@ impl Synthesizer {
             salt += 1;
             marker = Marker::of(&[call.identity, salt]);
         }
-        let tokens = usize::try_from(call.text_tokens.min(TEXT_TOKENS_MAX)).unwrap_or(0);
+        let tokens = text_tokens(call);
         let mut text = String::with_capacity(tokens * 5 + 16);
         marker.write(&mut text);
         text.push_str(": ");
@@ -354,43 +336,6 @@ impl Synthesizer {
     /// The pins this synthesizer was given.
     pub fn assumptions(&self) -> &Arc<Assumptions> {
         &self.assumptions
-    }
-}
-
-/// What a text has to be, and the schema that it is drawn by.
-struct Asking {
-    text: Option<AskedText>,
-    schema: Option<Arc<str>>,
-}
-
-impl Asking {
-    fn schema<'a>(&'a self, call: &SynthCall<'a>) -> Option<&'a Arc<str>> {
-        call.schema.or(self.schema.as_ref())
-    }
-
-    /// The outcome as the script is told.
-    fn told(&self, drawn: Outcome, call: &SynthCall<'_>) -> Outcome {
-        if let Some(AskedText::Exact(text)) = &self.text {
-            return Outcome::Text(text.clone());
-        }
-        let (Some(asked), Outcome::Json(text)) = (&self.text, &drawn) else { return drawn };
-        let value: Value = serde_json::from_str(text).unwrap_or_default();
-        let Some(value) = value.get(WRAP) else { return drawn };
-        match (asked, value) {
-            (AskedText::Word { lead, .. }, Value::String(word)) => {
-                // At both ends: scripts look at how a text begins, or for its last line.
-                let tokens = usize::try_from(call.text_tokens.min(TEXT_TOKENS_MAX)).unwrap_or(0);
-                let mut text = format!("{lead}{word}\n\n");
-                Marker::of(&[call.identity]).write(&mut text);
-                text.push_str(": ");
-                write_words(&mut text, tokens.saturating_sub(16), call.identity);
-                text.push_str("\n\n");
-                text.push_str(lead);
-                text.push_str(word);
-                Outcome::Text(text)
-            }
-            (_, value) => Outcome::Text(value.to_string()),
-        }
     }
 }
 
