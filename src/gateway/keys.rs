@@ -126,6 +126,15 @@ struct Ring {
     projects: OnceLock<BTreeSet<String>>,
 }
 
+/// What became of keys that were renewed.
+#[derive(Debug)]
+pub struct Renewed {
+    /// Whether others are in use than before.
+    pub changed: bool,
+    /// Whose are not in use, since their projects may not be charged.
+    pub left: Vec<KeyOwner>,
+}
+
 /// Whose a key is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyOwner {
@@ -143,9 +152,8 @@ impl KeyRing {
         ring
     }
 
-    /// From now on the keys of `file` are in use, and no others. Whose are not, since their projects
-    /// may not be charged.
-    pub fn renew(&self, file: &KeyFile) -> Vec<KeyOwner> {
+    /// From now on the keys of `file` are in use, and no others.
+    pub fn renew(&self, file: &KeyFile) -> Renewed {
         let owner =
             |key: &KeptKey| KeyOwner { name: key.name.clone(), project: key.project.clone() };
         let is_charged = |owner: &KeyOwner| {
@@ -154,8 +162,10 @@ impl KeyRing {
         let all = file.in_use().map(|key| (key.sha256.clone(), owner(key)));
         let (taken, left): (HashMap<_, _>, HashMap<_, _>) =
             all.partition(|(_, owner)| is_charged(owner));
-        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = taken;
-        left.into_values().collect()
+        let mut keys = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *keys != taken;
+        *keys = taken;
+        Renewed { changed, left: left.into_values().collect() }
     }
 
     /// The projects that are charged, each once.

@@ -53,7 +53,7 @@ mod watching;
 pub use access::{Access, Fate};
 pub use caller::{BadName, Caller, run_in_path};
 pub use charged_run::{CHARGED_RUN_VERSION, ChargedRun, ChargedTo, RunCounts};
-pub use keys::{KeptKey, KeyError, KeyFile, KeyOwner, KeyRing};
+pub use keys::{KeptKey, KeyError, KeyFile, KeyOwner, KeyRing, Renewed};
 pub use meter::{Reading, StreamMeter};
 pub use origin::{Origin, Origins};
 pub use plan_watch::{PlanWatch, UNNAMED_ACCOUNT};

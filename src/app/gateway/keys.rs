@@ -13,7 +13,7 @@ use super::host::Say;
 use crate::cli::gateway::KeysCommand;
 use crate::config::SourceFile;
 use crate::config::source::TEXT_BYTES_MAX;
-use crate::gateway::{KeyError, KeyFile, KeyOwner, KeyRing};
+use crate::gateway::{KeyError, KeyFile, KeyOwner, KeyRing, Renewed};
 use crate::report::gateway::keys_table;
 use crate::report::json;
 
@@ -89,14 +89,14 @@ pub(super) async fn follow(ring: KeyRing, path: PathBuf, say: Say) {
         match looked.await {
             Ok(Ok((file, text))) => {
                 if known.as_ref() != Some(&text) {
-                    for owner in ring.renew(&file) {
-                        let KeyOwner { name, project } = owner;
+                    let Renewed { changed, left } = ring.renew(&file);
+                    for KeyOwner { name, project } in left {
                         say(&format!(
                             "flyball: the key of {name} is not taken before the next start: the \
                              policy limits each project, and the ledger was not asked for {project}\n"
                         ));
                     }
-                    if known.is_some() {
+                    if changed {
                         say(
                             "flyball: the keys of callers have changed, and those are in use now\n",
                         );
