@@ -43,6 +43,24 @@ fn projects_are_told_apart() {
 }
 
 #[test]
+fn a_day_that_nothing_counts_towards_is_said_to_be_so_even_where_a_launch_is_allowed() {
+    let machine = Machine::new();
+    machine.write("shop/p.toml", "schema = 1\nname = \"p\"\n[budget]\nday = \"400usd\"\n");
+    let call = json!({ "script": TWELVE });
+    let flags = ["--policy", "p.toml", "--allow-under", "1000usd"];
+    let said = "the day budget of 400usd in the policy p is not in the ledger, so nothing counts \
+                towards it; set it there: flyball budget set day 400usd";
+    let shown = |flags: &[&str]| {
+        let answer = machine.workflow(&call, flags);
+        assert_eq!(answer.decision(), "allow", "{}", answer.reason());
+        answer.shown()
+    };
+    assert!(shown(&flags).contains(said), "{}", shown(&flags));
+    machine.flyball(&["budget", "set", "day", "900usd"]);
+    assert!(!shown(&flags).contains("is not in the ledger"));
+}
+
+#[test]
 fn a_policy_of_standing_budgets_is_raised_in_the_policy() {
     let machine = Machine::new();
     machine.write(

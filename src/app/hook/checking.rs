@@ -152,7 +152,8 @@ impl Checking<'_> {
         let report = routed.report;
         let decision = decide(&report, &limits);
         notes.splice(0..0, routed.left.iter().cloned());
-        notes.extend(held::uncounted(self.typed, &policy, self.context)?);
+        let uncounted = held::uncounted(self.typed, &policy, self.context)?;
+        notes.extend(uncounted.iter().cloned());
         notes.push(match &environment.subagent_model {
             Some(model) => format!("every agent on {model}: CLAUDE_CODE_SUBAGENT_MODEL"),
             None => format!("session model {}: {model_from}", report.session_model),
@@ -167,7 +168,9 @@ impl Checking<'_> {
             answer.updated_input = routed.input.or(input);
             answer.context.clone_from(&told);
             answer.shown = if decision.quiet {
-                told
+                // Nobody is to believe in a limit that does not count, however cheap the launch.
+                let lines: Vec<String> = told.into_iter().chain(uncounted).collect();
+                (!lines.is_empty()).then(|| lines.join("\n"))
             } else {
                 Some(launch::preview(&report, &routed.changed, &notes))
             };
