@@ -84,6 +84,7 @@ impl Measure {
             Self::Length | Self::Lines => format!("{:.0}", value.round().max(0.0)),
             Self::OutputPerRequest => to_grain(10.0),
             Self::FirstContext | Self::Growth => to_grain(100.0),
+            Self::Number if value >= 10.0 => format!("{value:.0}"),
             // Whole numbers without a point, others as short as two digits behind it allow.
             Self::Number => format!("{}", (value * 100.0).round() / 100.0),
             Self::Share | Self::Presence => format!("{:.2}", value.clamp(0.0, 1.0)),

@@ -14,6 +14,8 @@ use crate::ports::script::Finish;
 use crate::workflow::WorkflowFacts;
 
 const LENGTH_MIN: usize = 12;
+/// Lines of each kind by which a text shows whether they start agents.
+const TEXT_LINES: usize = 4;
 /// Words of an enum that are tried.
 const ENUM_WORDS: usize = 4;
 const SLICE_MAX: u64 = 200;
@@ -68,12 +70,19 @@ impl Probes {
             // What a script looks for in a text may also be what it stops at.
             let texts = |marked| {
                 probes.widest_with(|to| {
-                    to.reach.texts = length;
+                    to.reach.texts = TEXT_LINES;
                     to.marked = marked;
                 })
             };
             let marked = (!facts.text_marks.is_empty()).then_some(true);
             std::iter::once(false).chain(marked).filter_map(texts).collect()
+        })?;
+        // Many agents answer many texts: only where lines start agents are there so many of them.
+        go_on(&|probes| {
+            // Lines of all kinds together are more than any slice keeps.
+            let lines = LENGTH_MIN.max(length / TEXT_LINES);
+            let longer = probes.widest_with(|to| to.reach.texts = lines);
+            longer.into_iter().filter(|_| probes.is_wider_by_texts()).collect()
         })?;
         if !probes.is_settled(setup) {
             probes.longer = probes.push_further(setup, workers)?;
@@ -92,6 +101,12 @@ impl Probes {
         let ends =
             [Numbers::High, Numbers::Low, Numbers::MoreWork, Numbers::AllHigh, Numbers::AllLow];
         ends.into_iter().filter_map(|to| self.widest_with(|widest| widest.numbers = to)).collect()
+    }
+
+    /// Whether the widest is one with texts in lines.
+    fn is_wider_by_texts(&self) -> bool {
+        let widest = self.widest().and_then(|(at, _)| self.tries.get(at));
+        widest.is_some_and(|to| to.reach.texts > 1)
     }
 
     fn push_further(

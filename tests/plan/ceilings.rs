@@ -156,6 +156,24 @@ fn a_plain_text_that_is_taken_apart_bounds_nothing() {
 }
 
 #[test]
+fn many_texts_that_are_only_quoted_leave_a_ceiling_as_it_is() {
+    let list = "{ type: 'array', maxItems: 50, items: { type: 'string' } }";
+    let texts =
+        "evidence: { type: 'string' }, reasons: { type: 'string' }, note: { type: 'string' }";
+    let script = find_and_check(list, "all")
+        .replace("evidence: { type: 'array', items: { type: 'string' } }", texts)
+        .replace(
+            "return {",
+            "const keep = (one) => one.evidence.startsWith('KEEP');
+await agent(`Report: ${JSON.stringify(checked)} ${checked.filter(keep).length}`);
+const short = checked.map((one) => one.note.slice(0, 180));
+return { short,",
+        );
+    let report = Stand::script(&script).with(|job| job.samples = 10).plan();
+    assert_eq!(report.ceiling.agents, Some(2 + 2 * 50 + 1), "{:?}", report.ceiling);
+}
+
+#[test]
 fn lines_that_the_script_looks_for_may_all_be_there() {
     for tell in [
         "line.startsWith('FAIL')",

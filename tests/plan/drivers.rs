@@ -82,6 +82,7 @@ fn values_are_written_at_the_grain_that_people_type() {
         (Measure::Number, 60.0, "60"),
         (Measure::Number, 0.7049, "0.7"),
         (Measure::Number, 3.456, "3.46"),
+        (Measure::Number, 326.36, "326"),
     ] {
         assert_eq!(measure.write(value), written, "{measure:?} {value}");
     }
