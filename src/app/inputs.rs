@@ -180,6 +180,7 @@ impl PlanInputs {
             Some(NamedText { name: name.to_owned(), text: text.to_owned() })
         });
         let window_rates = window_rates(options, &policy, context)?;
+        let budgets = budgets(options, &policy);
         let policy = NamedText { name, text };
         let results = self.results.iter().map(|(label, file)| format!("{label}={}", file.text));
         let mut start = Start {
@@ -204,7 +205,7 @@ impl PlanInputs {
             session_effort: options.effort,
             provider: options.provider.clone(),
             cache_one_hour: options.cache_ttl == CacheTtl::OneHour,
-            budgets: options.budgets.iter().map(ToString::to_string).collect(),
+            budgets: budgets.iter().map(ToString::to_string).collect(),
             fit: options.fit.map(|amount| format!("{}usd", amount.to_decimal())),
             samples: options.samples,
             work_max: options.work_max,
@@ -318,6 +319,29 @@ fn count_scope(folder: &Path, options: &PlanOptions) -> Result<ScopeCounts, AppE
         AppError::bad_input(format!("cannot count the files of `{}`: {error}", folder.display()))
             .with_hint("--scope takes a folder")
     })
+}
+
+/// The budgets of a run as `options` give them; none where they leave them to `policy`.
+fn budgets(options: &PlanOptions, policy: &Policy) -> Vec<Amount> {
+    if options.at_most.is_empty() {
+        return options.budgets.clone();
+    }
+    let of_policy = policy.budgets().iter().filter(|budget| budget.scope == BudgetScope::Run);
+    let mut budgets = match &options.budgets[..] {
+        [] => of_policy.map(|budget| budget.amount).collect(),
+        budgets => budgets.to_vec(),
+    };
+    for most in &options.at_most {
+        let lower = |amount: &mut Amount| {
+            let lower = amount.lower(*most)?;
+            *amount = lower;
+            Some(())
+        };
+        if budgets.iter_mut().find_map(lower).is_none() {
+            budgets.push(*most);
+        }
+    }
+    budgets
 }
 
 /// What a percent of a plan window is worth, where a budget of the run asks for a share of one. So no

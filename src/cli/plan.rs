@@ -190,6 +190,8 @@ pub struct PlanOptions {
     pub fit: Option<Picodollars>,
     /// Limits.
     pub budgets: Vec<Amount>,
+    /// What they, or the policy's in their place, are lowered to where they are higher.
+    pub at_most: Vec<Amount>,
     /// Price files, later ones override.
     pub prices: Vec<PathBuf>,
     /// The day whose prices apply; `None` is today.
@@ -243,6 +245,7 @@ impl PlanningFlags {
             effort: self.effort.or(settings.effort),
             policy: self.policy.or(settings.policy).unwrap_or_else(|| POLICY_DEFAULT.to_owned()),
             fit: self.fit,
+            at_most: if self.budget.is_empty() { settings.at_most } else { Vec::new() },
             budgets: if self.budget.is_empty() { settings.budget } else { self.budget },
             prices: settings.prices.into_iter().chain(self.prices).collect(),
             at: self.at,

@@ -3,7 +3,6 @@
 
 use super::hook_settings::HookSettings;
 use super::settings::{Settings, SettingsFile, Whose};
-use crate::amount::Amount;
 
 /// What a launch is decided by, where flags say nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,23 +16,24 @@ pub struct GateSettings {
 impl GateSettings {
     /// What `files` say.
     pub fn of(files: &[SettingsFile]) -> Self {
-        let project = of(files, Whose::Project);
-        let own = of(files, Whose::User);
-        let budget = lowest(own.budget.clone(), &project.budget);
-        Self { own: Settings { budget, ..own }, project: project.hook }
+        let (project, own) = (of(files, Whose::Project), of(files, Whose::User));
+        Self { own: Settings { at_most: project.budget, ..own }, project: project.hook }
     }
 }
 
 impl Settings {
-    /// What `files` say of a run that pays: no prices of the project, no budget of it that is higher
-    /// than the user's, and its policy only where the user has none.
+    /// What `files` say of a run that pays. Of the project's file: what agents run on, its policy where
+    /// the user has none, and its budgets where they are lower than what holds without it; nothing
+    /// that prices, samples or draws.
     pub fn of_payer(files: &[SettingsFile]) -> Self {
         let (project, own) = (of(files, Whose::Project), of(files, Whose::User));
         Self {
-            policy: own.policy.clone().or_else(|| project.policy.clone()),
-            budget: lowest(own.budget.clone(), &project.budget),
-            prices: own.prices.clone(),
-            ..project.over(own)
+            model: project.model.or(own.model),
+            effort: project.effort.or(own.effort),
+            policy: own.policy.or(project.policy),
+            scope: project.scope.or(own.scope),
+            at_most: project.budget,
+            ..own
         }
     }
 }
@@ -41,15 +41,4 @@ impl Settings {
 fn of(files: &[SettingsFile], whose: Whose) -> Settings {
     let file = files.iter().find(|file| file.whose == whose);
     file.map_or_else(Settings::default, |file| file.settings.clone())
-}
-
-/// In each unit the lower amount of both.
-fn lowest(mut own: Vec<Amount>, others: &[Amount]) -> Vec<Amount> {
-    for other in others {
-        match own.iter_mut().find_map(|amount| Some((amount.lower(*other)?, amount))) {
-            Some((lower, amount)) => *amount = lower,
-            None => own.push(*other),
-        }
-    }
-    own
 }

@@ -57,6 +57,9 @@ pub struct Settings {
     pub policy: Option<String>,
     /// Budgets.
     pub budget: Vec<Amount>,
+    /// What the budgets that are in force are lowered to where they are higher, whoever sets them but
+    /// a flag; no file says this of itself.
+    pub at_most: Vec<Amount>,
     /// Samples per plan, 1 or more.
     pub samples: Option<u32>,
     /// The root of all randomness.
@@ -184,6 +187,7 @@ impl Settings {
             effort: self.effort.or(below.effort),
             policy: self.policy.or(below.policy),
             budget: either(self.budget, below.budget),
+            at_most: either(self.at_most, below.at_most),
             samples: self.samples.or(below.samples),
             seed: self.seed.or(below.seed),
             scope: self.scope.or(below.scope),
@@ -238,6 +242,7 @@ impl Typed {
             effort: self.effort.and_then(|effort| parsed(&effort, text, &mut wrong, effort_named)),
             policy: self.policy.map(|policy| relative_policy(&policy, folder)),
             budget: budget.unwrap_or_default(),
+            at_most: Vec::new(),
             samples: self.samples.and_then(|n| within(&n, SAMPLES_MAX, text, &mut wrong)),
             seed: self.seed,
             scope: self.scope.map(|scope| folder.join(scope)),

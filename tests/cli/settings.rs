@@ -68,6 +68,7 @@ fn every_setting_is_read_and_paths_start_at_its_file() {
         effort: Some(Effort::High),
         policy: Some("/repo/policies/mine.toml".to_owned()),
         budget: vec![Amount::Usd(Picodollars::from_usd(10)), Amount::Agents(40)],
+        at_most: Vec::new(),
         samples: Some(50),
         seed: Some(3),
         scope: Some(PathBuf::from("/repo/src")),
@@ -268,15 +269,17 @@ fn what_a_project_says_of_a_run_that_pays_is_only_stricter() {
     let environment = environment(&program.home(), &[]);
     let (_, files) = Settings::load(&program.path(""), &environment).unwrap();
     let payer = Settings::of_payer(&files);
-    let expected = [Amount::Usd(Picodollars::from_usd(2)), Amount::Agents(40)];
-    assert_eq!((payer.budget, payer.samples), (expected.to_vec(), Some(9)));
+    let amounts =
+        |usd, agents| vec![Amount::Usd(Picodollars::from_usd(usd)), Amount::Agents(agents)];
+    assert_eq!((payer.budget, payer.at_most), (amounts(2, 50), amounts(5, 40)));
+    assert_eq!(payer.samples, None);
     assert_eq!(payer.prices, [program.home().join(".config/flyball/far.toml")]);
     // With no policy of the user's, the project's holds its budgets.
     assert_eq!(payer.policy.as_deref(), Some("frugal"));
     let gate = GateSettings::of(&files);
     assert_eq!(
-        (gate.own.budget, gate.own.policy, gate.own.samples),
-        (expected.to_vec(), None, None)
+        (gate.own.budget, gate.own.at_most, gate.own.policy, gate.own.samples),
+        (amounts(2, 50), amounts(5, 40), None, None)
     );
     // A file that the user names is the user's, wherever it lies.
     let named = program.path("flyball.toml");

@@ -142,6 +142,29 @@ fn a_run_in_a_workspace_of_the_us_is_counted_at_its_price() {
     assert_eq!(report["agents"]["done"], 4, "{report}");
 }
 
+/// A repository's settings lower what holds a run that pays. They take no budget's place, and decide
+/// nothing of how it is judged.
+#[test]
+fn a_repositorys_settings_loosen_nothing_that_pays() {
+    let upstream = Upstream::new();
+    let folder = Folder::with("return await agent('anything')");
+    let beside = |name: &str, text: &str| {
+        let path = folder.books.path().with_file_name(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let policy = beside("own.toml", "schema = 1\nname = \"own\"\n[budget]\nrun = \"$0.0001\"\n");
+    beside(".config/flyball/flyball.toml", &format!("policy = {policy:?}\n"));
+    for budget in ["90000agents", "1000usd"] {
+        beside("flyball.toml", &format!("budget = \"{budget}\"\nsamples = 1\nseed = 33\n"));
+        let (code, report, said) = folder.run(&url(&upstream), &[]);
+        assert_eq!(code, 4, "{budget}: {said}");
+        assert_eq!(report["cost_usd"]["limit"], "0.0001");
+    }
+    assert_eq!(upstream.bill().requests, 0);
+}
+
 #[test]
 fn every_agent_works_at_the_effort_that_it_asks_for() {
     let upstream = Canned::new(vec![refusal("400 Bad Request", &[]); 3]);

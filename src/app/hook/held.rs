@@ -104,9 +104,14 @@ fn own(options: &HookOptions, policy: &Policy) -> Vec<HeldLimit> {
         paused: false,
         raise: Raise::To(place.to_owned()),
     };
-    if !options.planning.budgets.is_empty() {
+    let planning = &options.planning;
+    let repository = "`budget` in this repository's flyball.toml";
+    let at_most = planning.at_most.iter().map(|of| held("its settings", *of, repository));
+    let at_most: Vec<HeldLimit> = at_most.collect();
+    if !planning.budgets.is_empty() {
         let place = "--budget of flyball's hook";
-        return options.planning.budgets.iter().map(|of| held("--budget", *of, place)).collect();
+        let flags = planning.budgets.iter().map(|of| held("--budget", *of, place));
+        return flags.chain(at_most).collect();
     }
     let place = format!("[budget] of the policy {}", policy.name());
     let of_run = policy.budgets().iter().filter(|budget| budget.scope == BudgetScope::Run);
@@ -114,6 +119,7 @@ fn own(options: &HookOptions, policy: &Policy) -> Vec<HeldLimit> {
     of_run
         .filter(|budget| !matches!(budget.amount, Amount::PlanWindow { .. }))
         .map(|budget| held("the policy's budget of a run", budget.amount, &place))
+        .chain(at_most)
         .collect()
 }
 
