@@ -27,7 +27,7 @@ use crate::plan::job::StandingLimit;
 use crate::plan::report::{PLAN_SCHEMA_VERSION, PlanReport};
 use crate::plan::setup::Setup;
 use crate::plan::{judgement, plan_id};
-use crate::policy::BudgetScope;
+use crate::policy::{BudgetScope, Rule};
 use crate::ports::agent::AgentBackend;
 use crate::ports::pace::{NoPacer, Pacer};
 use crate::ports::price::RequestPrice;
@@ -294,7 +294,7 @@ fn over_messages(
     run_setup.forecasts.clear();
     let place = Place::default();
     let price_of = |name: &str| conversations::price_of(setup, &place, name);
-    run_setup.routes = Routes::of_plan(plan, price_of);
+    run_setup.routes = routes(plan, setup, price_of);
     let keeper = Keeper::of_paying(&options.ledger, &run_setup.run_id, context)?;
     let gateway = conversations::gateway(&run_setup, setup, options, context)?;
     let simulation = Simulation::new(setup, expected_agents(plan), Box::new(price_of));
@@ -305,6 +305,16 @@ fn over_messages(
         carry_out(subject, run_setup, &mut live, &stop, (keeper, &options.ledger), context);
     gateway.end()?;
     report
+}
+
+/// The routes of `plan`, with what they cost by `price_of`.
+fn routes(
+    plan: &PlanReport,
+    setup: &Setup,
+    price_of: impl Fn(&str) -> Option<Arc<dyn RequestPrice>>,
+) -> Routes {
+    let by_effort = setup.policy.rules().iter().any(Rule::tells_efforts_apart);
+    Routes::of_plan(plan, price_of).by_effort(by_effort)
 }
 
 /// The price of the model that is called `name`.
@@ -387,7 +397,7 @@ fn run_setup(plan: &PlanReport, setup: &Setup, run_id: RunId) -> Result<RunSetup
     run.turn_budget_tokens = setup.job.start.budget_total_tokens;
     run.turn_spent_tokens = setup.job.start.budget_spent_tokens;
     run.stagger_milliseconds = setup.job.prefix_stagger_milliseconds;
-    run.routes = Routes::of_plan(plan, |name| price_of(setup, name));
+    run.routes = routes(plan, setup, |name| price_of(setup, name));
     run.forecasts = forecasts_of(plan);
     run.hashes = plan.hashes.clone();
     Ok(run)

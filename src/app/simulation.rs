@@ -105,6 +105,12 @@ impl CallStages for Simulation<'_> {
         state.cast.stage(placed).map_or(StageKey(0), |stage| stage.key)
     }
 
+    fn work(&self, call: &AgentCall) -> StageKey {
+        let state = &mut *self.state.borrow_mut();
+        let placed = state.place(call);
+        state.cast.stage(placed).map_or(StageKey(0), |stage| StageKey(stage.work))
+    }
+
     fn as_written(&self, call: &AgentCall) -> Result<WrittenRoute, String> {
         let named = self.setup.written(call.model.as_deref())?;
         let state = &mut *self.state.borrow_mut();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::band::{self, Band};
+use crate::id::StageKey;
 use crate::money::Picodollars;
 use crate::plan::costing::{AgentCost, StageCost};
 use crate::plan::evaluation::Priced;
@@ -65,6 +66,8 @@ pub fn stages(frame: &Frame, priced: &Priced, names: &[String]) -> Vec<StagePlan
             let step = routed.choice.price.as_ref().and_then(crate::pricing::Price::step_tokens);
             StagePlan {
                 key: stage.identity.key,
+                work: Some(StageKey(stage.identity.work))
+                    .filter(|work| *work != stage.identity.key),
                 name: name.clone(),
                 phase: stage.identity.phase.to_string(),
                 agent_type: stage.identity.agent_type.as_deref().map(str::to_owned),

@@ -104,11 +104,15 @@ pub struct PhasePlan {
     pub stages: Vec<StageKey>,
 }
 
-/// One stage: agents with the same phase, agent type, schema, requested model and label skeleton.
+/// One stage: agents with the same phase, agent type, schema, requested model and effort, working
+/// tree and label skeleton.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StagePlan {
     /// Stable over samples and over edits elsewhere in the script.
     pub key: StageKey,
+    /// The same for all stages that differ only in effort or working tree; absent where it is `key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<StageKey>,
     /// A name people can type, unique in the plan: the label skeleton, else the phase.
     pub name: String,
     /// Its phase; empty for none.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::action::{Action, ModelName, Pinned};
-use super::condition::Conditions;
+use super::condition::{Condition, Conditions};
 use super::error::Problems;
 use super::reader::{Fields, Value, table, text};
 use super::when;
@@ -31,6 +31,14 @@ impl Rule {
     /// Where its name stands in the file.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Whether it looks at what agents of one label may differ in: the effort that they ask for, and
+    /// whether each has a working tree of its own.
+    pub fn tells_efforts_apart(&self) -> bool {
+        let Conditions { all, none } = &self.when;
+        let tells = |of: &Condition| matches!(of, Condition::Effort(_) | Condition::Worktree(_));
+        all.iter().chain(none).any(tells)
     }
 
     /// Its conditions as sentence parts, such as `role is fan-out`; empty where every stage

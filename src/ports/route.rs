@@ -12,6 +12,11 @@ pub trait CallStages {
     /// The stage of `call`.
     fn stage(&self, call: &AgentCall) -> StageKey;
 
+    /// What the stages have in common that differ from that of `call` only in effort or working tree.
+    fn work(&self, call: &AgentCall) -> StageKey {
+        self.stage(call)
+    }
+
     /// What a call of an unplanned stage runs on: what it asks for, else the session's model.
     /// An unknown name is an error, and the call is refused.
     fn as_written(&self, call: &AgentCall) -> Result<WrittenRoute, String>;

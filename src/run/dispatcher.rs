@@ -226,8 +226,7 @@ impl<'a> Dispatcher<'a> {
     fn take_call(&mut self, call: AgentCall) {
         let stage = self.ports.stages.stage(&call);
         let planned = self.setup.routes.get(stage).cloned().map(Ok);
-        let route = planned
-            .unwrap_or_else(|| self.ports.stages.as_written(&call).map(StageRoute::unplanned));
+        let route = planned.unwrap_or_else(|| self.route_unplanned(&call));
         let label = label_of(&call);
         let phase = call.phase.clone().unwrap_or_default();
         let (route, refused): (StageRoute, Option<String>) = match route {
@@ -281,6 +280,12 @@ impl<'a> Dispatcher<'a> {
             }
             (None, None) => self.queue.push_back(agent),
         }
+    }
+
+    fn route_unplanned(&self, call: &AgentCall) -> Result<StageRoute, String> {
+        let written = self.ports.stages.as_written(call)?;
+        let akin = self.setup.routes.akin(self.ports.stages.work(call), &written);
+        Ok(akin.unwrap_or_else(|| StageRoute::unplanned(written)))
     }
 
     /// Gives slots to waiting calls, first come first served, and starts who is not held. `true`

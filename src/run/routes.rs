@@ -9,6 +9,7 @@ use crate::event::PhaseForecast;
 use crate::gate::Gate;
 use crate::id::{ModelId, StageKey};
 use crate::plan::report::{PlanReport, StagePlan, StepDownPlan};
+use crate::policy::AS_WRITTEN;
 use crate::ports::price::RequestPrice;
 use crate::ports::route::WrittenRoute;
 use crate::role::Role;
@@ -139,6 +140,10 @@ fn expected(stage: &StagePlan) -> Option<Charge> {
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     stages: BTreeMap<StageKey, StageRoute>,
+    /// The stages of each work: see [`StagePlan::work`].
+    works: BTreeMap<StageKey, Vec<StageKey>>,
+    /// Whether a rule looks at efforts or working trees.
+    by_effort: bool,
 }
 
 impl Routes {
@@ -149,7 +154,32 @@ impl Routes {
         price: impl Fn(&str) -> Option<Arc<dyn RequestPrice>>,
     ) -> Self {
         let route = |stage: &StagePlan| StageRoute::of(stage, &price);
-        plan.stages.iter().map(|stage| (stage.key, route(stage))).collect()
+        let mut routes: Self = plan.stages.iter().map(|stage| (stage.key, route(stage))).collect();
+        for stage in &plan.stages {
+            let work = stage.work.unwrap_or(stage.key);
+            routes.works.entry(work).or_default().push(stage.key);
+        }
+        routes
+    }
+
+    /// The same, by a policy of which a rule looks at efforts or working trees, or none does.
+    #[must_use]
+    pub fn by_effort(self, by_effort: bool) -> Self {
+        Self { by_effort, ..self }
+    }
+
+    /// The route of a call at an effort, or in a working tree, that no sample saw, while its `work` is
+    /// planned: that of the nearest effort below, else of the lowest. What the policy says of the work
+    /// holds for it too. It keeps an effort of its own only where no rule moves the work or could have
+    /// told it apart.
+    pub fn akin(&self, work: StageKey, written: &WrittenRoute) -> Option<StageRoute> {
+        let stages = self.works.get(&work)?.iter().filter_map(|key| self.stages.get(key));
+        let below = stages.clone().filter(|route| route.effort <= written.effort);
+        let nearest = below.max_by_key(|route| route.effort);
+        let route = nearest.or_else(|| stages.min_by_key(|route| route.effort))?.clone();
+        let is_free = route.rule == AS_WRITTEN && !self.by_effort;
+        let effort = if is_free { written.effort } else { route.effort };
+        Some(StageRoute { effort, planned: false, ..route })
     }
 
     /// The route of a stage, if it was planned.
@@ -160,7 +190,7 @@ impl Routes {
 
 impl FromIterator<(StageKey, StageRoute)> for Routes {
     fn from_iter<T: IntoIterator<Item = (StageKey, StageRoute)>>(routes: T) -> Self {
-        Self { stages: routes.into_iter().collect() }
+        Self { stages: routes.into_iter().collect(), ..Self::default() }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use flyball::effort::Effort;
 use flyball::plan::report::{PlanReport, StagePlan};
+use flyball::ports::route::WrittenRoute;
+use flyball::run::Routes;
 
 use super::stand::{HEAD, Stand, stage};
 
@@ -88,4 +90,55 @@ fn a_rule_may_ask_and_says_so() {
     let report = one("", policy, &[]);
     assert_eq!(report.verdict.gate, flyball::gate::Gate::Ask);
     assert!(report.verdict.reasons.iter().any(|reason| reason == "look at it first"));
+}
+
+/// What a call at an effort runs on that no sample saw, in a script that asks for `low` and `max`.
+fn akin(asked: Effort, rules: &str) -> (String, Option<Effort>, String, bool) {
+    let wide = "await parallel([1, 2, 3, 4, 5].map((n) => () =>
+        agent(`Do ${n}.`, { label: `do:${n}`, effort: n === 1 ? 'max' : 'low' })));";
+    akin_of(&Stand::script(&format!("{HEAD}{wide}")).policy(rules).plan(), asked, rules)
+}
+
+fn akin_of(
+    plan: &PlanReport,
+    asked: Effort,
+    rules: &str,
+) -> (String, Option<Effort>, String, bool) {
+    let first = plan.stages.last().unwrap();
+    let routes = Routes::of_plan(plan, |_| None).by_effort(rules.contains("effort"));
+    let written = WrittenRoute {
+        stage_name: "do".to_owned(),
+        model: first.route.as_written.clone(),
+        price: None,
+        effort: Some(asked),
+    };
+    let route = routes.akin(first.work.unwrap_or(first.key), &written).unwrap();
+    (route.model.0.to_string(), route.effort, route.rule, route.planned)
+}
+
+#[test]
+fn an_effort_that_no_sample_saw_runs_on_what_the_policy_says_of_its_work() {
+    let on = |model: &str, effort, rule: &str| {
+        (format!("claude-{model}-5-5"), Some(effort), rule.to_owned(), false)
+    };
+    // Nothing to hold it to: as the script asks.
+    assert_eq!(akin(Effort::High, ""), on("opus", Effort::High, "as written"));
+    let fan = "pinned = 'override'\n[[rule]]\nname = 'fan'\nwhen = { role = 'fan-out' }\n\
+               then = { model = 'haiku' }";
+    assert_eq!(akin(Effort::High, fan), on("haiku", Effort::Low, "fan"));
+    assert_eq!(akin(Effort::Max, fan), on("haiku", Effort::Max, "fan"));
+    // A rule that would have told it apart: never above what the policy has judged.
+    let dear = "[[rule]]\nname = 'dear'\nwhen = { effort = '>= high' }\nthen = { gate = 'deny' }";
+    assert_eq!(akin(Effort::High, dear), on("opus", Effort::Low, "as written"));
+}
+
+#[test]
+fn an_effort_that_is_invented_text_stands_for_any() {
+    let script = "const r = await agent('Choose.', { label: 'pick', schema: { type: 'object',
+        properties: { level: { type: 'string' } }, required: ['level'] } });
+        await parallel([1, 2, 3, 4].map((n) => () => agent(`Do ${n}.`, { effort: r?.level })));";
+    let fan = "pinned = 'override'\n[[rule]]\nname = 'fan'\nwhen = { role = 'fan-out' }\n\
+               then = { model = 'haiku' }";
+    let plan = Stand::script(&format!("{HEAD}{script}")).policy(fan).plan();
+    assert_eq!(akin_of(&plan, Effort::High, fan).2, "fan");
 }

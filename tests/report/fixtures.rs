@@ -74,6 +74,7 @@ pub(super) fn stage(
     let per_agent = of.context_tokens.p50.checked_div(of.agents.p50).unwrap_or(0);
     StagePlan {
         key: StageKey(key),
+        work: None,
         name: name.to_owned(),
         phase: phase.to_owned(),
         agent_type: None,
