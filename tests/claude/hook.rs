@@ -278,9 +278,9 @@ fn a_projects_settings_make_the_gate_stricter_and_nothing_else() {
     // A budget in another unit, or a higher one, does not take the place of the policy's.
     machine.write("home/mine.toml", "schema = 1\nname = \"mine\"\n[budget]\nrun = \"$0.5\"\n");
     let policy = machine.path("home/mine.toml");
-    machine.write(user, &format!("policy = {policy:?}\n[hook]\nallow-under = \"900usd\"\n"));
+    machine.write(user, format!("policy = {policy:?}\n[hook]\nallow-under = \"900usd\"\n"));
     for budget in ["90000agents", "1000usd"] {
-        machine.write("shop/flyball.toml", &format!("budget = \"{budget}\"\n"));
+        machine.write("shop/flyball.toml", format!("budget = \"{budget}\"\n"));
         let answer = machine.workflow(&call, &[]);
         assert_eq!(answer.decision(), "deny", "{budget}: {}", answer.reason());
     }
