@@ -379,7 +379,7 @@ fn notes(sheet: &mut Sheet, report: &RunReport) {
     words::own_prices(&report.diagnostics).for_each(|line| sheet.text(&line, 2));
     sheet.section("notes");
     for stage in report.unplanned_stages.iter().take(ITEMS_MAX) {
-        sheet.text(&format!("{}: not in the plan; it kept its model", clean(stage)), 2);
+        sheet.text(&format!("{}: not in the plan as it was called", clean(stage)), 2);
     }
     let firsts = alike::firsts(words::messages(&report.diagnostics));
     for (line, others) in firsts.iter().take(ITEMS_MAX) {
