@@ -19,6 +19,7 @@ use crate::run::routes::StageRoute;
 use crate::run::setup::{CONCURRENCY_MAX, RunPorts, RunSetup};
 use crate::run::stagger::{Stagger, Start, prefix_group};
 use crate::run::tally::Tally;
+use crate::run::turn::{self, Turn};
 use crate::run::work_in_progress::{Needs, WorkInProgress};
 use crate::tokens::TokenUsage;
 
@@ -49,8 +50,7 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) held_back: BTreeMap<CallId, (RequestWanted, bool)>,
     pub(crate) work: WorkInProgress,
     pub(crate) now: u64,
-    /// Output tokens that count towards the turn's budget, as the script reads them.
-    turn_spent_tokens: u64,
+    turn: Turn,
     /// Why nothing new begins any more.
     pub(crate) ending: Option<Ended>,
 }
@@ -69,7 +69,7 @@ impl<'a> Dispatcher<'a> {
             held_back: BTreeMap::new(),
             work: WorkInProgress::default(),
             now: 0,
-            turn_spent_tokens: setup.turn_spent_tokens,
+            turn: Turn::new(setup),
             ending: None,
         }
     }
@@ -298,9 +298,11 @@ impl<'a> Dispatcher<'a> {
         while self.agents.len() < self.slots() as usize && self.ending.is_none() {
             let Some(mut agent) = self.queue.pop_front() else { break };
             let call = agent.call.id;
-            if let Some(outcome) = self.turn_is_used_up() {
-                let why = "the output tokens of the turn's budget are used up";
-                self.tell_end(&agent, AgentEnding::DeniedAtStart, why);
+            if let Some(outcome) = self.turn.refusal() {
+                if let Some(said) = self.turn.tell() {
+                    self.note(said);
+                }
+                self.tell_end(&agent, AgentEnding::DeniedAtStart, turn::USED_UP);
                 self.deliver(call, outcome, 0);
                 answered = true;
                 continue;
@@ -317,13 +319,6 @@ impl<'a> Dispatcher<'a> {
             self.start(call);
         }
         answered
-    }
-
-    /// What a call is answered that gets its slot too late: the client asks when a call is made, and
-    /// again then.
-    fn turn_is_used_up(&self) -> Option<Outcome> {
-        let (spent, total) = (self.turn_spent_tokens, self.setup.turn_budget_tokens?);
-        (spent >= total).then(|| Outcome::budget_exceeded(spent, total))
     }
 
     fn start(&mut self, call: CallId) {
@@ -407,7 +402,7 @@ impl<'a> Dispatcher<'a> {
     }
 
     fn deliver(&mut self, call: CallId, outcome: Outcome, output_tokens: u64) {
-        self.turn_spent_tokens = self.turn_spent_tokens.saturating_add(output_tokens);
+        self.turn.spend(output_tokens);
         if self.ending.is_none() {
             let delivered = self.ports.execution.deliver(call, outcome, output_tokens);
             self.engine(delivered);

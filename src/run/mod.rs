@@ -15,6 +15,7 @@ mod setup;
 mod stagger;
 mod step_down;
 mod tally;
+mod turn;
 mod work_in_progress;
 
 pub use dispatcher::run;

@@ -284,5 +284,8 @@ fn a_turn_budget_ends_a_run_where_its_plan_says() {
         assert_eq!(report["agents"]["denied"], 100 - done);
         assert_eq!((ended.code, &report["status"]), (4, &"partial".into()));
         assert_eq!(report["result"]["value"], done.to_string());
+        let notes = report["diagnostics"].as_array().unwrap();
+        let told = notes.iter().filter(|note| note["code"] == "run::turn-budget").count();
+        assert_eq!(told, 1, "{notes:?}");
     }
 }
