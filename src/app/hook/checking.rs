@@ -5,7 +5,7 @@ use super::super::error::AppError;
 use super::super::inputs::policy_source;
 use super::super::knowledge;
 use super::forecast::Forecast;
-use super::held;
+use super::held::{self, Held};
 use super::launches::Decided;
 use super::routing;
 use super::subject::{self, Found, Subject};
@@ -134,7 +134,8 @@ impl Checking<'_> {
     fn planned(&self, mut subject: Subject, model_from: &str) -> Result<Answered, AppError> {
         let planning = &self.options.planning;
         let policy = knowledge::policy(&policy_source(&planning.policy)?)?.policy;
-        let held = held::limits(self.typed, self.options, &policy, self.context)?;
+        let Held { limits: held, uncounted } =
+            held::look(self.typed, self.options, &policy, self.context)?;
         let limits = LaunchLimits {
             allow_under: self.options.allow_under,
             ask_over: self.options.ask_over,
@@ -152,7 +153,6 @@ impl Checking<'_> {
         let report = routed.report;
         let decision = decide(&report, &limits);
         notes.splice(0..0, routed.left.iter().cloned());
-        let uncounted = held::uncounted(self.typed, &policy, self.context)?;
         notes.extend(uncounted.iter().cloned());
         notes.push(match &environment.subagent_model {
             Some(model) => format!("every agent on {model}: CLAUDE_CODE_SUBAGENT_MODEL"),

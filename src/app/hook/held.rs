@@ -15,15 +15,24 @@ use crate::budget::{Balance, ScopeRow, names_in};
 use crate::claude::hook::decision::{HeldLimit, Raise};
 use crate::claude::shell_command::shell_word;
 use crate::cli::hook::{HookOptions, HookTyped};
+use crate::diagnostic::Diagnostic;
 use crate::policy::{BudgetScope, Policy};
 
-/// Every budget that a launch is held to: a run's own, then wider ones.
-pub(super) fn limits(
+/// What a launch is held to.
+pub(super) struct Held {
+    /// Every budget: a run's own, then wider ones.
+    pub(super) limits: Vec<HeldLimit>,
+    /// What is to be said of budgets of the policy towards which nothing counts.
+    pub(super) uncounted: Vec<String>,
+}
+
+/// What a launch is held to, by one look at the ledger.
+pub(super) fn look(
     typed: &HookTyped,
     options: &HookOptions,
     policy: &Policy,
     context: &Context,
-) -> Result<Vec<HeldLimit>, AppError> {
+) -> Result<Held, AppError> {
     once_per_unit("--budget of flyball's hook", &options.planning.budgets)?;
     let mut held = own(options, policy);
     held.extend(options.deny_over.map(|amount| HeldLimit {
@@ -72,26 +81,9 @@ pub(super) fn limits(
             held.extend(left(&budget.name, budget.paused, &budget.balance, &raise));
         }
     }
-    Ok(held)
-}
-
-/// What is to be said of budgets of the policy towards which nothing counts.
-pub(super) fn uncounted(
-    typed: &HookTyped,
-    policy: &Policy,
-    context: &Context,
-) -> Result<Vec<String>, AppError> {
-    let place = typed.ledger.ledger.as_ref().or(context.environment.ledger.as_ref());
-    let ledger = match place {
-        Some(_) if !policy.budgets().is_empty() => OpenLedger::if_there(&typed.ledger, context)?,
-        _ => None,
-    };
-    let standing = match ledger {
-        Some(ledger) => ledger.standing()?,
-        None => Standing::empty(jiff::Timestamp::now()),
-    };
     let said = wider::uncounted(&standing, policy, &typed.ledger)?.into_iter();
-    Ok(said.map(|said| format!("{}; {}", said.message, said.help.unwrap_or_default())).collect())
+    let words = |said: Diagnostic| format!("{}; {}", said.message, said.help.unwrap_or_default());
+    Ok(Held { limits: held, uncounted: said.map(words).collect() })
 }
 
 /// The budgets of one run: of the flags, else of the policy.
