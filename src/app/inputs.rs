@@ -179,8 +179,12 @@ impl PlanInputs {
             let text = knowledge::shipped_policy(name)?;
             Some(NamedText { name: name.to_owned(), text: text.to_owned() })
         });
-        let window_rates = window_rates(options, &policy, context)?;
-        let budgets = budgets(options, &policy);
+        let mut budgets = budgets(options, &policy);
+        let window_rates = window_rates(&budgets, context)?;
+        // The policy's are in its text.
+        if options.budgets.is_empty() && options.at_most.is_empty() {
+            budgets.clear();
+        }
         let policy = NamedText { name, text };
         let results = self.results.iter().map(|(label, file)| format!("{label}={}", file.text));
         let mut start = Start {
@@ -321,11 +325,8 @@ fn count_scope(folder: &Path, options: &PlanOptions) -> Result<ScopeCounts, AppE
     })
 }
 
-/// The budgets of a run as `options` give them; none where they leave them to `policy`.
+/// The budgets of a run: those of `options`, else the policy's, and none above what `options` allow.
 fn budgets(options: &PlanOptions, policy: &Policy) -> Vec<Amount> {
-    if options.at_most.is_empty() {
-        return options.budgets.clone();
-    }
     let of_policy = policy.budgets().iter().filter(|budget| budget.scope == BudgetScope::Run);
     let mut budgets = match &options.budgets[..] {
         [] => of_policy.map(|budget| budget.amount).collect(),
@@ -344,18 +345,9 @@ fn budgets(options: &PlanOptions, policy: &Policy) -> Vec<Amount> {
     budgets
 }
 
-/// What a percent of a plan window is worth, where a budget of the run asks for a share of one. So no
+/// What a percent of a plan window is worth, where one of `budgets` asks for a share of one. So no
 /// other plan depends on a ledger.
-fn window_rates(
-    options: &PlanOptions,
-    policy: &Policy,
-    context: &Context,
-) -> Result<Vec<WindowRate>, AppError> {
-    let of_policy = policy.budgets().iter().filter(|budget| budget.scope == BudgetScope::Run);
-    let budgets: Vec<Amount> = match &options.budgets[..] {
-        [] => of_policy.map(|budget| budget.amount).collect(),
-        budgets => budgets.to_vec(),
-    };
+fn window_rates(budgets: &[Amount], context: &Context) -> Result<Vec<WindowRate>, AppError> {
     if !budgets.iter().any(|amount| matches!(amount, Amount::PlanWindow { .. })) {
         return Ok(Vec::new());
     }
